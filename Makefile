@@ -1,0 +1,28 @@
+# The commands that people and CI run alike.
+
+CARGO ?= cargo
+
+.PHONY: test check fmt clippy docs adapter
+
+# The whole suite: unit, integration and documentation tests, every benchmark run once, and the
+# GPU engine's tests a second time on shaders with all of wgpu's checks.
+test: adapter
+	./tools/with-adapter $(CARGO) test --release --all-targets
+	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release --test it gpu
+	./tools/with-adapter $(CARGO) test --release --doc
+
+# What a change must pass beside the tests.
+check: fmt clippy docs
+
+fmt:
+	$(CARGO) fmt --check
+
+clippy:
+	$(CARGO) clippy --release --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --no-deps --document-private-items
+
+# A Vulkan driver, on Linux, where there is none: Mesa's software adapter.
+adapter:
+	./tools/install-adapter

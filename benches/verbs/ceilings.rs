@@ -1,0 +1,45 @@
+//! What the machine allows: copies from memory to memory, and the bare link.
+
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
+use rayon::prelude::*;
+use vecodec::Gpu;
+
+use super::link::Link;
+use super::{SHAPES, batches};
+
+/// Bytes of a chunk on the link.
+const CHUNK_BYTES: u64 = 48 << 20;
+
+pub fn benches(criterion: &mut Criterion) {
+    let (dim, _) = SHAPES[0];
+    let mut group = criterion.benchmark_group("ceiling");
+    group
+        .sampling_mode(SamplingMode::Flat)
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
+    let gpu = Gpu::new().ok();
+    for &count in batches() {
+        let from = vec![1.0f32; count * dim];
+        let mut to = vec![0.0f32; count * dim];
+        group.throughput(Throughput::Elements(count as u64));
+        group.bench_function(BenchmarkId::new("memcpy", count), |b| {
+            b.iter(|| to.copy_from_slice(&from));
+        });
+        group.bench_function(BenchmarkId::new("memcpy_parallel", count), |b| {
+            b.iter(|| {
+                const PIECE: usize = 64 << 10;
+                let pieces = to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE));
+                pieces.for_each(|(to, from)| to.copy_from_slice(from));
+            });
+        });
+        if let Some(gpu) = &gpu {
+            let bytes = size_of_val(from.as_slice()) as u64;
+            let link = Link::new(gpu, bytes.min(CHUNK_BYTES));
+            group.bench_function(BenchmarkId::new("link", count), |b| b.iter(|| link.run(bytes)));
+        }
+    }
+    group.finish();
+}

@@ -1,0 +1,65 @@
+//! Two million rows through a codec, block by block, and what memory that takes: the device's,
+//! and the process's.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use clap::Parser;
+use vecodec::{Codec, CodecOptions, Codes, Engine, Gpu, Model, ModelConfig};
+
+#[derive(Parser)]
+struct Args {
+    /// gpu or cpu
+    #[arg(long, default_value = "gpu")]
+    engine: String,
+    #[arg(long, default_value_t = 2_000_000)]
+    rows: usize,
+    /// Rows of a block, which is encoded in one call.
+    #[arg(long, default_value_t = 20_000)]
+    block: usize,
+}
+
+const DIM: usize = 384;
+const LATENT: usize = 64;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Args { engine, rows, block } = Args::parse();
+    let engine = match engine.as_str() {
+        "cpu" => Engine::Cpu,
+        "gpu" => Engine::Gpu(Gpu::new()?),
+        other => return Err(format!("no engine {other:?}: gpu or cpu").into()),
+    };
+    let model = Model::random(ModelConfig::new(DIM, LATENT), 1)?;
+    let options = CodecOptions { engine, ..Default::default() };
+    let codec = Codec::with_options(model, options)?;
+    println!("{rows} rows of {DIM} values, {block} at a time, on {}", codec.engine());
+    println!("{:>10} {:>14} {:>16} {:>8}", "rows", "resident MiB", "device peak MiB", "s");
+
+    let start = Instant::now();
+    let mut source = vec![0.0f32; block * DIM];
+    let tenth = rows.div_ceil(10).next_multiple_of(block);
+    for first in (0..rows).step_by(block) {
+        let count = block.min(rows - first);
+        for (i, value) in source[..count * DIM].iter_mut().enumerate() {
+            *value = (((first * DIM + i) as u64 * 2_654_435_761) % 2003) as f32 / 1001.0 - 1.0;
+        }
+        let codes: Codes = codec.encode_flat(&source[..count * DIM])?;
+        for view in codec.decode_mapped(&codes)? {
+            black_box(view?.rows().map(|row| row[0]).sum::<f32>());
+        }
+        if (first + block) % tenth == 0 || first + block >= rows {
+            let (resident, device) = (resident_mib(), codec.stats().bytes_peak >> 20);
+            let seconds = start.elapsed().as_secs_f64();
+            println!("{:>10} {resident:>14} {device:>16} {seconds:>8.1}", first + count);
+        }
+    }
+    Ok(())
+}
+
+/// What the process holds in memory; 0 where the system does not tell it so.
+fn resident_mib() -> usize {
+    const PAGE_KIB: usize = 4;
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split_whitespace().nth(1).and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0) * PAGE_KIB / 1024
+}

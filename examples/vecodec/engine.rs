@@ -1,0 +1,45 @@
+//! What every computing subcommand begins with: an engine, and a model that fits the data.
+
+use std::path::Path;
+
+use vecodec::{Codec, CodecOptions, Engine, Gpu, Model};
+
+use crate::args::EngineArg;
+use crate::data::DataReader;
+use crate::error::{CliError, Result};
+
+impl EngineArg {
+    pub fn engine(self) -> Result<Engine> {
+        match self {
+            Self::Auto => Ok(Engine::Auto),
+            Self::Cpu => Ok(Engine::Cpu),
+            Self::Gpu => Ok(Engine::Gpu(Gpu::new()?)),
+        }
+    }
+}
+
+/// Places a model on an engine.
+pub fn codec(model: Model, engine: Engine) -> Result<Codec> {
+    Ok(Codec::with_options(model, CodecOptions { engine, ..CodecOptions::default() })?)
+}
+
+/// Loads a model.
+pub fn model(path: &Path) -> Result<Model> {
+    let remedy = "pass a model that `vecodec fit` wrote";
+    Model::load(path).map_err(|e| CliError::in_file(path, e, remedy))
+}
+
+/// Loads a model and checks that it takes rows like those of the data.
+pub fn model_for(path: &Path, data: &DataReader) -> Result<Model> {
+    let model = model(path)?;
+    let (expected, found) = (model.config().dim, data.dim());
+    if expected != found {
+        let detail = format!(
+            "its rows have {found} values, and model {} takes {expected}: \
+             pass the model fitted to such rows",
+            path.display()
+        );
+        return Err(CliError::file(data.path(), detail));
+    }
+    Ok(model)
+}

@@ -1,0 +1,83 @@
+//! What ends the program: one line with the file, the value at fault and the remedy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vecodec::Error;
+
+/// `Result` of this program.
+pub type Result<T> = std::result::Result<T, CliError>;
+
+/// Why the program ends early.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Something is wrong with a file.
+    #[error("{}: {detail}", path.display())]
+    File { path: PathBuf, detail: String },
+    /// Something is wrong that no file is to blame for.
+    #[error("{0}")]
+    Other(String),
+    /// The library's own words, where they need no file added.
+    #[error(transparent)]
+    Library(Error),
+}
+
+impl CliError {
+    pub fn file(path: &Path, detail: impl Into<String>) -> Self {
+        Self::File { path: path.to_path_buf(), detail: detail.into() }
+    }
+
+    pub fn io(path: &Path, error: io::Error) -> Self {
+        let remedy = match error.kind() {
+            io::ErrorKind::NotFound => {
+                return Self::file(path, "there is no such file: check the path");
+            }
+            io::ErrorKind::UnexpectedEof => {
+                return Self::file(path, "it ended early: something cut it off as it was read");
+            }
+            io::ErrorKind::PermissionDenied => "check its permissions",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space",
+            _ => "check the path and the disk",
+        };
+        Self::file(path, format!("{error}: {remedy}"))
+    }
+
+    /// An error of loading a file of vecodec's own; `remedy` tells what to pass instead.
+    pub fn in_file(path: &Path, error: Error, remedy: &str) -> Self {
+        match error {
+            Error::Io { path, source } => Self::io(&path, source),
+            Error::Format { path, detail } => Self::file(&path, format!("{detail}: {remedy}")),
+            other => Self::file(path, format!("{other}: {remedy}")),
+        }
+    }
+
+    /// An error about rows of a file, of which the library saw those from `first_row` on.
+    pub fn in_rows(path: &Path, first_row: usize, error: Error) -> Self {
+        let error = match error {
+            Error::NonFinite { row, column, value } => {
+                Error::NonFinite { row: first_row + row, column, value }
+            }
+            Error::Overflow { row } => Error::Overflow { row: first_row + row },
+            error @ (Error::TooFewRows { .. } | Error::Fit { .. }) => error,
+            other => return other.into(),
+        };
+        Self::file(path, error.to_string())
+    }
+}
+
+impl From<Error> for CliError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Io { path, source } => Self::io(&path, source),
+            // Where the library's remedy is a line of Rust, this program has an option.
+            Error::NoAdapter { wanted, found } => Self::Other(format!(
+                "no GPU adapter {wanted}; found: {found}: install a driver, or use --engine cpu"
+            )),
+            error @ (Error::Limit { .. }
+            | Error::OutOfMemory { .. }
+            | Error::DeviceLost { .. }
+            | Error::Gpu { .. }) => Self::Other(format!("{error}; or use --engine cpu")),
+            other => Self::Library(other),
+        }
+    }
+}

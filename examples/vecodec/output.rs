@@ -1,0 +1,92 @@
+//! What is printed where, and which outputs are refused before any work is done.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::error::{CliError, Result};
+
+/// Prints aligned lines of a name and a value to stdout.
+pub fn table(lines: &[(&str, String)]) -> Result<()> {
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    print(
+        &lines.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect::<String>(),
+    )
+}
+
+/// Prints one JSON object to stdout.
+pub fn json(object: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string(object).map_err(|e| CliError::Other(e.to_string()))?;
+    print(&(text + "\n"))
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // Whoever reads has seen enough, as `head` does.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(e) => Err(CliError::Other(format!("stdout: {e}: check where the output is sent"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Prints one line to stderr, whatever the text holds.
+pub fn note(text: &str) {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    // With stderr gone there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A number with its thousands apart.
+pub fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return digits;
+    }
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Fails where the output could not take its name in the end, or would replace an input.
+pub fn check(output: &Path, inputs: &[&Path]) -> Result<()> {
+    let folder = match output.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        let detail = format!("there is no folder {}: create it first", folder.display());
+        return Err(CliError::file(output, detail));
+    }
+    // Finished files are renamed to their name, which would replace a device or a pipe.
+    if fs::metadata(output).is_ok_and(|old| !old.is_file()) {
+        let detail = "exists and is no regular file: name another output";
+        return Err(CliError::file(output, detail));
+    }
+    let Ok(place) = output.canonicalize() else { return Ok(()) };
+    if inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == place)) {
+        let detail = "is both input and output, and would be lost: name another output";
+        return Err(CliError::file(output, detail));
+    }
+    Ok(())
+}
+
+/// Fails where a model or codes would be written under a data file's name.
+pub fn check_name(output: &Path, what: &str) -> Result<()> {
+    let extension = output.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
+    match extension.as_deref() {
+        Some(extension @ ("npy" | "fvecs")) => {
+            let detail = format!("{what} are written as safetensors, not .{extension}: rename it");
+            Err(CliError::file(output, detail))
+        }
+        _ => Ok(()),
+    }
+}

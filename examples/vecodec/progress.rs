@@ -1,0 +1,60 @@
+//! A progress bar on a terminal, and nothing elsewhere.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use crate::output::grouped;
+
+/// A bar or a spinner on stderr, gone when dropped, so that no error is printed into it.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar that counts vectors, with their rate and the time left.
+    pub fn vectors(what: &'static str, vectors: usize) -> Self {
+        let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = out.write_str(&grouped(state.per_sec()));
+        };
+        let template = "{msg:9} [{bar:32}] {human_pos}/{human_len}  {rate} vectors/s  {eta} left";
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .with_key("rate", rate)
+            .progress_chars("=> ");
+        Self::start(ProgressBar::with_draw_target(Some(vectors as u64), target()), style, what)
+    }
+
+    /// A spinner, for work that tells nothing of how far it is.
+    pub fn spinner(what: &'static str) -> Self {
+        let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        Self::start(ProgressBar::with_draw_target(None, target()), style, what)
+    }
+
+    fn start(bar: ProgressBar, style: ProgressStyle, what: &'static str) -> Self {
+        let bar = bar.with_style(style).with_message(what);
+        // A thread that draws is wasted on a hidden bar.
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(100));
+        }
+        Self(bar)
+    }
+
+    pub fn add(&self, vectors: usize) {
+        self.0.inc(vectors as u64);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn target() -> ProgressDrawTarget {
+    if io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    }
+}

@@ -1,0 +1,13 @@
+// Decode: out[r, d] = scale[r] * sum_l code[r, l] W[l, d] + bias[d]
+// codes [rows, INPUTS4] words of four signed bytes; scales [rows] or [1].
+
+@group(0) @binding(3) var<storage, read> codes: array<u32>;
+@group(0) @binding(5) var<storage, read> scales: array<f32>;
+
+fn load(row: u32, i4: u32) -> vec4<f32> {
+    return vec4<f32>(unpack4xI8(codes[row * INPUTS4 + i4]));
+}
+
+fn finish(row: u32, o4: u32, sum: vec4<f32>) -> vec4<f32> {
+    return sum * scales[row * params.scale_stride] + bias[o4];
+}

@@ -1,0 +1,16 @@
+// A linear layer: out[r, o] = sum_i x[r, i] W[i, o] + bias[o], and max(.., 0) of it if RELU.
+// x [rows, 4 * INPUTS4], padded with zeros.
+
+override RELU: bool;
+
+@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
+
+fn load(row: u32, i4: u32) -> vec4<f32> {
+    return x[row * INPUTS4 + i4];
+}
+
+fn finish(row: u32, o4: u32, sum: vec4<f32>) -> vec4<f32> {
+    let z = sum + bias[o4];
+    // Not max(): a NaN must pass, to be reported.
+    return select(z, vec4<f32>(), vec4<bool>(RELU) & (z < vec4<f32>()));
+}

@@ -1,0 +1,43 @@
+// A matrix product with a kernel-specific input and epilogue:
+//     out[r, o] = finish(sum_i input[r, i] weights[i, o])
+// weights [4 * INPUTS4, 4 * OUTPUTS4] and bias [4 * OUTPUTS4] are padded with zeros.
+// The kernel defines `load(row, i4)`, four values of the input, and `finish(row, o4, sum)`.
+// Whatever shape walks the product, `main` writes rows padded to 4 * OUTPUTS4 values and
+// `main_ragged` rows of OUTPUTS values, and `main_half` padded rows of f16.
+
+override INPUTS4: u32;
+override OUTPUTS4: u32;
+override OUTPUTS: u32;
+
+@group(0) @binding(1) var<storage, read> weights: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> padded: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> ragged: array<f32>;
+@group(0) @binding(4) var<storage, read_write> halves: array<vec2<u32>>;
+
+fn store_padded(row: u32, o4: u32, sum: vec4<f32>) {
+    if row < params.rows && o4 < OUTPUTS4 {
+        padded[row * OUTPUTS4 + o4] = finish(row, o4, sum);
+    }
+}
+
+fn store_half(row: u32, o4: u32, sum: vec4<f32>) {
+    if row < params.rows && o4 < OUTPUTS4 {
+        let values = finish(row, o4, sum);
+        halves[row * OUTPUTS4 + o4] =
+            vec2<u32>(pack2x16float(values.xy), pack2x16float(values.zw));
+    }
+}
+
+fn store_ragged(row: u32, o4: u32, sum: vec4<f32>) {
+    if row < params.rows && o4 < OUTPUTS4 {
+        let values = finish(row, o4, sum);
+        let first = 4u * o4;
+        let base = row * OUTPUTS + first;
+        // The first of four columns always exists.
+        ragged[base] = values.x;
+        if first + 1u < OUTPUTS { ragged[base + 1u] = values.y; }
+        if first + 2u < OUTPUTS { ragged[base + 2u] = values.z; }
+        if first + 3u < OUTPUTS { ragged[base + 3u] = values.w; }
+    }
+}

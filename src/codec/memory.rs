@@ -1,0 +1,71 @@
+//! Large fresh allocations, whose page faults cost more than the copy into them.
+
+use std::iter;
+
+use super::transfer::share;
+
+/// The size and alignment of a huge page on every common system.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
+/// Below this the allocator recycles memory whose pages are there already, or nearly.
+const LEAST_HUGE_BYTES: usize = 4 << 20;
+/// The smallest page there is.
+const PAGE_BYTES: usize = 4 << 10;
+
+/// Values that are zero and, where they are many, asked to lie on huge pages: a fault then brings
+/// 2 MiB instead of 4 KiB.
+pub(super) fn zeroed<T: bytemuck::Zeroable + Clone>(len: usize) -> Vec<T> {
+    let values = bytemuck::zeroed_vec(len);
+    #[cfg(target_os = "linux")]
+    advise_huge_pages(&values);
+    values
+}
+
+/// Brings the pages of fresh zeros into memory, on all cores. A huge page is touched by one of
+/// them alone: others that fault on it at the same time would each clear a page in vain.
+pub(super) fn fault_in(values: &mut [f32]) {
+    const FLOATS: usize = size_of::<f32>();
+    let first = match size_of_val(values) {
+        0..LEAST_HUGE_BYTES => values.len().min(64 * PAGE_BYTES / FLOATS),
+        _ => values.as_ptr().align_offset(HUGE_PAGE_BYTES).clamp(1, values.len()),
+    };
+    let step =
+        if size_of_val(values) < LEAST_HUGE_BYTES { first } else { HUGE_PAGE_BYTES / FLOATS };
+    let (head, tail) = values.split_at_mut(first);
+    let pieces: Vec<_> = iter::once(head).chain(tail.chunks_mut(step.max(1))).collect();
+    share(pieces.into_iter(), |piece| {
+        piece.iter_mut().step_by(PAGE_BYTES / FLOATS).for_each(|value| *value = 0.0);
+    });
+}
+
+#[cfg(target_os = "linux")]
+fn advise_huge_pages<T>(values: &[T]) {
+    /// No page size is larger that the kernel would want a range aligned to.
+    const ALIGNMENT: usize = 64 << 10;
+    let bytes = size_of_val(values);
+    if bytes < LEAST_HUGE_BYTES {
+        return;
+    }
+    let start = values.as_ptr().cast::<u8>().cast_mut();
+    let skipped = start.align_offset(ALIGNMENT).min(bytes);
+    // SAFETY: the range lies within one live allocation, and this advice changes how the kernel
+    // backs memory, never what it holds. A kernel that refuses leaves everything as it was.
+    #[expect(unsafe_code, reason = "measured: faults on first touch halve the rate of a decode")]
+    unsafe {
+        libc::madvise(start.add(skipped).cast(), bytes - skipped, libc::MADV_HUGEPAGE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fresh_memory_is_zero_before_and_after_it_is_faulted_in() {
+        for len in [0, 1, 1000, 1 << 18, (1 << 20) + 1, (5 << 20) + 7] {
+            let mut values = zeroed::<f32>(len);
+            assert_eq!(values.len(), len);
+            fault_in(&mut values);
+            assert!(values.iter().all(|v| *v == 0.0), "{len}");
+        }
+    }
+}

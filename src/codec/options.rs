@@ -1,0 +1,123 @@
+//! What a codec runs on: what is asked for, what it became, and how its memory fares.
+
+use std::fmt;
+
+use crate::cpu;
+use crate::gpu::{Gpu, Shape};
+
+/// Options of [`Codec::with_options`](crate::Codec::with_options).
+#[derive(Clone, Debug, Default)]
+pub struct CodecOptions {
+    /// What runs the codec.
+    pub engine: Engine,
+    /// How the GPU's kernels walk their matrix products; by default as suits the adapter. For
+    /// measuring: it changes speed, and results by rounding only.
+    pub shape: Option<Shape>,
+}
+
+/// What runs a codec.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Engine {
+    /// A real GPU where there is one, else the CPU engine: never a software adapter, which is
+    /// several times slower than the CPU engine.
+    #[default]
+    Auto,
+    /// The built-in CPU engine, on all cores.
+    Cpu,
+    /// This adapter, also a software one.
+    Gpu(Gpu),
+}
+
+/// What runs a codec, by name. Prints as one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EngineInfo {
+    /// Which of the two engines.
+    pub kind: EngineKind,
+    /// The adapter's name, or `cpu`.
+    pub name: String,
+    /// The graphics API, or `cpu`.
+    pub backend: String,
+    /// The adapter's driver and its version; empty for the CPU engine.
+    pub driver: String,
+    /// Whether the adapter is itself a CPU.
+    pub software: bool,
+    /// Whether shaders write results straight into memory the host maps, without a copy behind
+    /// them.
+    pub direct_readback: bool,
+    /// Threads that share the CPU's part of the work.
+    pub threads: usize,
+    /// Why `Engine::Auto` took the CPU engine, where it did.
+    pub fallback: Option<String>,
+}
+
+/// One of the two engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EngineKind {
+    /// Matrix products and quantiser on the CPU.
+    Cpu,
+    /// Compute shaders on an adapter.
+    Gpu,
+}
+
+impl EngineInfo {
+    pub(super) fn cpu(fallback: Option<String>) -> Self {
+        Self {
+            kind: EngineKind::Cpu,
+            name: "cpu".into(),
+            backend: "cpu".into(),
+            driver: String::new(),
+            software: false,
+            direct_readback: false,
+            threads: cpu::threads(),
+            fallback,
+        }
+    }
+
+    pub(super) fn gpu(gpu: &Gpu) -> Self {
+        let info = gpu.adapter_info();
+        Self {
+            kind: EngineKind::Gpu,
+            name: info.name.clone(),
+            backend: info.backend.to_string(),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            software: gpu.caps().software,
+            direct_readback: gpu.caps().direct_readback,
+            threads: cpu::threads(),
+            fallback: None,
+        }
+    }
+}
+
+impl fmt::Display for EngineInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, backend, software, threads, .. } = self;
+        match self.kind {
+            EngineKind::Cpu => write!(f, "{name} ({threads} threads)"),
+            EngineKind::Gpu => {
+                let software = if *software { ", software adapter" } else { "" };
+                write!(f, "{name} ({backend}{software})")
+            }
+        }
+    }
+}
+
+/// How a codec's pool of GPU buffers fares. All zero on the CPU engine, which has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Chunks that found idle buffers.
+    pub pool_hits: u64,
+    /// Chunks for which buffers were created.
+    pub pool_misses: u64,
+    /// Buffers created in the codec's life, its weights' not counted.
+    pub buffers_created: u64,
+    /// Bytes of the buffers in use, mapped views included.
+    pub bytes_in_use: u64,
+    /// Bytes of idle buffers, kept for the next call.
+    pub bytes_idle: u64,
+    /// The most bytes there ever were, in use and idle.
+    pub bytes_peak: u64,
+}

@@ -1,0 +1,231 @@
+//! Codes on disk, whole or block by block.
+
+use std::ops::Range;
+use std::path::Path;
+
+use safetensors::tensor::Dtype;
+
+use super::{Codes, Scales, check_scales};
+use crate::error::{Error, Result};
+use crate::model::{ConfigRecord, Fingerprint, Model, ModelConfig};
+use crate::tensors::{Reader, Spec, Writer};
+
+const CODES: &str = "codes";
+const SCALES: &str = "scales";
+const SCALE_BYTES: u64 = size_of::<f32>() as u64;
+
+/// 8-bit codes are numbers, streams are bits.
+fn dtype(config: &ModelConfig) -> Dtype {
+    if config.bytes.is_some() { Dtype::U8 } else { Dtype::I8 }
+}
+
+impl Codes {
+    /// Writes a safetensors file: `scales` as F32 `[rows]` (or `[1]`), `codes` as I8
+    /// `[rows, latent_dim]`, and the configuration and the model's fingerprint as metadata.
+    /// The file appears whole or not at all.
+    ///
+    /// NumPy reads it:
+    ///
+    /// ```python
+    /// from safetensors.numpy import load_file
+    /// t = load_file("codes.safetensors")
+    /// latents = t["codes"] * t["scales"][:, None]      # [rows, latent_dim]
+    /// ```
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let mut writer = CodesWriter::new(
+            path.as_ref(),
+            &self.config,
+            self.model,
+            self.rows,
+            self.scales.as_slice().len(),
+        )?;
+        writer.write_block(self)?;
+        writer.finish()
+    }
+
+    /// Reads what [`Codes::save`] or a [`CodesWriter`] wrote.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no codes file, or was cut off.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let mut reader = CodesReader::open(path)?;
+        let rows = reader.rows();
+        reader.read(0..rows)
+    }
+}
+
+/// Writes a file of codes block by block, for batches larger than memory.
+pub struct CodesWriter {
+    writer: Writer,
+    model: Fingerprint,
+    row_bytes: usize,
+    rows: usize,
+    /// Whether there is one scale for all rows.
+    shared: bool,
+    written: usize,
+}
+
+impl CodesWriter {
+    /// Begins a file of `rows` rows encoded by `model`, one scale a row.
+    ///
+    /// # Errors
+    /// The file cannot be written, or `rows` is zero.
+    pub fn create(path: impl AsRef<Path>, model: &Model, rows: usize) -> Result<Self> {
+        if rows == 0 {
+            return Err(Error::EmptyBatch { dim: model.config().dim });
+        }
+        let scales = if model.config().keeps_scale() { rows } else { 1 };
+        Self::new(path.as_ref(), model.config(), model.fingerprint(), rows, scales)
+    }
+
+    fn new(
+        path: &Path,
+        config: &ModelConfig,
+        model: Fingerprint,
+        rows: usize,
+        scales: usize,
+    ) -> Result<Self> {
+        let row_bytes = config.packed_size();
+        let specs = vec![
+            Spec { name: SCALES, dtype: Dtype::F32, shape: vec![scales] },
+            Spec { name: CODES, dtype: dtype(config), shape: vec![rows, row_bytes] },
+        ];
+        let writer = Writer::create(path, &ConfigRecord::new("codes", config, model), specs)?;
+        let shared = scales == 1 && rows > 1;
+        Ok(Self { writer, model, row_bytes, rows, shared, written: 0 })
+    }
+
+    /// Appends a batch.
+    ///
+    /// # Errors
+    /// The codes are another model's, are more than the file was begun for, or share one scale;
+    /// the disk is full.
+    pub fn append(&mut self, codes: &Codes) -> Result<()> {
+        if codes.model != self.model {
+            let (expected, found) = (self.model.to_string(), codes.model.to_string());
+            return Err(Error::OtherModel { expected, found });
+        }
+        if codes.rows > self.rows - self.written {
+            let what = "rows appended to a codes file must not exceed what it was begun for";
+            let found = self.written + codes.rows;
+            return Err(Error::CodesShape { what, expected: self.rows, found });
+        }
+        if self.shared && codes.scales().iter().any(|scale| *scale != 1.0) {
+            let what = "scales beside 1 in codes of a model whose rows keep none: use Codes::save";
+            let found = codes.scales().iter().filter(|scale| **scale != 1.0).count();
+            return Err(Error::CodesShape { what, expected: 0, found });
+        }
+        if !self.shared && codes.scales().len() != codes.rows {
+            let what = "codes appended to a file must have one scale a row: use Codes::save";
+            let found = codes.scales().len();
+            return Err(Error::CodesShape { what, expected: codes.rows, found });
+        }
+        self.write_block(codes)
+    }
+
+    fn write_block(&mut self, codes: &Codes) -> Result<()> {
+        let at = self.written as u64;
+        let (scales, scales_at) = match self.shared {
+            true => (&codes.scales()[..1], 0),
+            false => (codes.scales(), at * SCALE_BYTES),
+        };
+        self.writer.write(SCALES, scales_at, bytemuck::cast_slice(scales))?;
+        self.writer.write(CODES, at * self.row_bytes as u64, &codes.packed)?;
+        self.written += codes.rows;
+        Ok(())
+    }
+
+    /// Completes the file, which takes its name only now. Dropped before, nothing is left.
+    ///
+    /// # Errors
+    /// Fewer rows were appended than the file was begun for, or the disk is full.
+    pub fn finish(self) -> Result<()> {
+        if self.written != self.rows {
+            let what = "rows appended to a codes file must be as many as it was begun for";
+            return Err(Error::CodesShape { what, expected: self.rows, found: self.written });
+        }
+        self.writer.finish()
+    }
+}
+
+/// Reads a file of codes block by block.
+pub struct CodesReader {
+    reader: Reader,
+    config: ModelConfig,
+    model: Fingerprint,
+    rows: usize,
+    uniform: Option<f32>,
+}
+
+impl CodesReader {
+    /// Opens a file of codes and checks its header against its length.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no codes file, or was cut off.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let mut reader = Reader::open(path.as_ref())?;
+        let (config, model) = ConfigRecord::read("codes", &reader)?;
+        let rows = reader.info(CODES).and_then(|info| info.shape.first().copied()).unwrap_or(0);
+        if rows == 0 {
+            return Err(Error::format(path.as_ref(), "holds no rows"));
+        }
+        reader.expect(CODES, dtype(&config), &[rows, config.packed_size()])?;
+        let mut uniform = None;
+        if rows > 1 && reader.info(SCALES).is_some_and(|info| info.shape == [1]) {
+            reader.expect(SCALES, Dtype::F32, &[1])?;
+            uniform = Some(reader.read_f32(SCALES)?[0]);
+        } else {
+            reader.expect(SCALES, Dtype::F32, &[rows])?;
+        }
+        Ok(Self { reader, config, model, rows, uniform })
+    }
+
+    /// Number of encoded rows in the file.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Shape and options of the model that made these codes.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The model that made these codes.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.model
+    }
+
+    /// Reads some rows.
+    ///
+    /// # Errors
+    /// The range is empty or ends beyond the last row; a scale is negative or not finite; the
+    /// file cannot be read.
+    pub fn read(&mut self, range: Range<usize>) -> Result<Codes> {
+        if range.is_empty() {
+            return Err(Error::EmptyBatch { dim: self.config.dim });
+        }
+        if range.end > self.rows {
+            let what = "rows read must end within the file";
+            return Err(Error::CodesShape { what, expected: self.rows, found: range.end });
+        }
+        let (start, rows, row_bytes) = (range.start, range.len(), self.config.packed_size());
+        let scales = match self.uniform {
+            Some(scale) if rows > 1 => Scales::Uniform(scale),
+            Some(scale) => Scales::PerRow(vec![scale]),
+            None => {
+                let mut scales = vec![0.0f32; rows];
+                let bytes = bytemuck::cast_slice_mut(&mut scales);
+                self.reader.read(SCALES, start as u64 * SCALE_BYTES, bytes)?;
+                Scales::PerRow(scales)
+            }
+        };
+        check_scales(start, scales.as_slice())
+            .map_err(|e| Error::format(self.reader.path(), e.to_string()))?;
+        let mut packed = vec![0; rows * row_bytes];
+        self.reader.read(CODES, (start * row_bytes) as u64, &mut packed)?;
+        Ok(Codes { config: self.config.clone(), model: self.model, rows, packed, scales })
+    }
+}

@@ -1,0 +1,175 @@
+//! A batch of encoded rows as plain data.
+
+mod files;
+
+pub use files::{CodesReader, CodesWriter};
+
+use crate::error::{Error, Result};
+use crate::model::{Fingerprint, Model, ModelConfig};
+
+/// Encoded rows: packed codes, their scales, and which model made them.
+///
+/// Row `r` takes `code_size()` bytes: `latent_dim` signed bytes in [`as_bytes`](Self::as_bytes),
+/// beginning at `r * latent_dim`, and one `f32` in [`scales`](Self::scales), unless all rows
+/// share one scale. In a model with a budget of bytes it is a stream of bits in place of the
+/// signed bytes, and where rows keep no scale they share the scale 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Codes {
+    config: ModelConfig,
+    model: Fingerprint,
+    rows: usize,
+    packed: Vec<u8>,
+    scales: Scales,
+}
+
+/// The scales of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scales {
+    /// One a row.
+    PerRow(Vec<f32>),
+    /// The same for every row, stored once.
+    Uniform(f32),
+}
+
+impl Scales {
+    /// One value a row, or a single one if it is the same for all.
+    pub fn as_slice(&self) -> &[f32] {
+        match self {
+            Self::PerRow(scales) => scales,
+            Self::Uniform(scale) => std::slice::from_ref(scale),
+        }
+    }
+}
+
+impl From<Vec<f32>> for Scales {
+    fn from(scales: Vec<f32>) -> Self {
+        Self::PerRow(scales)
+    }
+}
+
+impl From<f32> for Scales {
+    fn from(scale: f32) -> Self {
+        Self::Uniform(scale)
+    }
+}
+
+impl Codes {
+    /// Codes from their parts, as made by `model`: `packed` is `[rows, latent_dim]` signed bytes,
+    /// `scales` a `Vec<f32>` of one value a row, or one `f32` for all rows.
+    ///
+    /// # Errors
+    /// No rows, a number of bytes that is no multiple of the latent dimension, another number of
+    /// scales than rows, a scale that is negative or not finite.
+    pub fn from_parts(model: &Model, packed: Vec<u8>, scales: impl Into<Scales>) -> Result<Self> {
+        let config = model.config().clone();
+        let scales: Scales = scales.into();
+        let row_len = config.packed_size();
+        if packed.is_empty() {
+            return Err(Error::EmptyBatch { dim: config.dim });
+        }
+        if !packed.len().is_multiple_of(row_len) {
+            return Err(Error::FlatLength { what: "codes", len: packed.len(), row_len });
+        }
+        let rows = packed.len() / row_len;
+        let scales = match scales {
+            // One scale for one row is that row's own.
+            Scales::Uniform(scale) if rows == 1 => Scales::PerRow(vec![scale]),
+            scales => scales,
+        };
+        if let Scales::PerRow(scales) = &scales
+            && scales.len() != rows
+        {
+            let what = "the number of scales must be the number of rows";
+            return Err(Error::CodesShape { what, expected: rows, found: scales.len() });
+        }
+        check_scales(0, scales.as_slice())?;
+        Ok(Self { model: model.fingerprint(), config, rows, packed, scales })
+    }
+
+    /// What an engine of this crate has just written, nothing to check but overflow. Models whose
+    /// rows keep no scale have an empty `scales`.
+    pub(crate) fn from_engine(model: &Model, packed: Vec<u8>, scales: Vec<f32>) -> Result<Self> {
+        if let Some(row) = scales.iter().position(|s| !s.is_finite()) {
+            return Err(Error::Overflow { row });
+        }
+        let (config, model) = (model.config().clone(), model.fingerprint());
+        let rows = packed.len() / config.packed_size();
+        let scales = match config.keeps_scale() {
+            true => Scales::PerRow(scales),
+            false if rows == 1 => Scales::PerRow(vec![1.0]),
+            false => Scales::Uniform(1.0),
+        };
+        Ok(Self { config, model, rows, packed, scales })
+    }
+
+    /// Number of encoded rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes of a row, its scale included.
+    pub fn code_size(&self) -> usize {
+        self.config.code_size()
+    }
+
+    /// The packed codes of all rows, without scales: `[rows, latent_dim]` signed bytes, or the
+    /// rows' streams of bits.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.packed
+    }
+
+    /// The scales: one a row, or a single one that holds for every row.
+    pub fn scales(&self) -> &[f32] {
+        self.scales.as_slice()
+    }
+
+    /// The scale of a row.
+    pub(crate) fn scale(&self, row: usize) -> f32 {
+        match &self.scales {
+            Scales::PerRow(scales) => scales[row],
+            Scales::Uniform(scale) => *scale,
+        }
+    }
+
+    /// Shape and options of the model that made these codes.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The model that made these codes.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.model
+    }
+
+    /// The same codes, declared to belong to `model`: what they decode to is the caller's
+    /// responsibility.
+    ///
+    /// # Errors
+    /// The model's codes have another size.
+    pub fn assume_model(mut self, model: &Model) -> Result<Self> {
+        let (expected, found) = (model.config().packed_size(), self.config.packed_size());
+        if expected != found {
+            let what = "codes a row of the other model must be as many as these have";
+            return Err(Error::CodesShape { what, expected, found });
+        }
+        self.config = model.config().clone();
+        self.model = model.fingerprint();
+        Ok(self)
+    }
+
+    pub(crate) fn check_model(&self, model: &Model) -> Result<()> {
+        if self.model != model.fingerprint() {
+            let (expected, found) = (model.fingerprint().to_string(), self.model.to_string());
+            return Err(Error::OtherModel { expected, found });
+        }
+        Ok(())
+    }
+}
+
+/// Fails on a scale that is negative or not finite; the first one is scale number `first`.
+fn check_scales(first: usize, scales: &[f32]) -> Result<()> {
+    match scales.iter().position(|s| !(s.is_finite() && *s >= 0.0)) {
+        Some(at) => Err(Error::InvalidScale { row: first + at, value: scales[at] }),
+        None => Ok(()),
+    }
+}

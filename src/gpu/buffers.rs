@@ -1,0 +1,58 @@
+//! The buffers of one chunk: what kernels are bound to and rows travel through.
+
+use wgpu::{Buffer, BufferUsages};
+
+use super::context::Gpu;
+use crate::error::Result;
+use crate::plan::{RowLayout, Sections};
+
+/// Buffers for chunks of up to some number of rows.
+pub(crate) struct Buffers {
+    /// `MAP_WRITE | COPY_SRC`, laid out like the input.
+    pub(super) upload: Buffer,
+    pub(super) input: Buffer,
+    pub(super) inputs: Sections,
+    pub(super) scratch: Option<Buffer>,
+    pub(super) output: Buffer,
+    pub(super) outputs: Sections,
+    /// `MAP_READ | COPY_DST`; none where the output itself can be mapped.
+    pub(super) staging: Option<Buffer>,
+    pub(super) layout: RowLayout,
+    /// Bytes of all of them.
+    pub(crate) bytes: u64,
+}
+
+impl Buffers {
+    pub(crate) fn new(gpu: &Gpu, layout: &RowLayout, capacity: usize) -> Result<Self> {
+        let (inputs, outputs) = (layout.input_sections(capacity), layout.output_sections(capacity));
+        let scratch_bytes = layout.scratch * capacity as u64;
+        let direct = gpu.caps().direct_readback;
+        gpu.scoped("the buffers of a chunk", || {
+            let (copied, storage) = (BufferUsages::COPY_SRC, BufferUsages::STORAGE);
+            let upload =
+                gpu.buffer("vecodec.upload", inputs.bytes, BufferUsages::MAP_WRITE | copied);
+            let usage = storage | BufferUsages::UNIFORM | BufferUsages::COPY_DST;
+            let input = gpu.buffer("vecodec.input", inputs.bytes, usage);
+            let scratch =
+                (scratch_bytes > 0).then(|| gpu.buffer("vecodec.scratch", scratch_bytes, storage));
+            let usage = storage | if direct { BufferUsages::MAP_READ } else { copied };
+            let output = gpu.buffer("vecodec.output", outputs.bytes, usage);
+            let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+            let staging = (!direct).then(|| gpu.buffer("vecodec.staging", outputs.bytes, usage));
+            let copies = if direct { 1 } else { 2 };
+            let bytes = 2 * inputs.bytes + scratch_bytes + copies * outputs.bytes;
+            let layout = layout.clone();
+            Self { upload, input, inputs, scratch, output, outputs, staging, layout, bytes }
+        })
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
+        3 + u64::from(self.scratch.is_some()) + u64::from(self.staging.is_some())
+    }
+
+    /// The buffer the host reads results from.
+    pub(super) fn readback(&self) -> &Buffer {
+        self.staging.as_ref().unwrap_or(&self.output)
+    }
+}

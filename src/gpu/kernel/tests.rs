@@ -1,0 +1,187 @@
+//! Every kernel, without an adapter: parsed, validated, translated for every API, and held to
+//! what the host believes of it.
+
+use std::collections::BTreeSet;
+use std::mem::offset_of;
+
+use naga::back::{PipelineConstants, hlsl, msl, pipeline_constants::process_overrides, spv};
+use naga::proc::BoundsCheckPolicies;
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Literal, Module, ShaderStage, TypeInner};
+
+use super::*;
+use crate::gpu::Params;
+use crate::gpu::caps::Shape;
+use crate::gpu::programs::{Factor, REGISTER_ROWS, Store, TILE, product, quantizer};
+
+fn variants() -> Vec<Variant> {
+    let mut variants = vec![quantizer(1), quantizer(32)];
+    let scalar = Factor::Streams { words: 16, state_bits: 0 };
+    let trellis = Factor::Streams { words: 16, state_bits: 8 };
+    for factor in [Factor::Codes, Factor::Values, scalar, trellis] {
+        for shape in [Shape::Registers, Shape::Tiled] {
+            for layer in [[1, 1], [128, 768], [384, 64], [97, 53], [300, 1536]] {
+                for (relu, store) in
+                    [(false, Store::Tight), (true, Store::Padded), (false, Store::Half)]
+                {
+                    variants.push(product(factor, shape, layer, relu, store));
+                }
+            }
+        }
+    }
+    variants
+}
+
+fn parsed(source: &Source) -> (Module, ModuleInfo) {
+    let module = naga::front::wgsl::parse_str(source.wgsl)
+        .unwrap_or_else(|e| panic!("{}: {}", source.label, e.emit_to_string(source.wgsl)));
+    let info = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32)
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{}: {}", source.label, e.emit_to_string(source.wgsl)));
+    (module, info)
+}
+
+/// Calls `check` with each variant and its module, the overrides filled in.
+fn for_variants(check: impl Fn(&Variant, &Module, &ModuleInfo)) {
+    for variant in variants() {
+        let (module, info) = parsed(variant.source);
+        let mut constants = PipelineConstants::default();
+        for (name, value) in &variant.constants {
+            constants.insert((*name).to_owned(), *value);
+        }
+        let entry = Some((ShaderStage::Compute, variant.entry_point));
+        let (module, info) = process_overrides(&module, &info, entry, &constants)
+            .unwrap_or_else(|e| panic!("{}: {e}", variant.source.label));
+        check(&variant, &module, &info);
+    }
+}
+
+#[test]
+fn translate_to_metal() {
+    for_variants(|variant, module, info| {
+        let options = msl::Options {
+            lang_version: (2, 4),
+            fake_missing_bindings: true,
+            bounds_check_policies: BoundsCheckPolicies::default(),
+            force_loop_bounding: false,
+            zero_initialize_workgroup_memory: false,
+            ..Default::default()
+        };
+        let pipeline = msl::PipelineOptions {
+            entry_point: Some((ShaderStage::Compute, variant.entry_point.to_owned())),
+            ..Default::default()
+        };
+        let (text, _) = msl::write_string(module, info, &options, &pipeline)
+            .unwrap_or_else(|e| panic!("{}: {e}", variant.source.label));
+        assert!(text.contains("kernel void"), "{}", variant.source.label);
+    });
+}
+
+#[test]
+fn translate_to_spirv() {
+    for_variants(|variant, module, info| {
+        let pipeline = spv::PipelineOptions {
+            shader_stage: ShaderStage::Compute,
+            entry_point: variant.entry_point.to_owned(),
+        };
+        let options = spv::Options { lang_version: (1, 3), ..Default::default() };
+        let words = spv::write_vec(module, info, &options, Some(&pipeline))
+            .unwrap_or_else(|e| panic!("{}: {e}", variant.source.label));
+        const MAGIC: u32 = 0x0723_0203;
+        assert_eq!(words.first(), Some(&MAGIC), "{}", variant.source.label);
+    });
+}
+
+#[test]
+fn translate_to_hlsl() {
+    for_variants(|variant, module, info| {
+        let options = hlsl::Options {
+            shader_model: hlsl::ShaderModel::V6_4,
+            fake_missing_bindings: true,
+            ..Default::default()
+        };
+        let pipeline = hlsl::PipelineOptions {
+            entry_point: Some((ShaderStage::Compute, variant.entry_point.to_owned())),
+        };
+        let mut text = String::new();
+        hlsl::Writer::new(&mut text, &options, &pipeline)
+            .write(module, info, None)
+            .unwrap_or_else(|e| panic!("{}: {e}", variant.source.label));
+        assert!(text.contains("numthreads"), "{}", variant.source.label);
+    });
+}
+
+#[test]
+fn the_host_fills_exactly_the_overrides_there_are() {
+    for variant in variants() {
+        let (module, _) = parsed(variant.source);
+        let declared: BTreeSet<String> = module
+            .overrides
+            .iter()
+            .map(|(_, constant)| {
+                assert!(constant.init.is_none(), "overrides are declared without a default");
+                constant.name.clone().unwrap()
+            })
+            .collect();
+        let filled = variant.constants.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(declared, filled, "{}", variant.source.label);
+    }
+}
+
+#[test]
+fn params_lie_alike_in_rust_and_wgsl() {
+    let expected = [
+        ("rows", offset_of!(Params, rows) as u32),
+        ("scale_stride", offset_of!(Params, scale_stride) as u32),
+    ];
+    for variant in variants() {
+        let (module, _) = parsed(variant.source);
+        let (_, params) = module
+            .global_variables
+            .iter()
+            .find(|(_, variable)| variable.space == AddressSpace::Uniform)
+            .unwrap();
+        let TypeInner::Struct { members, span } = &module.types[params.ty].inner else {
+            panic!("params are a struct");
+        };
+        let found: Vec<_> =
+            members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
+        assert_eq!(found, expected);
+        assert_eq!(*span as usize, size_of::<Params>());
+    }
+}
+
+#[test]
+fn the_hosts_grids_match_the_kernels_tiles() {
+    let constant = |source: &Source, name: &str| {
+        let (module, _) = parsed(source);
+        let (_, constant) =
+            module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name)).unwrap();
+        match module.global_expressions[constant.init] {
+            naga::Expression::Literal(Literal::U32(value)) => value,
+            ref other => panic!("{name} is {other:?}"),
+        }
+    };
+    for source in [&DECODE_REGISTERS, &PROJECT_REGISTERS, &STREAM_REGISTERS] {
+        assert_eq!(constant(source, "ROWS"), REGISTER_ROWS);
+    }
+    for source in [&DECODE_TILED, &PROJECT_TILED, &STREAM_TILED] {
+        assert_eq!(constant(source, "TILE"), TILE);
+        assert_eq!(4 * constant(source, "SIDE"), TILE);
+    }
+}
+
+#[test]
+fn workgroups_stay_within_the_limits_of_every_device() {
+    const MEMORY: u32 = 16 << 10;
+    const INVOCATIONS: u32 = 256;
+    for_variants(|variant, module, _| {
+        let shared =
+            module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
+        let bytes: u32 = shared.map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx())).sum();
+        assert!(bytes <= MEMORY, "{}: {bytes} bytes", variant.source.label);
+        let entry = module.entry_points.iter().find(|e| e.name == variant.entry_point).unwrap();
+        let threads: u32 = entry.workgroup_size.iter().product();
+        assert!(threads <= INVOCATIONS, "{}: {threads} threads", variant.source.label);
+    });
+}

@@ -1,0 +1,34 @@
+//! The GPU engine's parts: a device, kernels, and the memory that rows travel through.
+//!
+//! Kernels do not know the ring of slots, and the ring does not know kernels: `codec` joins them.
+
+mod adapters;
+mod buffers;
+mod caps;
+mod context;
+mod kernel;
+mod pool;
+mod programs;
+mod slot;
+mod timestamps;
+mod wait;
+
+pub(crate) use buffers::Buffers;
+pub use caps::Shape;
+pub use context::Gpu;
+pub(crate) use kernel::Program;
+pub(crate) use pool::{Lease, Pool, PoolStats};
+pub(crate) use programs::Programs;
+pub(crate) use slot::{InFlight, ReadView, Slot, SlotKey};
+pub(crate) use timestamps::Timestamps;
+pub(crate) use wait::Mode;
+
+/// Fields of `Params` in `shaders/shared/params.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
+pub(crate) struct Params {
+    /// Rows in the chunk.
+    pub(crate) rows: u32,
+    /// 1 where every row has its own scale, 0 where they share the first.
+    pub(crate) scale_stride: u32,
+}

@@ -1,0 +1,60 @@
+//! Compresses embedding vectors with a learned linear codec, on any GPU or without one.
+//!
+//! A [`Model`] is a linear encoder and decoder, [fitted](Model::fit) to your rows in closed form or
+//! loaded from a file. A [`Codec`] places it on an engine: compute shaders on a [`Gpu`] where there
+//! is one, else the CPU. [`Codes`] are what rows become: one byte a latent, and a scale a row.
+//!
+//! ```
+//! use vecodec::{Codec, Model, ModelConfig};
+//!
+//! let rows: Vec<Vec<f32>> =
+//!     (0..100).map(|i| (0..16).map(|j| ((i * (j % 4 + 1)) as f32).cos()).collect()).collect();
+//! let model = Model::fit(&rows.concat(), ModelConfig::new(16, 4))?;
+//! let codec = Codec::new(model)?;
+//! let codes = codec.encode(&rows)?;
+//! assert_eq!(codes.code_size(), 4 + 4);
+//! let (decoded, metrics) = codec.evaluate(&rows)?;
+//! assert_eq!(decoded.len(), 100);
+//! assert!(metrics.mean_cosine > 0.99);
+//! # Ok::<(), vecodec::Error>(())
+//! ```
+//!
+//! Which verb to take, and what each copies and allocates, stands at [`Codec`]; what a code is, at
+//! [`Model`].
+
+#[cfg(target_endian = "big")]
+compile_error!("files and GPU buffers are little-endian, and are used without conversion");
+
+mod affine;
+mod codec;
+mod codes;
+mod cpu;
+mod error;
+mod gpu;
+pub mod metrics;
+mod model;
+mod plan;
+mod quantize;
+mod rows;
+mod stream;
+mod tensors;
+
+pub use codec::{
+    Breakdown, Codec, CodecOptions, Engine, EngineInfo, EngineKind, MappedRows, MappedStream, Stats,
+};
+pub use codes::{Codes, CodesReader, CodesWriter, Scales};
+pub use error::{Error, Result};
+pub use gpu::{Gpu, Shape as KernelShape};
+pub use metrics::Metrics;
+pub use model::{
+    Activation, Coding, Fingerprint, FitReport, FitStage, Model, ModelConfig, RowScale, Weights,
+};
+// The types of `Gpu::from_device`: their version is this crate's.
+pub use wgpu;
+// The type of `Codec::decode_flat_f16`.
+pub use half::f16;
+
+/// The README's quickstart, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

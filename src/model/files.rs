@@ -1,0 +1,241 @@
+//! Models on disk.
+
+use std::path::Path;
+
+use safetensors::tensor::Dtype;
+use serde::{Deserialize, Serialize};
+
+use super::config::{Activation, Coding, ModelConfig, RowScale};
+use super::weights::{DECODER, DECODER_BIAS, ENCODER, ENCODER_BIAS, Weights, tensor_shape};
+use super::{Fingerprint, Model};
+use crate::error::{Error, Result};
+use crate::stream::{BitPlan, MAX_WIDTH};
+use crate::tensors::{Reader, Spec, Writer};
+
+/// The layout of models and codes of 8 bits, and that of bit streams, the newest this version
+/// reads.
+const VERSION: u32 = 1;
+const STREAM_VERSION: u32 = 2;
+
+/// Tensors of a bit plan: U8 `[latent]`, F32 `[latent]`, and F32 `[entries]` a width.
+const WIDTHS: &str = "stream.widths";
+const STEPS: &str = "stream.steps";
+const TABLES: [&str; MAX_WIDTH + 1] = [
+    "",
+    "stream.table.1",
+    "stream.table.2",
+    "stream.table.3",
+    "stream.table.4",
+    "stream.table.5",
+    "stream.table.6",
+    "stream.table.7",
+    "stream.table.8",
+];
+
+/// A configuration as it stands in the metadata of models and codes.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ConfigRecord {
+    kind: String,
+    version: u32,
+    dim: usize,
+    latent_dim: usize,
+    activation: String,
+    normalized_latent: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stream: Option<StreamRecord>,
+    /// The model's fingerprint.
+    model: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StreamRecord {
+    /// Bytes of a code, a scale's included.
+    bytes: usize,
+    /// Of the trellis; none if scalar.
+    states: Option<usize>,
+    row_scale: bool,
+}
+
+impl ConfigRecord {
+    pub(crate) fn new(kind: &str, config: &ModelConfig, model: Fingerprint) -> Self {
+        let &ModelConfig { dim, latent_dim, activation, normalized_latent, .. } = config;
+        let stream = config.bytes.map(|bytes| StreamRecord {
+            bytes,
+            states: match config.coding {
+                Coding::Scalar => None,
+                Coding::Trellis { states } => Some(states),
+            },
+            row_scale: config.keeps_scale(),
+        });
+        let activation = match activation {
+            Activation::Identity => "identity",
+            Activation::Relu => "relu",
+        };
+        Self {
+            kind: kind.to_owned(),
+            version: if stream.is_some() { STREAM_VERSION } else { VERSION },
+            dim,
+            latent_dim,
+            activation: activation.to_owned(),
+            normalized_latent,
+            stream,
+            model: model.to_string(),
+        }
+    }
+
+    /// Reads and checks the record of a file of this kind.
+    pub(crate) fn read(kind: &str, reader: &Reader) -> Result<(ModelConfig, Fingerprint)> {
+        let fail = |detail: String| Err(Error::format(reader.path(), detail));
+        let record: Self = reader.record(kind)?;
+        if record.kind != kind {
+            return fail(format!("holds a {}, not a {kind}", record.kind));
+        }
+        if record.version == 0 || record.version > STREAM_VERSION {
+            return fail(format!(
+                "has layout version {}, and this program reads up to {STREAM_VERSION}: update vecodec",
+                record.version
+            ));
+        }
+        let activation = match record.activation.as_str() {
+            "identity" => Activation::Identity,
+            "relu" => Activation::Relu,
+            other => return fail(format!("names an unknown activation {other:?}")),
+        };
+        let Some(model) = Fingerprint::from_hex(&record.model) else {
+            return fail(format!("names its model {:?}, which is no fingerprint", record.model));
+        };
+        let mut config = ModelConfig::new(record.dim, record.latent_dim)
+            .with_activation(activation)
+            .with_normalized_latent(record.normalized_latent);
+        if let Some(StreamRecord { bytes, states, row_scale }) = record.stream {
+            let coding = states.map_or(Coding::Scalar, |states| Coding::Trellis { states });
+            let row_scale = if row_scale { RowScale::Kept } else { RowScale::Fixed };
+            config = config.with_bytes(bytes).with_coding(coding).with_row_scale(row_scale);
+        }
+        config.validate().map_err(|e| Error::format(reader.path(), e.to_string()))?;
+        Ok((config, model))
+    }
+}
+
+impl Model {
+    /// Writes a safetensors file: `encoder.weight [latent, dim]`, `decoder.weight [dim, latent]`,
+    /// the biases that exist, and the configuration as metadata. The file appears whole or not at
+    /// all; the same model gives the same bytes.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let config = self.config();
+        let spec = |(name, _)| Spec { name, dtype: Dtype::F32, shape: tensor_shape(name, config) };
+        let mut specs: Vec<Spec> = self.weights().tensors().map(spec).collect();
+        if let Some(plan) = self.plan() {
+            let f32s = |name, len| Spec { name, dtype: Dtype::F32, shape: vec![len] };
+            let tables = tables(plan).map(|(name, table)| f32s(name, table.len()));
+            specs.extend(tables.chain([f32s(STEPS, plan.latents())]));
+            specs.push(Spec { name: WIDTHS, dtype: Dtype::U8, shape: vec![plan.latents()] });
+        }
+        let record = ConfigRecord::new("model", config, self.fingerprint());
+        let mut writer = Writer::create(path.as_ref(), &record, specs)?;
+        for (name, values) in self.weights().tensors() {
+            writer.write(name, 0, bytemuck::cast_slice(values))?;
+        }
+        if let Some(plan) = self.plan() {
+            for (name, values) in tables(plan).chain([(STEPS, plan.steps())]) {
+                writer.write(name, 0, bytemuck::cast_slice(values))?;
+            }
+            writer.write(WIDTHS, 0, plan.widths())?;
+        }
+        writer.finish()
+    }
+
+    /// Reads what [`Model::save`] wrote.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no model file, or its tensors do not fit its configuration.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let mut reader = Reader::open(path.as_ref())?;
+        let (config, fingerprint) = ConfigRecord::read("model", &reader)?;
+        let mut tensor = |name| {
+            reader.expect(name, Dtype::F32, &tensor_shape(name, &config))?;
+            reader.read_f32(name)
+        };
+        let (encoder, decoder) = (tensor(ENCODER)?, tensor(DECODER)?);
+        let mut optional = |name| {
+            reader.info(name).is_some().then(|| {
+                reader.expect(name, Dtype::F32, &tensor_shape(name, &config))?;
+                reader.read_f32(name)
+            })
+        };
+        let encoder_bias = optional(ENCODER_BIAS).transpose()?;
+        let decoder_bias = optional(DECODER_BIAS).transpose()?;
+        let weights = Weights { encoder, encoder_bias, decoder, decoder_bias };
+        let plan = match config.bytes {
+            None => None,
+            Some(_) => Some(read_plan(&config, &mut reader)?),
+        };
+        let model = Self::from_parts(config, weights, plan)?;
+        if model.fingerprint() != fingerprint {
+            let detail = "its weights do not match its fingerprint: the file was altered";
+            return Err(Error::format(reader.path(), detail));
+        }
+        Ok(model)
+    }
+
+    /// Reads weights without biases from two headerless files of little-endian `f32`:
+    /// the encoder `[latent, dim]` and the decoder `[dim, latent]`, both row-major.
+    ///
+    /// # Errors
+    /// A file cannot be read or has another length than its shape needs; sizes of zero; weights
+    /// that are not finite.
+    pub fn load_raw(
+        encoder_path: impl AsRef<Path>,
+        decoder_path: impl AsRef<Path>,
+        config: ModelConfig,
+    ) -> Result<Self> {
+        config.validate()?;
+        let encoder = read_raw(encoder_path.as_ref(), ENCODER, &config)?;
+        let decoder = read_raw(decoder_path.as_ref(), DECODER, &config)?;
+        Self::from_weights(config, Weights { encoder, decoder, ..Weights::default() })
+    }
+}
+
+/// The tables that are there, by their tensor's name.
+fn tables(plan: &BitPlan) -> impl Iterator<Item = (&'static str, &[f32])> {
+    let table = |width: usize| (TABLES[width], plan.table(width as u8));
+    (1..=MAX_WIDTH).map(table).filter(|(_, table)| !table.is_empty())
+}
+
+fn read_plan(config: &ModelConfig, reader: &mut Reader) -> Result<BitPlan> {
+    let latents = config.latent_dim;
+    reader.expect(WIDTHS, Dtype::U8, &[latents])?;
+    reader.expect(STEPS, Dtype::F32, &[latents])?;
+    let mut widths = vec![0; latents];
+    reader.read(WIDTHS, 0, &mut widths)?;
+    let steps = reader.read_f32(STEPS)?;
+    let window = config.window();
+    let mut tables = vec![Vec::new(); MAX_WIDTH + 1];
+    for (width, table) in tables.iter_mut().enumerate().skip(1) {
+        if reader.info(TABLES[width]).is_some() {
+            reader.expect(TABLES[width], Dtype::F32, &[1 << window.bits(width as u8)])?;
+            *table = reader.read_f32(TABLES[width])?;
+        }
+    }
+    BitPlan::new(window, widths, steps, tables)
+        .map_err(|e| Error::format(reader.path(), e.to_string()))
+}
+
+fn read_raw(path: &Path, tensor: &str, config: &ModelConfig) -> Result<Vec<f32>> {
+    let shape = tensor_shape(tensor, config);
+    let len: usize = shape.iter().product();
+    // Read before anything is allocated by a number that the files have not earned.
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    if bytes.len() != len * size_of::<f32>() {
+        let detail = format!(
+            "holds {} bytes where {tensor} of shape {shape:?} needs {}: check dim and latent_dim",
+            bytes.len(),
+            len * size_of::<f32>()
+        );
+        return Err(Error::format(path, detail));
+    }
+    Ok(bytemuck::pod_collect_to_vec(&bytes))
+}

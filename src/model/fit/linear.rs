@@ -1,0 +1,157 @@
+//! In closed form: principal components, and where the latent is not linear a decoder by ridge
+//! least squares on the latents as they will be quantised.
+
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::{Accum, Mat, MatRef, Par, Side, linalg::solvers::Solve as _};
+
+use super::super::{Activation, ModelConfig, Weights};
+use crate::affine::affine;
+use crate::error::{Error, Result};
+use crate::quantize::{dequantize, quantize};
+use crate::rows::Rows;
+
+/// Rows that are widened to `f64` at a time.
+const BLOCK_ROWS: usize = 2048;
+/// A ReLU's latents are shifted up by this many standard deviations, so that it cuts off little
+/// of what the projection tells; the decoder's bias takes the shift back.
+const RELU_SHIFT: f64 = 3.0;
+/// The ridge, in units of the latents' mean energy.
+const RIDGE: f64 = 1e-7;
+
+/// Encoder and decoder of the linear model, the encoder's bias shifted if a ReLU follows; and the
+/// latents' variances, which descend.
+pub(super) fn principal_components(
+    rows: &Rows<'_>,
+    config: &ModelConfig,
+) -> Result<(Weights, Vec<f64>)> {
+    let &ModelConfig { dim, latent_dim, .. } = config;
+    let mean = mean(rows);
+    let mut covariance = Mat::<f64>::zeros(dim, dim);
+    for_blocks(rows, |block| {
+        let centred =
+            Mat::from_fn(block.len() / dim, dim, |r, c| f64::from(block[r * dim + c]) - mean[c]);
+        add_gram(&mut covariance, centred.as_ref());
+    });
+    let eigen = covariance
+        .self_adjoint_eigen(Side::Lower)
+        .map_err(|_| Error::Fit { stage: "the eigenvectors of the covariance" })?;
+
+    let mut encoder = vec![0.0f32; latent_dim * dim];
+    let mut encoder_bias = vec![0.0f32; latent_dim];
+    let mut decoder = vec![0.0f32; dim * latent_dim];
+    let mut variances = vec![0.0; latent_dim];
+    // Eigenvalues ascend. Latents beyond `dim` have nothing to tell and stay zero.
+    for (latent, column) in (0..dim).rev().take(latent_dim).enumerate() {
+        let axis: Vec<f64> = eigen.U().col(column).iter().copied().collect();
+        // An eigenvector's sign is arbitrary: its largest entry is made positive.
+        let largest =
+            axis.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
+        let sign = largest.signum();
+        let variance = eigen.S()[column].max(0.0) / rows.len() as f64;
+        variances[latent] = variance;
+        let shift = match config.activation {
+            Activation::Relu => RELU_SHIFT * variance.sqrt(),
+            Activation::Identity => 0.0,
+        };
+        let offset: f64 = axis.iter().zip(&mean).map(|(v, m)| v * m).sum();
+        encoder_bias[latent] = (shift - sign * offset) as f32;
+        for (i, v) in axis.iter().enumerate() {
+            encoder[latent * dim + i] = (sign * v) as f32;
+            decoder[i * latent_dim + latent] = (sign * v) as f32;
+        }
+    }
+    let decoder_bias = mean.into_iter().map(|m| m as f32).collect();
+    let weights = Weights {
+        encoder,
+        encoder_bias: Some(encoder_bias),
+        decoder,
+        decoder_bias: Some(decoder_bias),
+    };
+    Ok((weights, variances))
+}
+
+/// Replaces the decoder and its bias by the ridge solution of
+/// `min sum |Wd z + bd - x|^2 + r |Wd|^2` over the quantised latents `z` of the rows.
+pub(super) fn refit_decoder(
+    rows: &Rows<'_>,
+    config: &ModelConfig,
+    weights: &mut Weights,
+) -> Result<()> {
+    let &ModelConfig { dim, latent_dim, .. } = config;
+    // The last column of the latents is 1, for the bias.
+    let columns = latent_dim + 1;
+    let mut gram = Mat::<f64>::zeros(columns, columns);
+    let mut cross = Mat::<f64>::zeros(columns, dim);
+    let mut latents = vec![0.0f32; BLOCK_ROWS * latent_dim];
+    for_blocks(rows, |block| {
+        let n = block.len() / dim;
+        let latents = &mut latents[..n * latent_dim];
+        affine(latents, block, &weights.encoder, weights.encoder_bias.as_deref(), dim);
+        requantize(config, latents);
+        let z = Mat::from_fn(n, columns, |r, c| match c {
+            c if c == latent_dim => 1.0,
+            c => f64::from(latents[r * latent_dim + c]),
+        });
+        let x = Mat::from_fn(n, dim, |r, c| f64::from(block[r * dim + c]));
+        add_gram(&mut gram, z.as_ref());
+        matmul(&mut cross, Accum::Add, z.transpose(), &x, 1.0, Par::rayon(0));
+    });
+    let energy: f64 = (0..latent_dim).map(|i| gram[(i, i)]).sum::<f64>() / latent_dim as f64;
+    // A latent that is always zero gets a zero column, also where all of them are.
+    let ridge = if energy > 0.0 { RIDGE * energy } else { 1.0 };
+    (0..latent_dim).for_each(|i| gram[(i, i)] += ridge);
+    let cholesky = gram
+        .llt(Side::Lower)
+        .map_err(|_| Error::Fit { stage: "the least squares of the decoder" })?;
+    let solution = cholesky.solve(&cross);
+    for i in 0..dim {
+        for latent in 0..latent_dim {
+            weights.decoder[i * latent_dim + latent] = solution[(latent, i)] as f32;
+        }
+    }
+    weights.decoder_bias = Some((0..dim).map(|i| solution[(latent_dim, i)] as f32).collect());
+    Ok(())
+}
+
+/// Latents as they come back from 8-bit codes.
+pub(super) fn requantize(config: &ModelConfig, latents: &mut [f32]) {
+    let mut codes = vec![0u8; config.latent_dim];
+    for z in latents.chunks_exact_mut(config.latent_dim) {
+        if config.activation == Activation::Relu {
+            z.iter_mut().for_each(|z| *z = z.max(0.0));
+        }
+        let scale = quantize(z, &mut codes);
+        dequantize(&codes, scale, z);
+    }
+}
+
+fn mean(rows: &Rows<'_>) -> Vec<f64> {
+    let mut sum = vec![0.0; rows.dim()];
+    for row in 0..rows.len() {
+        sum.iter_mut().zip(rows.row(row)).for_each(|(sum, &v)| *sum += f64::from(v));
+    }
+    sum.into_iter().map(|sum| sum / rows.len() as f64).collect()
+}
+
+fn for_blocks(rows: &Rows<'_>, mut work: impl FnMut(&[f32])) {
+    for start in (0..rows.len()).step_by(BLOCK_ROWS) {
+        let range = start..rows.len().min(start + BLOCK_ROWS);
+        work(rows.contiguous(&range).expect("training rows are flat"));
+    }
+}
+
+/// Adds the lower triangle of `x^T x`.
+fn add_gram(gram: &mut Mat<f64>, x: MatRef<'_, f64>) {
+    triangular::matmul(
+        gram.as_mut(),
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        x.transpose(),
+        BlockStructure::Rectangular,
+        x,
+        BlockStructure::Rectangular,
+        1.0,
+        Par::rayon(0),
+    );
+}

@@ -1,0 +1,178 @@
+//! Fitting a model to rows.
+
+mod linear;
+mod stream;
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use self::linear::{principal_components, refit_decoder, requantize};
+use super::{Model, ModelConfig, RowScale};
+use crate::affine::affine;
+use crate::error::{Error, Result};
+use crate::quantize::to_unit;
+use crate::rows::Rows;
+
+/// The most rows a bit stream is fitted on; of more, evenly spaced ones are taken.
+const MOST_ROWS: usize = 200_000;
+/// Rows that errors are measured on, evenly spaced.
+const MEASURED_ROWS: usize = 4096;
+
+/// How a fit went.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FitReport {
+    /// Rows that were given.
+    pub rows: usize,
+    /// Rows that were fitted on: a bit stream's fit takes 200,000 at most, evenly spaced.
+    pub rows_used: usize,
+    /// What was done, in order.
+    pub stages: Vec<FitStage>,
+    /// Bits of each latent in a model with a budget of bytes, empty in others.
+    pub widths: Vec<u8>,
+    /// Whether each row keeps a scale.
+    pub keeps_scale: bool,
+}
+
+/// A step of a fit.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FitStage {
+    /// What was done.
+    pub name: String,
+    /// Squared error over signal energy on training rows, as coded after this stage.
+    pub relative_mse: f64,
+    /// Seconds the stage took.
+    pub seconds: f64,
+}
+
+impl Model {
+    /// Fits a model to training rows `[n, dim]`: the same rows give the same model.
+    ///
+    /// A linear model is principal component analysis: encoder and decoder are the eigenvectors
+    /// of the rows' covariance with the largest eigenvalues, the mean is in the biases. With
+    /// ReLU or a normalised latent the encoder is the same (its bias shifted up before a ReLU),
+    /// and the decoder minimises the squared error over the *quantised* latents of the rows.
+    ///
+    /// With a [budget of bytes](ModelConfig::with_bytes), the bits go one by one to the latent
+    /// whose measured error shrinks the most, and the levels they stand for are trained on the
+    /// rows' own latents by Lloyd's iteration.
+    ///
+    /// Time grows as `n dim^2 + dim^3`, memory as `dim^2`.
+    ///
+    /// # Errors
+    /// Sizes of zero, no rows, a length that is no multiple of `dim`, NaN or infinity, fewer rows
+    /// than latents, values whose squares leave the range of `f64`.
+    pub fn fit(rows: &[f32], config: ModelConfig) -> Result<Self> {
+        Ok(Self::fit_with_report(rows, config, |_| ())?.0)
+    }
+
+    /// [`fit`](Self::fit), with word of each stage as it ends, and of all of them in the end.
+    ///
+    /// # Errors
+    /// As for [`fit`](Self::fit).
+    pub fn fit_with_report(
+        rows: &[f32],
+        config: ModelConfig,
+        mut progress: impl FnMut(&FitStage),
+    ) -> Result<(Self, FitReport)> {
+        config.validate()?;
+        let rows = Rows::flat("training rows", rows, config.dim)?;
+        if config.bytes.is_none() && rows.len() < config.latent_dim {
+            let (rows, latent_dim) = (rows.len(), config.latent_dim);
+            return Err(Error::TooFewRows { rows, latent_dim });
+        }
+        rows.check_finite(0..rows.len())?;
+        let mut stages = Stages { stages: Vec::new(), progress: &mut progress, start: None };
+        stages.start = Some(Instant::now());
+        let (model, rows_used) = match config.bytes {
+            None => (fit_codes(&rows, &config, &mut stages)?, rows.len()),
+            Some(_) => stream::fit(&rows, &config, &mut stages)?,
+        };
+        let report = FitReport {
+            rows: rows.len(),
+            rows_used,
+            stages: stages.stages,
+            widths: model.widths().unwrap_or_default().to_vec(),
+            keeps_scale: model.config().keeps_scale(),
+        };
+        Ok((model, report))
+    }
+}
+
+/// A model of 8-bit codes.
+fn fit_codes(rows: &Rows<'_>, config: &ModelConfig, stages: &mut Stages<'_>) -> Result<Model> {
+    let sample = sampled(rows, MEASURED_ROWS);
+    let (mut weights, _) = principal_components(rows, config)?;
+    let mut model = Model::from_weights(config.clone(), weights.clone())?;
+    stages.end("principal components", relative_error(&model, &sample));
+    if !config.is_linear() {
+        refit_decoder(rows, config, &mut weights)?;
+        model = Model::from_weights(config.clone(), weights)?;
+        stages.end("decoder by least squares", relative_error(&model, &sample));
+    }
+    Ok(model)
+}
+
+/// The stages so far.
+struct Stages<'a> {
+    stages: Vec<FitStage>,
+    progress: &'a mut dyn FnMut(&FitStage),
+    start: Option<Instant>,
+}
+
+impl Stages<'_> {
+    fn end(&mut self, name: &str, relative_mse: f64) {
+        let seconds = self.start.map_or(0.0, |start| start.elapsed().as_secs_f64());
+        self.start = Some(Instant::now());
+        let stage = FitStage { name: name.to_owned(), relative_mse, seconds };
+        (self.progress)(&stage);
+        self.stages.push(stage);
+    }
+}
+
+/// At most `most` rows, evenly spaced.
+fn sampled(rows: &Rows<'_>, most: usize) -> Vec<f32> {
+    let count = rows.len().min(most);
+    let pick = |i: usize| rows.row((i as u128 * rows.len() as u128 / count as u128) as usize);
+    (0..count).flat_map(pick).copied().collect()
+}
+
+/// Divides each row by its norm, and returns the norms. A row of zeros stays as it is.
+fn unit_rows(rows: &mut [f32], dim: usize) -> Vec<f32> {
+    rows.chunks_exact_mut(dim).map(to_unit).collect()
+}
+
+/// Squared error over signal energy of rows that are encoded and decoded.
+fn relative_error(model: &Model, rows: &[f32]) -> f64 {
+    let (config, weights) = (model.config(), model.weights());
+    let mut x = rows.to_vec();
+    let scales = match config.bytes {
+        Some(_) if config.row_scale == RowScale::Kept => unit_rows(&mut x, config.dim),
+        _ => vec![1.0; rows.len() / config.dim],
+    };
+    let mut latents = vec![0.0; scales.len() * config.latent_dim];
+    affine(&mut latents, &x, &weights.encoder, weights.encoder_bias.as_deref(), config.dim);
+    match model.plan() {
+        None => requantize(config, &mut latents),
+        Some(plan) => latents.par_chunks_mut(256 * config.latent_dim).for_each(|latents| {
+            let mut streams = vec![0; latents.len() / config.latent_dim * plan.stream_bytes()];
+            plan.encode(latents, &mut streams);
+            let rows = latents.chunks_exact_mut(config.latent_dim);
+            rows.zip(streams.chunks_exact(plan.stream_bytes()))
+                .for_each(|(z, s)| plan.decode(s, z));
+        }),
+    }
+    let bias = weights.decoder_bias.as_deref();
+    affine(&mut x, &latents, &weights.decoder, bias, config.latent_dim);
+    let (mut error, mut energy) = (0.0, 0.0);
+    let pairs = rows.chunks_exact(config.dim).zip(x.chunks_exact(config.dim));
+    for ((row, decoded), scale) in pairs.zip(scales) {
+        for (v, d) in row.iter().zip(decoded) {
+            error += (f64::from(*v) - f64::from(d * scale)).powi(2);
+            energy += f64::from(*v).powi(2);
+        }
+    }
+    if error == 0.0 { 0.0 } else { error / energy }
+}

@@ -1,0 +1,112 @@
+//! A model whose bits go where the variance is.
+
+use super::super::{Model, ModelConfig, RowScale, Weights};
+use super::linear::principal_components;
+use super::{MEASURED_ROWS, MOST_ROWS, Stages, relative_error, sampled, unit_rows};
+use crate::affine::affine;
+use crate::error::Result;
+use crate::quantize::norm;
+use crate::rows::Rows;
+use crate::stream::{Trainer, allocate};
+
+/// Rows that tables are trained on, evenly spaced.
+const TRAINED_ROWS: usize = 8192;
+/// Where the norms' standard deviation is below this share of their mean, a scale could not repay
+/// its bytes, and is not tried.
+const LEAST_SPREAD: f64 = 1e-3;
+
+/// The better model of those with and without a scale a row, or the one asked for; and how many
+/// rows it was fitted on.
+pub(super) fn fit(
+    rows: &Rows<'_>,
+    config: &ModelConfig,
+    stages: &mut Stages<'_>,
+) -> Result<(Model, usize)> {
+    let used = sampled(rows, MOST_ROWS);
+    let count = used.len() / config.dim;
+    let choices: &[RowScale] = match config.row_scale {
+        RowScale::Fixed => &[RowScale::Fixed],
+        RowScale::Kept => &[RowScale::Kept],
+        // Less than a byte beside the scale: there is no choice.
+        RowScale::Auto if config.clone().with_row_scale(RowScale::Kept).packed_size() == 0 => {
+            &[RowScale::Fixed]
+        }
+        RowScale::Auto if norms_vary(&used, config.dim) => &[RowScale::Fixed, RowScale::Kept],
+        RowScale::Auto => &[RowScale::Fixed],
+    };
+    let mut best: Option<(Model, f64)> = None;
+    for &row_scale in choices {
+        let config = config.clone().with_row_scale(row_scale);
+        let (model, error) = fit_with(used.clone(), &config, stages)?;
+        if best.as_ref().is_none_or(|(_, least)| error < *least) {
+            best = Some((model, error));
+        }
+    }
+    let (model, _) = best.expect("there is at least one choice");
+    Ok((model, count))
+}
+
+fn norms_vary(rows: &[f32], dim: usize) -> bool {
+    let norms: Vec<f64> = rows.chunks_exact(dim).map(|row| f64::from(norm(row))).collect();
+    let mean = norms.iter().sum::<f64>() / norms.len() as f64;
+    let variance = norms.iter().map(|n| (n - mean).powi(2)).sum::<f64>() / norms.len() as f64;
+    variance.sqrt() > LEAST_SPREAD * mean
+}
+
+/// The model with or without a scale, and its error on the training rows.
+fn fit_with(
+    mut used: Vec<f32>,
+    config: &ModelConfig,
+    stages: &mut Stages<'_>,
+) -> Result<(Model, f64)> {
+    let dim = config.dim;
+    let measured = sampled(&Rows::flat("training rows", &used, dim)?, MEASURED_ROWS);
+    let kept = config.row_scale == RowScale::Kept;
+    if kept {
+        unit_rows(&mut used, dim);
+    }
+    let rows = Rows::flat("training rows", &used, dim)?;
+    let every_latent = ModelConfig { latent_dim: dim, bytes: None, ..config.clone() };
+    let (weights, variances) = principal_components(&rows, &every_latent)?;
+
+    let trained = sampled(&rows, TRAINED_ROWS);
+    let mut latents = vec![0.0; trained.len()];
+    affine(&mut latents, &trained, &weights.encoder, weights.encoder_bias.as_deref(), dim);
+    let steps: Vec<f32> = variances.iter().map(|v| v.sqrt() as f32).collect();
+    let trainer = Trainer::new(config.window(), &latents, dim, &steps)?;
+    let widths = allocate(&variances, trainer.distortions(), 8 * config.packed_size());
+
+    let count = widths.len();
+    let latents: Vec<f32> =
+        latents.chunks_exact(dim).flat_map(|row| &row[..count]).copied().collect();
+    let weights = truncated(weights, dim, count);
+    let model = |plan: crate::stream::BitPlan| {
+        let mut config = config.clone();
+        config.latent_dim = count;
+        config.bytes = Some(plan.stream_bytes());
+        if kept {
+            config.bytes = config.bytes.map(|bytes| bytes + super::super::config::SCALE_BYTES);
+        }
+        Model::from_parts(config, weights.clone(), Some(plan))
+    };
+    let name = |what: &str| if kept { format!("{what}, with scales") } else { what.to_owned() };
+    let steps = steps[..count].to_vec();
+    let first = model(trainer.untrained(widths.clone(), steps.clone())?)?;
+    stages.end(&name("components and bits"), relative_error(&first, &measured));
+    let trained = model(trainer.plan(widths, steps, &latents)?)?;
+    let error = relative_error(&trained, &measured);
+    stages.end(&name("tables and steps"), error);
+    Ok((trained, error))
+}
+
+/// The first `count` latents of a model that has `dim` of them.
+fn truncated(weights: Weights, dim: usize, count: usize) -> Weights {
+    let Weights { mut encoder, encoder_bias, decoder, decoder_bias } = weights;
+    encoder.truncate(count * dim);
+    let encoder_bias = encoder_bias.map(|mut bias| {
+        bias.truncate(count);
+        bias
+    });
+    let decoder = decoder.chunks_exact(dim).flat_map(|row| &row[..count]).copied().collect();
+    Weights { encoder, encoder_bias, decoder, decoder_bias }
+}

@@ -1,0 +1,158 @@
+//! The learned codec as plain data: configuration and weights, no engine.
+
+mod config;
+mod files;
+mod fit;
+mod random;
+mod weights;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use config::{Activation, Coding, ModelConfig, RowScale};
+pub(crate) use files::ConfigRecord;
+pub use fit::{FitReport, FitStage};
+pub use weights::Weights;
+
+use crate::error::{Error, Result};
+use crate::stream::{BitPlan, MAX_WIDTH};
+
+/// A learned encoder and decoder.
+///
+/// For a row `x` of `dim` values the latent is `z = We x + be`, then `max(z, 0)` if the model has
+/// a ReLU, then `z / |z|` if it is normalised. The row's scale is `max |z| / 127`, times `|z|`
+/// where the latent was normalised; its codes are `z / scale` rounded half to even; and what
+/// decodes is `Wd (codes * scale) + bd`. A latent whose scale is below the smallest normal `f32`
+/// counts as zero: scale 0, codes 0, decoding to `bd`.
+///
+/// A model with a budget of bytes has a stream of bits in place of codes; `docs/format.md` gives
+/// it. Its rows keep their norm as a scale, or none: with `s` that scale, or 1, the latent is
+/// `We x / s + be`, and what decodes is `s (Wd q + bd)` for the values `q` of the stream.
+///
+/// Immutable and cheap to clone.
+#[derive(Clone)]
+pub struct Model(Arc<Inner>);
+
+struct Inner {
+    config: ModelConfig,
+    weights: Weights,
+    /// There if and only if the configuration has a budget of bytes.
+    plan: Option<BitPlan>,
+    fingerprint: Fingerprint,
+}
+
+impl Model {
+    /// A model of these weights: `encoder [latent, dim]` and `decoder [dim, latent]`, row-major,
+    /// with optional biases of `latent` and `dim` values.
+    ///
+    /// # Errors
+    /// Sizes of zero, tensors of the wrong length, weights that are not finite; a budget of bytes,
+    /// which only a fit can spend.
+    pub fn from_weights(config: ModelConfig, weights: Weights) -> Result<Self> {
+        if let Some(value) = config.bytes {
+            let remedy = "weights alone do not tell where the bits go: use Model::fit";
+            return Err(Error::InvalidConfig { field: "bytes", value, remedy });
+        }
+        Self::from_parts(config, weights, None)
+    }
+
+    fn from_parts(config: ModelConfig, weights: Weights, plan: Option<BitPlan>) -> Result<Self> {
+        config.validate()?;
+        weights.validate(&config)?;
+        if let Some(plan) = &plan {
+            let bad = |what, expected, found| Err(Error::BitPlan { what, expected, found });
+            if plan.latents() != config.latent_dim {
+                return bad("latents", config.latent_dim, plan.latents());
+            }
+            if plan.stream_bytes() != config.packed_size() {
+                return bad("bytes", config.packed_size(), plan.stream_bytes());
+            }
+        }
+        let fingerprint = Fingerprint::of(&config, &weights, plan.as_ref());
+        Ok(Self(Arc::new(Inner { config, weights, plan, fingerprint })))
+    }
+
+    /// How latents become bits, in a model with a budget of bytes.
+    pub(crate) fn plan(&self) -> Option<&BitPlan> {
+        self.0.plan.as_ref()
+    }
+
+    /// Bits of each latent in a model with a budget of bytes; none in others.
+    pub fn widths(&self) -> Option<&[u8]> {
+        self.plan().map(BitPlan::widths)
+    }
+
+    /// Shape and options.
+    pub fn config(&self) -> &ModelConfig {
+        &self.0.config
+    }
+
+    /// The numbers.
+    pub fn weights(&self) -> &Weights {
+        &self.0.weights
+    }
+
+    /// What codes carry to know their model again: a hash of configuration and weights.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.0.fingerprint
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("config", self.config())
+            .field("fingerprint", &self.fingerprint().to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The first 16 bytes of the BLAKE3 hash of a model's configuration and weights.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    fn of(config: &ModelConfig, weights: &Weights, plan: Option<&BitPlan>) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        let ModelConfig { dim, latent_dim, activation, normalized_latent, row_scale, .. } = config;
+        for size in [*dim, *latent_dim] {
+            hasher.update(&(size as u64).to_le_bytes());
+        }
+        hasher.update(&[*activation as u8, *normalized_latent as u8]);
+        for (name, values) in weights.tensors() {
+            hasher.update(name.as_bytes());
+            hasher.update(bytemuck::cast_slice(values));
+        }
+        if let Some(plan) = plan {
+            let state_bits = plan.window().state_bits() as u8;
+            hasher.update(b"bits");
+            hasher.update(&[state_bits, *row_scale as u8]);
+            hasher.update(plan.widths());
+            hasher.update(bytemuck::cast_slice(plan.steps()));
+            (1..=MAX_WIDTH as u8).for_each(|width| {
+                hasher.update(bytemuck::cast_slice(plan.table(width)));
+            });
+        }
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self(bytes)
+    }
+
+    pub(crate) fn from_hex(text: &str) -> Option<Self> {
+        let value = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
+        Some(Self(value.to_be_bytes()))
+    }
+}
+
+/// 32 hexadecimal digits.
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

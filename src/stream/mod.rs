@@ -1,0 +1,244 @@
+//! Latents as a stream of bits: how many each gets, and what they stand for.
+//!
+//! Latent `i` owns `width_i` bits of a row's stream, ending before bit `end_i`, the sum of the
+//! widths so far. Bit `k` of the stream is bit `k % 8` of byte `k / 8`. The latent's value is
+//! `step_i * table[window]`, where the window is the last `S` bits before `end_i`, read as a
+//! number whose first bit is the least significant; bits before the stream's begin are zero.
+//!
+//! With `S = width_i` and a table a width that is a scalar quantiser. With a larger `S`, the same
+//! for all latents, it is a bit-shift trellis: a value also depends on the bits before its own,
+//! so that `2^S` values are reached with few bits (Marcellin and Fischer, "Trellis coded
+//! quantization", 1990; the bit-shift form: Tseng et al., "QTIP", 2024). Either way any latent is
+//! unpacked by itself.
+
+mod scalar;
+mod train;
+mod trellis;
+
+use crate::error::{Error, Result};
+
+pub(crate) use train::{Trainer, allocate};
+
+/// The most bits of one latent.
+pub(crate) const MAX_WIDTH: usize = 8;
+/// The most bits of a trellis' window: 4,096 states.
+pub(crate) const MAX_STATE_BITS: u32 = 12;
+
+/// What a window of bits stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Window {
+    /// The latent's own bits.
+    Own,
+    /// This many bits, up to and with the latent's own.
+    Last(u32),
+}
+
+/// Widths, steps and tables: what turns latents into bits and back.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct BitPlan {
+    window: Window,
+    widths: Vec<u8>,
+    steps: Vec<f32>,
+    /// By width; empty for a width no latent has.
+    tables: Vec<Vec<f32>>,
+    /// Where each latent's bits end.
+    ends: Vec<u32>,
+    /// How each latent is read, and all tables one after the other.
+    readers: Vec<Reader>,
+    entries: Vec<f32>,
+}
+
+/// How one latent is read: its window's bits out of four bytes, then its table's entry.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Reader {
+    first_byte: u32,
+    shift: u32,
+    mask: u32,
+    /// Bits before the stream, which are zero and stand lowest.
+    missing: u32,
+    /// Where its table begins among the entries.
+    table: u32,
+    step: f32,
+}
+
+impl Reader {
+    fn new(end: u32, bits: u32, table: u32, step: f32) -> Self {
+        let start = end.saturating_sub(bits);
+        let mask = (1 << (end - start)) - 1;
+        let missing = bits - (end - start);
+        Self { first_byte: start / 8, shift: start % 8, mask, missing, table, step }
+    }
+
+    /// The window's number.
+    #[inline(always)]
+    fn window(&self, stream: &[u8]) -> usize {
+        let first = self.first_byte as usize;
+        // A window of 12 bits touches three bytes at most.
+        let loaded = match stream.get(first..first + 4) {
+            Some(bytes) => u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
+            None => {
+                let byte = |at: usize| stream.get(at).map_or(0, |byte| u32::from(*byte));
+                byte(first) | byte(first + 1) << 8 | byte(first + 2) << 16
+            }
+        };
+        (((loaded >> self.shift) & self.mask) << self.missing) as usize
+    }
+}
+
+impl BitPlan {
+    /// Checks and completes a plan. `tables[w]` serves the latents of width `w`.
+    pub(crate) fn new(
+        window: Window,
+        widths: Vec<u8>,
+        steps: Vec<f32>,
+        tables: Vec<Vec<f32>>,
+    ) -> Result<Self> {
+        let bad = |what, expected, found| Err(Error::BitPlan { what, expected, found });
+        if let Window::Last(bits) = window
+            && !(1..=MAX_STATE_BITS).contains(&bits)
+        {
+            return bad("bits of a trellis' window", MAX_STATE_BITS as usize, bits as usize);
+        }
+        let widest = window.widest();
+        if steps.len() != widths.len() {
+            return bad("steps", widths.len(), steps.len());
+        }
+        if let Some(&width) = widths.iter().find(|w| !(1..=widest).contains(&usize::from(**w))) {
+            return bad("bits of a latent", widest, width.into());
+        }
+        for &width in &widths {
+            let expected = 1 << window.bits(width);
+            let found = tables.get(usize::from(width)).map_or(0, Vec::len);
+            if found != expected {
+                return bad("entries of a table", expected, found);
+            }
+        }
+        let finite = steps.iter().chain(tables.iter().flatten()).all(|v| v.is_finite());
+        if !finite {
+            return bad("finite steps and tables", 1, 0);
+        }
+        let ends = widths.iter().scan(0, |end, width| {
+            *end += u32::from(*width);
+            Some(*end)
+        });
+        let ends: Vec<u32> = ends.collect();
+        let starts: Vec<u32> = tables
+            .iter()
+            .scan(0, |end, table| {
+                let start = *end;
+                *end += table.len() as u32;
+                Some(start)
+            })
+            .collect();
+        let reader = |((&end, &width), &step): ((&u32, &u8), &f32)| {
+            Reader::new(end, window.bits(width), starts[usize::from(width)], step)
+        };
+        let readers = ends.iter().zip(&widths).zip(&steps).map(reader).collect();
+        let entries = tables.concat();
+        Ok(Self { window, widths, steps, tables, ends, readers, entries })
+    }
+
+    pub(crate) fn window(&self) -> Window {
+        self.window
+    }
+
+    pub(crate) fn widths(&self) -> &[u8] {
+        &self.widths
+    }
+
+    pub(crate) fn steps(&self) -> &[f32] {
+        &self.steps
+    }
+
+    pub(crate) fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// The table of a width; empty where no latent has it.
+    pub(crate) fn table(&self, width: u8) -> &[f32] {
+        self.tables.get(usize::from(width)).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn latents(&self) -> usize {
+        self.widths.len()
+    }
+
+    /// Bytes of a row's stream.
+    pub(crate) fn stream_bytes(&self) -> usize {
+        self.ends.last().map_or(0, |end| end.div_ceil(8) as usize)
+    }
+
+    /// Quantises rows of latents into their streams, on the calling thread.
+    pub(crate) fn encode(&self, latents: &[f32], streams: &mut [u8]) {
+        match self.window {
+            Window::Own => scalar::encode(self, latents, streams),
+            Window::Last(bits) => {
+                let mut windows = vec![0; latents.len()];
+                trellis::search(self, bits, latents, &mut windows);
+                let rows = windows.chunks_exact(self.latents());
+                for (windows, stream) in rows.zip(streams.chunks_exact_mut(self.stream_bytes())) {
+                    // A latent's own bits are the last, most significant ones of its window.
+                    let own = |(window, width): (&u16, &u8)| window >> (bits - u32::from(*width));
+                    self.pack(windows.iter().zip(&self.widths).map(own), stream);
+                }
+            }
+        }
+    }
+
+    /// Packs each latent's own bits.
+    fn pack(&self, codes: impl Iterator<Item = u16>, stream: &mut [u8]) {
+        let (mut held, mut count) = (0u32, 0);
+        let mut bytes = stream.iter_mut();
+        for (code, width) in codes.zip(&self.widths) {
+            held |= u32::from(code) << count;
+            count += u32::from(*width);
+            while count >= 8 {
+                if let Some(byte) = bytes.next() {
+                    *byte = held as u8;
+                }
+                held >>= 8;
+                count -= 8;
+            }
+        }
+        if let Some(byte) = bytes.next() {
+            *byte = held as u8;
+        }
+    }
+
+    /// The latents of one row's stream.
+    #[inline(always)]
+    pub(crate) fn decode(&self, stream: &[u8], latents: &mut [f32]) {
+        for (z, reader) in latents.iter_mut().zip(&self.readers) {
+            *z = reader.step * self.entries[reader.table as usize + reader.window(stream)];
+        }
+    }
+}
+
+impl Window {
+    /// Bits of every window of a trellis, 0 for a scalar quantiser.
+    pub(crate) fn state_bits(self) -> u32 {
+        match self {
+            Self::Own => 0,
+            Self::Last(bits) => bits,
+        }
+    }
+
+    /// The most bits of a latent.
+    fn widest(self) -> usize {
+        match self {
+            Self::Own => MAX_WIDTH,
+            Self::Last(bits) => MAX_WIDTH.min(bits as usize),
+        }
+    }
+
+    /// Bits of the window of a latent of this width.
+    pub(crate) fn bits(self, width: u8) -> u32 {
+        match self {
+            Self::Own => width.into(),
+            Self::Last(bits) => bits,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

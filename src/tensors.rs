@@ -1,0 +1,212 @@
+//! safetensors on disk: one header writer, one checked reader, and files that appear whole.
+//!
+//! This crate's own data stands as one JSON object under the metadata key `vecodec`, so that a
+//! file's bytes do not depend on the order of a hash map.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+
+const KEY: &str = "vecodec";
+/// The length field in front of the header.
+const PREFIX_BYTES: u64 = 8;
+/// Longer headers are refused before they are read; the format's own limit.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// A file under construction: it takes its name only when complete, replacing what was there.
+pub(crate) struct NewFile {
+    temp: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl NewFile {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".vecodec-").suffix(".tmp");
+        #[cfg(unix)]
+        {
+            // What the umask leaves of this, as for any new file; the default is 0600.
+            use std::os::unix::fs::PermissionsExt as _;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let temp = builder.tempfile_in(folder).map_err(|e| Error::io(path, e))?;
+        Ok(Self { temp, path: path.to_path_buf() })
+    }
+
+    /// Writes `bytes` at `offset` from the start of the file.
+    pub(crate) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let file = self.temp.as_file_mut();
+        let written = file.seek(SeekFrom::Start(offset)).and_then(|_| file.write_all(bytes));
+        written.map_err(|e| Error::io(&self.path, e))
+    }
+
+    pub(crate) fn finish(self) -> Result<()> {
+        let Self { temp, path } = self;
+        temp.as_file().sync_all().map_err(|e| Error::io(&path, e))?;
+        temp.persist(&path).map_err(|e| Error::io(&path, e.error))?;
+        Ok(())
+    }
+}
+
+/// A tensor to be written: name, type and shape.
+pub(crate) struct Spec {
+    pub(crate) name: &'static str,
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+}
+
+/// A safetensors file under construction, its tensors' bytes written in any order.
+pub(crate) struct Writer {
+    file: NewFile,
+    path: PathBuf,
+    tensors: Vec<(&'static str, Range<u64>)>,
+}
+
+impl Writer {
+    /// Writes the header. `record` becomes the JSON object under this crate's metadata key.
+    pub(crate) fn create(path: &Path, record: &impl Serialize, specs: Vec<Spec>) -> Result<Self> {
+        let bad = |e: &dyn std::fmt::Display| Error::format(path, e.to_string());
+        let record = serde_json::to_string(record).map_err(|e| bad(&e))?;
+        let (mut end, mut infos, mut places) = (0, Vec::new(), Vec::new());
+        for Spec { name, dtype, shape } in specs {
+            let start = end;
+            end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
+            infos.push((name.to_owned(), TensorInfo { dtype, shape, data_offsets: (start, end) }));
+            places.push((name, start as u64..end as u64));
+        }
+        let metadata = HashMap::from([(KEY.to_owned(), record)]);
+        let header = Metadata::new(Some(metadata), infos).map_err(|e| bad(&e))?;
+        let mut header = serde_json::to_vec(&header).map_err(|e| bad(&e))?;
+        // Readers that map the file want the data aligned.
+        header.resize(header.len().next_multiple_of(8), b' ');
+        let data_start = PREFIX_BYTES + header.len() as u64;
+
+        let mut file = NewFile::create(path)?;
+        file.write_at(0, &(header.len() as u64).to_le_bytes())?;
+        file.write_at(PREFIX_BYTES, &header)?;
+        let shift = |range: Range<u64>| range.start + data_start..range.end + data_start;
+        let tensors = places.into_iter().map(|(name, range)| (name, shift(range))).collect();
+        Ok(Self { file, path: path.to_path_buf(), tensors })
+    }
+
+    /// Writes bytes of a tensor, beginning at byte `offset` of it.
+    pub(crate) fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<()> {
+        let place = self.tensors.iter().find(|(n, _)| *n == name).map(|(_, range)| range.clone());
+        match place {
+            Some(range) if range.start + offset + bytes.len() as u64 <= range.end => {
+                self.file.write_at(range.start + offset, bytes)
+            }
+            _ => Err(Error::format(&self.path, format!("no room for these bytes in {name}"))),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Result<()> {
+        self.file.finish()
+    }
+}
+
+/// A safetensors file whose header has been read and checked against the file's length.
+pub(crate) struct Reader {
+    file: File,
+    path: PathBuf,
+    header: Metadata,
+    data_start: u64,
+}
+
+impl Reader {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let io = |e| Error::io(path, e);
+        let mut file = File::open(path).map_err(io)?;
+        let file_bytes = file.metadata().map_err(io)?.len();
+        let mut prefix = [0; PREFIX_BYTES as usize];
+        file.read_exact(&mut prefix).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => Error::format(path, "too short for a safetensors file"),
+            _ => io(e),
+        })?;
+        let header_bytes = u64::from_le_bytes(prefix);
+        if header_bytes > MAX_HEADER_BYTES || header_bytes > file_bytes - PREFIX_BYTES {
+            return Err(Error::format(
+                path,
+                "not a safetensors file, or one cut off in its header",
+            ));
+        }
+        let mut header = vec![0; header_bytes as usize];
+        file.read_exact(&mut header).map_err(io)?;
+        let header: Metadata = serde_json::from_slice(&header)
+            .map_err(|e| Error::format(path, format!("not a valid safetensors header: {e}")))?;
+        let data_start = PREFIX_BYTES + header_bytes;
+        let expected = data_start + header.data_len() as u64;
+        if expected != file_bytes {
+            let detail = format!(
+                "the header describes {expected} bytes and the file has {file_bytes}: \
+                 it was cut off or appended to"
+            );
+            return Err(Error::format(path, detail));
+        }
+        Ok(Self { file, path: path.to_path_buf(), header, data_start })
+    }
+
+    /// This crate's own JSON object, if it can be read as a `T`.
+    pub(crate) fn record<T: DeserializeOwned>(&self, kind: &str) -> Result<T> {
+        let text = self.header.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or_else(|| {
+            let detail = format!("no vecodec {kind}: its metadata has no key {KEY:?}");
+            Error::format(&self.path, detail)
+        })?;
+        serde_json::from_str(text)
+            .map_err(|e| Error::format(&self.path, format!("not a vecodec {kind}: {e}")))
+    }
+
+    pub(crate) fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.header.info(name)
+    }
+
+    /// Fails unless the tensor is there with this type and shape.
+    pub(crate) fn expect(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<()> {
+        let detail = match self.info(name) {
+            Some(info) if info.dtype == dtype && info.shape == shape => return Ok(()),
+            Some(info) => format!(
+                "{name} is {:?} of shape {:?}, and {dtype:?} of shape {shape:?} was expected",
+                info.dtype, info.shape
+            ),
+            None => format!("there is no tensor {name}"),
+        };
+        Err(Error::format(&self.path, detail))
+    }
+
+    /// Reads `out.len()` bytes of a tensor, beginning at byte `offset` of it.
+    pub(crate) fn read(&mut self, name: &str, offset: u64, out: &mut [u8]) -> Result<()> {
+        let info = self.header.info(name);
+        let range =
+            info.map_or(0..0, |info| info.data_offsets.0 as u64..info.data_offsets.1 as u64);
+        if offset + out.len() as u64 > range.end - range.start {
+            return Err(Error::format(&self.path, format!("{name} ends before byte {offset}")));
+        }
+        let start = self.data_start + range.start + offset;
+        let read = self.file.seek(SeekFrom::Start(start)).and_then(|_| self.file.read_exact(out));
+        read.map_err(|e| Error::io(&self.path, e))
+    }
+
+    /// Reads a whole tensor of `f32`.
+    pub(crate) fn read_f32(&mut self, name: &str) -> Result<Vec<f32>> {
+        let len = self.info(name).map_or(0, |info| info.shape.iter().product());
+        let mut values = vec![0.0f32; len];
+        self.read(name, 0, bytemuck::cast_slice_mut(&mut values))?;
+        Ok(values)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}

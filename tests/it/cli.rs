@@ -1,0 +1,246 @@
+//! The command-line program, run as its users run it: what it writes and prints.
+
+mod place;
+mod refused;
+
+use std::fs;
+use std::process::Output;
+
+use half::f16;
+use serde_json::Value;
+
+use crate::data::Random;
+use place::*;
+
+fn relative_error(expected: &[f32], found: &[f32]) -> f64 {
+    vecodec::metrics::relative_mse(expected, found).unwrap()
+}
+
+#[test]
+fn every_format_goes_there_and_back() {
+    let place = Place::with_model();
+    let (values, len) = (rows(ROWS, DIM), ROWS * DIM * 4);
+    place.write("data.fvecs", fvecs(&values, DIM));
+    let (meta, data) =
+        (r#""__metadata__":{"made":"by hand"}"#, tensor("F32", &[ROWS, DIM], 0, len));
+    let header = format!(r#"{{{meta},"vectors":{data}}}"#);
+    place.write("data.safetensors", safetensors(&header, &bytes(&values)));
+    let mut codes = Vec::new();
+    for name in ["data.npy", "data.fvecs", "data.safetensors"] {
+        place.run(&format!("encode {name} --model model -o {name}.codes --engine cpu"));
+        codes.push(place.read(&format!("{name}.codes")));
+        assert_eq!(codes[0], codes[codes.len() - 1], "{name}");
+    }
+
+    place.run("decode data.npy.codes --model model -o back.npy --engine cpu");
+    let back = place.read("back.npy");
+    assert!(String::from_utf8_lossy(&back[..128]).contains(&format!("({ROWS}, {DIM}")));
+    let decoded = floats(&back[back.len() - len..]);
+    assert!(relative_error(&values, &decoded) < 0.01, "{}", relative_error(&values, &decoded));
+    place.run("decode data.npy.codes --model model -o back.safetensors --engine cpu");
+    let file = place.read("back.safetensors");
+    let file = safetensors::SafeTensors::deserialize(&file).unwrap();
+    let tensor = file.tensor("embeddings").unwrap();
+    assert_eq!((tensor.dtype(), tensor.shape()), (safetensors::Dtype::F32, &[ROWS, DIM][..]));
+    assert_eq!(floats(tensor.data()), decoded);
+
+    // What was written can be read again, and nothing else was left.
+    place.run("encode back.npy --model model -o one --engine cpu");
+    place.run("encode back.safetensors --model model -o two --engine cpu");
+    assert_eq!(place.read("one"), place.read("two"));
+    assert_eq!(place.names().len(), 11);
+}
+
+#[cfg(unix)]
+#[test]
+fn outputs_follow_the_umask() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::with_codes();
+    place.run("decode codes --model model -o back.npy --engine cpu");
+    let mode = |name: &str| fs::metadata(place.path(name)).unwrap().permissions().mode();
+    for name in ["model", "codes", "back.npy"] {
+        assert_eq!(mode(name), mode("data.npy"), "{name}");
+    }
+}
+
+#[test]
+fn half_precision_is_read() {
+    let place = Place::with_model();
+    let halves: Vec<f16> = rows(ROWS, DIM).into_iter().map(f16::from_f32).collect();
+    let exact: Vec<f32> = halves.iter().map(|h| h.to_f32()).collect();
+    let halves: Vec<u8> = halves.iter().flat_map(|h| h.to_le_bytes()).collect();
+    place.write("full.npy", npy("<f4", false, &[ROWS, DIM], &bytes(&exact)));
+    place.write("half.npy", npy("<f2", false, &[ROWS, DIM], &halves));
+    // `embeddings` is taken though another tensor has two dimensions, and lies in front.
+    let other = tensor("F32", &[2, 2], 0, 16);
+    let header = tensor("F16", &[ROWS, DIM], 16, 16 + halves.len());
+    let header = format!(r#"{{"another":{other},"embeddings":{header}}}"#);
+    place.write("half.safetensors", safetensors(&header, &[&[0; 16], halves.as_slice()].concat()));
+    for name in ["full.npy", "half.npy", "half.safetensors"] {
+        place.run(&format!("encode {name} --model model -o {name}.codes --engine cpu"));
+        assert_eq!(place.read(&format!("{name}.codes")), place.read("full.npy.codes"), "{name}");
+    }
+    assert!(place.run("inspect half.npy").contains("f16"));
+}
+
+#[test]
+fn inspect_tells_what_a_file_is() {
+    let place = Place::with_codes();
+    place.run("fit data.npy --latent 3 --relu --normalize -o other");
+    let value = |text: &str, name: &str| -> String {
+        let line = text.lines().find(|line| line.starts_with(&format!("{name}  ")));
+        let line = line.unwrap_or_else(|| panic!("no {name} in {text}"));
+        line[name.len()..].trim().to_owned()
+    };
+    let (model, codes) = (place.run("inspect model"), place.run("inspect codes"));
+    let (other, data) = (place.run("inspect other"), place.run("inspect data.npy"));
+    for (text, name, expected) in [
+        (&model, "kind", "model"),
+        (&model, "dim", "12"),
+        (&model, "latent", "4"),
+        (&model, "activation", "identity"),
+        (&model, "normalized latent", "false"),
+        (&model, "bytes per vector", "8"),
+        (&model, "compression ratio", "6.00"),
+        (&model, "biases", "encoder, decoder"),
+        (&other, "latent", "3"),
+        (&other, "activation", "relu"),
+        (&other, "normalized latent", "true"),
+        (&codes, "kind", "codes"),
+        (&codes, "rows", "90"),
+        (&codes, "dim", "12"),
+        (&data, "kind", "data (npy)"),
+        (&data, "rows", "90"),
+        (&data, "dim", "12"),
+        (&data, "type", "f32"),
+    ] {
+        assert_eq!(value(text, name), expected, "{name} in {text}");
+    }
+    let fingerprint = value(&model, "fingerprint");
+    assert_eq!(fingerprint.len(), 32);
+    assert_eq!(value(&codes, "model fingerprint"), fingerprint);
+    assert_ne!(value(&other, "fingerprint"), fingerprint);
+}
+
+#[test]
+fn eval_measures_a_model() {
+    let place = Place::with_model();
+    let text = place.run("eval data.npy --model model --json --engine cpu");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let number = |name: &str| report[name].as_f64().unwrap_or_else(|| panic!("{name}: {text}"));
+    for (name, expected) in [
+        ("rows", ROWS as f64),
+        ("dim", DIM as f64),
+        ("latent", LATENT as f64),
+        ("bytes_per_vector", 8.0),
+        ("compression_ratio", 6.0),
+    ] {
+        assert_eq!(number(name), expected, "{name}");
+    }
+    assert!((0.0..0.01).contains(&number("relative_mse")), "{text}");
+    assert!(number("mse") > 0.0 && number("mse") < number("relative_mse"), "{text}");
+    assert!(number("max_error") > number("mse").sqrt(), "{text}");
+    assert!((0.99..=1.0).contains(&number("mean_cosine")), "{text}");
+    assert!((number("snr_db") + 10.0 * number("relative_mse").log10()).abs() < 1e-9, "{text}");
+    assert!(number("encode_vectors_per_s") > 0.0 && number("decode_vectors_per_s") > 0.0);
+    assert!(report["engine"].as_str().unwrap().starts_with("cpu"), "{text}");
+    assert_eq!(report.as_object().unwrap().len(), 13, "{text}");
+    // The same figures for people.
+    let table = place.run("eval data.npy --model model --engine cpu");
+    assert!(table.contains("mean cosine") && table.contains("cpu"), "{table}");
+}
+
+#[test]
+fn figures_without_bound_are_null() {
+    let place = Place::new();
+    place.write("zeros.npy", npy("<f4", false, &[6, 2], &[0; 48]));
+    let text = place.run("eval zeros.npy --latent 1 --json --engine cpu");
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&report["mse"], &report["snr_db"]), (&Value::from(0.0), &Value::Null), "{text}");
+}
+
+#[test]
+fn eval_without_a_model_tells_of_the_halves() {
+    let place = Place::new();
+    for (line, latent) in [("", "6 latents (the default)"), (" --latent 4", "4 latents")] {
+        let line = format!("eval data.npy --json --engine cpu{line}");
+        let Output { status, stdout, stderr } = place.output(&line);
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert!(status.success(), "{stderr}");
+        let words = [latent, "first half of data.npy", "rows 0 to 44", "rows 45 to 89"];
+        assert!(words.iter().all(|word| stderr.contains(word)), "{stderr}");
+        let report: Value = serde_json::from_slice(&stdout).unwrap();
+        assert_eq!(report["rows"], ROWS / 2);
+        assert!(report["relative_mse"].as_f64().unwrap() < 0.02, "{report}");
+    }
+    place.write("row.npy", npy("<f4", false, &[1, 3], &[0; 12]));
+    place.refuse("eval row.npy --engine cpu", &["row.npy", "1 row", "--model"]);
+    place.refuse("eval data.npy --latent 46 --engine cpu", &["data.npy", "45", "46", "fewer"]);
+}
+
+#[test]
+fn gpu_is_used_or_said_to_be_missing() {
+    let place = Place::with_model();
+    let line = "eval data.npy --model model --json --engine gpu";
+    let Output { status, stdout, stderr } = place.output(line);
+    if status.success() {
+        let report: Value = serde_json::from_slice(&stdout).unwrap();
+        assert!(!report["engine"].as_str().unwrap().starts_with("cpu"), "{report}");
+        assert!(report["relative_mse"].as_f64().unwrap() < 0.01, "{report}");
+    } else {
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("error: no GPU") && stderr.contains("--engine cpu"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_reader_that_left_is_no_error() {
+    let place = Place::with_model();
+    for line in ["inspect model", "eval data.npy --model model --json --engine cpu", "--help"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = place.command(line).stdout(writer).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && stderr.is_empty(), "{line}: {stderr}");
+    }
+}
+
+/// Rows enough for several blocks of the program, the last one short.
+#[test]
+fn rows_are_counted_across_blocks() {
+    let (rows, dim) = (1_100, 1 << 13);
+    let place = Place::new();
+    let mut values = Random::new(72).normals(rows * dim, 1.0);
+    let write = |values: &[f32]| {
+        place.write("wide.npy", npy("<f4", false, &[rows, dim], &bytes(values)));
+        place.write("wide.fvecs", fvecs(values, dim));
+    };
+    write(&values);
+    let model = crate::data::model(vecodec::ModelConfig::new(dim, 2), true, 73);
+    model.save(place.path("model")).unwrap();
+    let codec = vecodec::CodecOptions { engine: vecodec::Engine::Cpu, ..Default::default() };
+    let codec = vecodec::Codec::with_options(model, codec).unwrap();
+    let expected = codec.encode_flat(&values).unwrap();
+    for name in ["wide.npy", "wide.fvecs"] {
+        place.run(&format!("encode {name} --model model -o codes --engine cpu"));
+        let codes = vecodec::Codes::load(place.path("codes")).unwrap();
+        assert_eq!(codes.rows(), rows);
+        assert!(codes == expected, "{name}: blocks differ from the whole");
+    }
+    place.run("decode codes --model model -o out.npy --engine cpu");
+    let (file, whole) = (place.read("out.npy"), codec.decode_flat(&expected).unwrap());
+    assert!(floats(&file[file.len() - whole.len() * 4..]) == whole);
+    fs::remove_file(place.path("out.npy")).unwrap();
+
+    values[1_050 * dim + 3] = f32::INFINITY;
+    write(&values);
+    for name in ["wide.npy", "wide.fvecs"] {
+        for verb in ["encode", "eval"] {
+            let output = if verb == "encode" { " -o out" } else { "" };
+            let line = format!("{verb} {name} --model model{output} --engine cpu");
+            place.refuse(&line, &[name, "row 1050, column 3 is inf"]);
+        }
+    }
+}

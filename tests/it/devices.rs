@@ -1,0 +1,183 @@
+//! Which engine runs, and the devices of others: small limits, shared queues.
+
+use std::sync::LazyLock;
+
+use vecodec::wgpu::{
+    Adapter, Backends, Device, DeviceDescriptor, Instance, InstanceDescriptor, Limits, Queue,
+};
+use vecodec::{Codec, CodecOptions, Engine, EngineKind, Error, Gpu, Model, ModelConfig};
+
+use crate::compare::{ATOL, Report, all_agree, assert_same_bits};
+use crate::data::{Case, identity, model};
+use crate::engines::{codec, cpu, gpu, gpu_suite};
+use crate::oracle;
+
+gpu_suite!(gpu:
+    engines_tell_what_they_are,
+    automatic_choice_is_never_a_software_adapter,
+    many_codecs_share_a_device,
+    devices_of_callers_are_shared,
+    small_limits_make_small_chunks,
+    limits_too_small_for_a_row_are_told,
+    weights_beyond_a_binding_are_told,
+);
+
+static INSTANCE: LazyLock<Instance> =
+    LazyLock::new(|| Instance::new(InstanceDescriptor::new_without_display_handle_from_env()));
+
+/// A device of the caller's, on the adapter that the other tests use.
+fn device(like: &Gpu, change: impl FnOnce(&mut Limits)) -> (Device, Queue) {
+    let wanted = like.adapter_info();
+    let all = pollster::block_on(INSTANCE.enumerate_adapters(Backends::all()));
+    let same = |adapter: &Adapter| {
+        let info = adapter.get_info();
+        (&info.name, info.backend) == (&wanted.name, wanted.backend)
+    };
+    let adapter = all.into_iter().find(same).expect("it was there before");
+    let mut required_limits = Limits::default();
+    change(&mut required_limits);
+    let descriptor = DeviceDescriptor { required_limits, ..Default::default() };
+    pollster::block_on(adapter.request_device(&descriptor)).unwrap()
+}
+
+fn gpu_of(engine: &CodecOptions) -> &Gpu {
+    let Engine::Gpu(gpu) = &engine.engine else { panic!("{engine:?} is no GPU") };
+    gpu
+}
+
+fn limited(engine: &CodecOptions, change: impl FnOnce(&mut Limits)) -> CodecOptions {
+    let (device, queue) = device(gpu_of(engine), change);
+    CodecOptions { engine: Engine::Gpu(Gpu::from_device(device, queue).unwrap()), ..cpu() }
+}
+
+const fn assert_shared<T: Clone + Send + Sync>() {}
+const _: () = assert_shared::<Codec>();
+const _: () = assert_shared::<Gpu>();
+const _: () = assert_shared::<Model>();
+
+fn engines_tell_what_they_are(engine: &CodecOptions) {
+    let info = codec(engine, &identity(3)).engine();
+    assert_eq!(info.kind, EngineKind::Gpu);
+    assert_eq!(info.name, gpu_of(engine).adapter_info().name);
+    assert!(info.to_string().contains(&info.name), "{info}");
+    let info = codec(&cpu(), &identity(3)).engine();
+    assert_eq!(info.kind, EngineKind::Cpu);
+    assert!(info.to_string().contains("cpu") && !info.to_string().contains('\n'), "{info}");
+}
+
+fn automatic_choice_is_never_a_software_adapter(engine: &CodecOptions) {
+    let best = codec(engine, &identity(3)).engine();
+    let chosen = Codec::new(identity(3)).unwrap().engine();
+    assert!(!chosen.software, "{chosen:?}");
+    let expected = if best.software { EngineKind::Cpu } else { EngineKind::Gpu };
+    assert_eq!(chosen.kind, expected, "{chosen:?} where {best:?} is the best adapter");
+    assert_eq!(chosen.fallback.is_some(), best.software, "{chosen:?}");
+}
+
+fn many_codecs_share_a_device(engine: &CodecOptions) {
+    let codecs: Vec<_> = (1..20).map(|dim| codec(engine, &identity(dim))).collect();
+    for (dim, codec) in (1..).zip(&codecs) {
+        let row: Vec<f32> = (0..dim).map(|i| 127.0 - i as f32).collect();
+        let codes = codec.encode(&[&row]).unwrap();
+        assert_eq!(codec.decode(&codes).unwrap(), [row]);
+    }
+}
+
+fn devices_of_callers_are_shared(engine: &CodecOptions) {
+    let case = Case { dim: 40, latent: 13, rows: 300, letters: "brn" };
+    let model = case.model();
+    let rows = case.rows(&model);
+    let expected = codec(engine, &model).encode_flat(&rows).unwrap();
+
+    let (device, queue) = device(gpu_of(engine), |_| {});
+    let shared = Gpu::from_device(device.clone(), queue.clone()).unwrap();
+    let options = CodecOptions { engine: Engine::Gpu(shared), ..cpu() };
+    let codec = codec(&options, &model);
+    drop(options);
+    assert_eq!(codec.encode_flat(&rows).unwrap(), expected);
+    let flat = codec.decode_flat(&expected).unwrap();
+    // The caller's own work goes on beside and after the codec's.
+    queue.submit([device.create_command_encoder(&Default::default()).finish()]);
+    assert_same_bits(&codec.decode_flat(&expected).unwrap(), &flat, "after the caller's work");
+    drop(codec);
+    queue.submit([device.create_command_encoder(&Default::default()).finish()]);
+}
+
+/// Every limit that decides about chunks, each so tight that a batch takes many.
+fn small_limits_make_small_chunks(engine: &CodecOptions) {
+    type Change = fn(&mut Limits);
+    let tight: [(&str, Change); 4] = [
+        ("bindings of 16 KiB", |limits| limits.max_storage_buffer_binding_size = 16 << 10),
+        ("buffers of 24 KiB", |limits| limits.max_buffer_size = 24 << 10),
+        ("3 workgroups", |limits| limits.max_compute_workgroups_per_dimension = 3),
+        ("everything at once", |limits| {
+            limits.max_storage_buffer_binding_size = 8 << 10;
+            limits.max_buffer_size = 16 << 10;
+            limits.max_compute_workgroups_per_dimension = 2;
+        }),
+    ];
+    all_agree(|report| {
+        for (name, change) in tight {
+            let engine = limited(engine, change);
+            for (dim, latent, rows, letters) in
+                [(40, 24, 3001, "br"), (3, 7, 5000, "bn"), (90, 13, 777, "rn"), (1, 1, 30_000, "")]
+            {
+                let case = Case { dim, latent, rows, letters };
+                let label = format!("{name}: {case}");
+                if let Err(error) = agrees(report, &label, &engine, case) {
+                    report.fail(format!("{label}: {error}"));
+                }
+            }
+        }
+    });
+}
+
+fn agrees(
+    report: &mut Report,
+    label: &str,
+    engine: &CodecOptions,
+    case: Case,
+) -> vecodec::Result<()> {
+    let model = case.model();
+    let rows = case.rows(&model);
+    let codec = Codec::with_options(model.clone(), engine.clone())?;
+    let codes = codec.encode_flat(&rows)?;
+    report.codes(label, &oracle::encode(&model, &rows), &codes);
+    let decoded = codec.decode_flat(&codes)?;
+    report.rows(label, &oracle::decode(&model, &codes), &decoded, case.dim, ATOL);
+    let latents = codec.encode_latent(&rows)?;
+    report.rows(label, &oracle::latents(&model, &rows), &latents, case.latent, ATOL);
+    Ok(())
+}
+
+fn limits_too_small_for_a_row_are_told(engine: &CodecOptions) {
+    let engine = limited(engine, |limits| limits.max_storage_buffer_binding_size = 16 << 10);
+    for (dim, latent) in [(5000, 1), (1, 5000)] {
+        let model = model(ModelConfig::new(dim, latent), false, 141);
+        let rows = vec![0.5; 2 * dim];
+        let encode = |codec: Codec| codec.encode_latent(&rows).map(drop);
+        let result = Codec::with_options(model, engine.clone()).and_then(encode);
+        let error = result.unwrap_err();
+        assert!(
+            matches!(error, Error::Limit { required, available: 16384, .. } if required > 16384),
+            "{dim} -> {latent}: {error:?}"
+        );
+    }
+    // The device is none the worse for it.
+    assert_eq!(codec(&engine, &identity(4)).encode(&[[1.0; 4]]).unwrap().rows(), 1);
+}
+
+/// Each row fits; the matrix does not.
+fn weights_beyond_a_binding_are_told(engine: &CodecOptions) {
+    let engine = limited(engine, |limits| limits.max_storage_buffer_binding_size = 16 << 10);
+    let model = identity(100);
+    let rows: Vec<f32> = (0..1000).map(|i| 127.0 - (i % 100) as f32).collect();
+    let encoded = Codec::with_options(model.clone(), engine.clone())
+        .and_then(|codec| codec.decode_flat(&codec.encode_flat(&rows)?));
+    match encoded {
+        Ok(decoded) => assert_eq!(decoded, rows),
+        Err(error) => assert!(matches!(error, Error::Limit { .. }), "{error:?}"),
+    }
+    assert_eq!(codec(&engine, &identity(4)).encode(&[[1.0; 4]]).unwrap().rows(), 1);
+    assert_eq!(codec(&gpu(), &model).encode_flat(&rows).unwrap().rows(), 10);
+}

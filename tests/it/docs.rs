@@ -1,0 +1,31 @@
+//! What the documents say of the code.
+
+use std::fs;
+use std::path::Path;
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+#[test]
+fn the_readme_shows_the_quickstart_as_it_is() {
+    let quickstart = read("examples/quickstart.rs");
+    assert!(quickstart.lines().count() <= 40, "a quickstart is short");
+    let (_, code) = quickstart.split_once("\n\n").expect("a header, then the code");
+    let block = format!("```rust\n{code}```");
+    assert!(read("README.md").contains(&block), "README.md and examples/quickstart.rs differ");
+}
+
+#[test]
+fn the_readme_names_the_manifests_compiler() {
+    let manifest = read("Cargo.toml");
+    let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap();
+    let version = version.trim_matches('"');
+    assert!(read("README.md").contains(&format!("Rust {version}")));
+    assert!(read(".github/workflows/ci.yml").contains(&format!("toolchain install {version}")));
+}
+
+#[test]
+fn the_architecture_fits_on_a_few_pages() {
+    assert!(read("docs/architecture.md").lines().count() <= 150);
+}

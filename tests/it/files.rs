@@ -1,0 +1,262 @@
+//! Models and codes on disk: what is written is what is read, whole or in blocks.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+
+use vecodec::{Codes, CodesReader, CodesWriter, Error, Model, ModelConfig};
+
+use crate::compare::assert_same_bits;
+use crate::data::{Random, config, identity, model};
+
+/// Names in a folder, sorted.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entry = |entry: Result<fs::DirEntry, _>| entry.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(entry).collect();
+    names.sort();
+    names
+}
+
+pub fn some_codes(model: &Model, rows: usize) -> Codes {
+    let latent = model.config().latent_dim;
+    let packed = (0..rows * latent).map(|i| (i * 31 + i / 256) as u8).collect();
+    let scales: Vec<f32> = Random::new(rows as u64).normals(rows, 1.0);
+    Codes::from_parts(model, packed, scales.iter().map(|s| s.abs()).collect::<Vec<_>>()).unwrap()
+}
+
+fn assert_same_model(left: &Model, right: &Model) {
+    assert_eq!(left.config(), right.config());
+    assert_eq!(left.weights(), right.weights());
+    assert_eq!(left.fingerprint(), right.fingerprint());
+}
+
+#[test]
+fn models_come_back_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    for (dim, latent) in [(1, 1), (3, 2), (7, 13), (64, 16)] {
+        for letters in ["", "b", "r", "n", "brn"] {
+            let model = model(config(dim, latent, letters), letters.contains('b'), 91);
+            model.save(&one).unwrap();
+            let loaded = Model::load(&one).unwrap();
+            assert_same_model(&loaded, &model);
+            loaded.save(&two).unwrap();
+            assert_eq!(fs::read(&one).unwrap(), fs::read(&two).unwrap(), "{dim} -> {latent}");
+        }
+    }
+    // One bias without the other is a model too.
+    let mut weights = model(ModelConfig::new(4, 3), true, 92).weights().clone();
+    weights.encoder_bias = None;
+    let model = Model::from_weights(ModelConfig::new(4, 3), weights).unwrap();
+    model.save(&one).unwrap();
+    assert_same_model(&Model::load(&one).unwrap(), &model);
+}
+
+#[test]
+fn fingerprints_tell_models_apart() {
+    let base = model(ModelConfig::new(4, 3), true, 93);
+    let mut weights = vec![base.weights().clone(); 5];
+    weights[0].encoder[11] = f32::from_bits(weights[0].encoder[11].to_bits() ^ 1);
+    weights[1].decoder[0] *= -1.0;
+    weights[2].encoder_bias = None;
+    weights[3].decoder_bias = Some(vec![0.0; 4]);
+    weights[4].decoder_bias = None;
+    let plain = ModelConfig::new(4, 3);
+    let mut models: Vec<Model> =
+        weights.into_iter().map(|w| Model::from_weights(plain.clone(), w).unwrap()).collect();
+    for letters in ["r", "n", "rn"] {
+        let weights = base.weights().clone();
+        models.push(Model::from_weights(config(4, 3, letters), weights).unwrap());
+    }
+    models.push(base);
+    for (i, one) in models.iter().enumerate() {
+        for other in &models[..i] {
+            assert_ne!(one.fingerprint(), other.fingerprint(), "{one:?} {other:?}");
+        }
+    }
+}
+
+#[test]
+fn raw_weights_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let (encoder, decoder) = (folder.path().join("encoder.bin"), folder.path().join("decoder.bin"));
+    let expected = model(config(5, 3, "r"), false, 94);
+    let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    fs::write(&encoder, bytes(&expected.weights().encoder)).unwrap();
+    fs::write(&decoder, bytes(&expected.weights().decoder)).unwrap();
+    let load = || Model::load_raw(&encoder, &decoder, expected.config().clone());
+    assert_same_model(&load().unwrap(), &expected);
+
+    for path in [&encoder, &decoder] {
+        let good = fs::read(path).unwrap();
+        for bad in [&good[..59], &good[..56], &good[..0], &[&good[..], &[0; 4]].concat()] {
+            fs::write(path, bad).unwrap();
+            let error = load().unwrap_err();
+            assert!(matches!(error, Error::Format { .. }), "{error:?}");
+            let message = error.to_string();
+            assert!(
+                message.contains("60") && message.contains(&bad.len().to_string()),
+                "{message}"
+            );
+        }
+        let nan = [&good[..56], &f32::NAN.to_le_bytes()[..]].concat();
+        fs::write(path, nan).unwrap();
+        let error = load().unwrap_err();
+        assert!(matches!(error, Error::NonFiniteWeight { index: 14, .. }), "{error:?}");
+        fs::write(path, good).unwrap();
+        assert_same_model(&load().unwrap(), &expected);
+    }
+    let zero = Model::load_raw(&encoder, &decoder, ModelConfig::new(0, 3)).unwrap_err();
+    assert!(matches!(zero, Error::InvalidConfig { field: "dim", .. }), "{zero:?}");
+    fs::remove_file(&decoder).unwrap();
+    assert!(matches!(load().unwrap_err(), Error::Io { path, .. } if path == decoder));
+}
+
+#[test]
+fn codes_come_back_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    for (latent, rows) in [(1, 1), (3, 1), (5, 67), (64, 1000)] {
+        let model = model(config(6, latent, "rn"), false, 95);
+        let codes = some_codes(&model, rows);
+        codes.save(&one).unwrap();
+        let loaded = Codes::load(&one).unwrap();
+        assert_eq!(loaded, codes, "{rows} rows of {latent}");
+        assert_same_bits(loaded.scales(), codes.scales(), "scales");
+        assert_eq!(loaded.fingerprint(), model.fingerprint());
+        assert_eq!(loaded.config(), model.config());
+        loaded.save(&two).unwrap();
+        assert_eq!(fs::read(&one).unwrap(), fs::read(&two).unwrap());
+    }
+}
+
+#[test]
+fn codes_of_one_scale_come_back_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("codes");
+    let model = identity(4);
+    for rows in [2, 50, 1] {
+        let codes = Codes::from_parts(&model, vec![3; rows * 4], 0.5f32).unwrap();
+        codes.save(&path).unwrap();
+        let loaded = Codes::load(&path).unwrap();
+        assert_eq!(loaded.scales(), [0.5], "{rows} rows");
+        assert_eq!(loaded, codes, "{rows} rows");
+        let part = CodesReader::open(&path).unwrap().read(rows - 1..rows).unwrap();
+        assert_eq!((part.rows(), part.scales()), (1, &[0.5f32][..]));
+    }
+}
+
+#[test]
+fn blocks_give_the_same_file_as_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, blocks) = (folder.path().join("whole"), folder.path().join("blocks"));
+    let model = model(config(6, 5, "r"), true, 96);
+    let codes = some_codes(&model, 101);
+    codes.save(&whole).unwrap();
+    let part = |start: usize, end: usize| {
+        let packed = codes.as_bytes()[start * 5..end * 5].to_vec();
+        Codes::from_parts(&model, packed, codes.scales()[start..end].to_vec()).unwrap()
+    };
+    let mut writer = CodesWriter::create(&blocks, &model, 101).unwrap();
+    for (start, end) in [(0, 1), (1, 64), (64, 101)] {
+        writer.append(&part(start, end)).unwrap();
+    }
+    assert!(!blocks.exists(), "the file has its name before it is complete");
+    writer.finish().unwrap();
+    assert_eq!(fs::read(&blocks).unwrap(), fs::read(&whole).unwrap());
+
+    let mut reader = CodesReader::open(&whole).unwrap();
+    assert_eq!((reader.rows(), reader.fingerprint()), (101, model.fingerprint()));
+    assert_eq!(reader.config(), model.config());
+    for (start, end) in [(0, 101), (100, 101), (0, 1), (37, 90)] {
+        assert_eq!(reader.read(start..end).unwrap(), part(start, end), "{start}..{end}");
+    }
+    for (start, end) in [(0, 0), (100, 102), (101, 102), (5, 4), (0, usize::MAX)] {
+        assert!(reader.read(start..end).is_err(), "{start}..{end}");
+    }
+    assert_eq!(reader.read(0..101).unwrap(), codes, "after the errors");
+}
+
+#[test]
+fn a_writer_takes_what_it_was_begun_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("codes");
+    let (model, other) = (identity(3), model(ModelConfig::new(3, 3), false, 97));
+    some_codes(&model, 2).save(&path).unwrap();
+    let before = fs::read(&path).unwrap();
+    let untouched = || {
+        assert_eq!(names(folder.path()), ["codes"], "a temporary file was left");
+        assert_eq!(fs::read(&path).unwrap(), before, "the old file was touched");
+    };
+
+    assert!(matches!(CodesWriter::create(&path, &model, 0).err(), Some(Error::EmptyBatch { .. })));
+    let mut writer = CodesWriter::create(&path, &model, 5).unwrap();
+    let error = writer.append(&some_codes(&other, 2)).unwrap_err();
+    assert!(matches!(error, Error::OtherModel { .. }), "{error:?}");
+    let uniform = Codes::from_parts(&model, vec![1; 6], 1.0f32).unwrap();
+    assert!(writer.append(&uniform).is_err());
+    writer.append(&some_codes(&model, 4)).unwrap();
+    let error = writer.append(&some_codes(&model, 2)).unwrap_err();
+    assert!(matches!(error, Error::CodesShape { expected: 5, found: 6, .. }), "{error:?}");
+    let error = writer.finish().unwrap_err();
+    assert!(matches!(error, Error::CodesShape { expected: 5, found: 4, .. }), "{error:?}");
+    untouched();
+
+    let mut writer = CodesWriter::create(&path, &model, 5).unwrap();
+    writer.append(&some_codes(&model, 5)).unwrap();
+    drop(writer);
+    untouched();
+
+    let mut writer = CodesWriter::create(&path, &model, 5).unwrap();
+    assert!(writer.append(&some_codes(&model, 6)).is_err());
+    writer.append(&some_codes(&model, 5)).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(Codes::load(&path).unwrap(), some_codes(&model, 5), "after the errors");
+}
+
+#[test]
+fn saving_replaces_whole_files_and_leaves_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model_path, codes_path) = (folder.path().join("model"), folder.path().join("codes"));
+    let (old, new) = (identity(30), identity(2));
+    old.save(&model_path).unwrap();
+    some_codes(&old, 50).save(&codes_path).unwrap();
+    let before = fs::read(&model_path).unwrap();
+    let mut open = fs::File::open(&model_path).unwrap();
+
+    new.save(&model_path).unwrap();
+    some_codes(&new, 3).save(&codes_path).unwrap();
+    assert_same_model(&Model::load(&model_path).unwrap(), &new);
+    assert_eq!(Codes::load(&codes_path).unwrap(), some_codes(&new, 3));
+    assert_eq!(names(folder.path()), ["codes", "model"]);
+    // Who had the old file open still reads it to its end.
+    if cfg!(unix) {
+        let mut rest = Vec::new();
+        open.read_to_end(&mut rest).unwrap();
+        assert!(rest == before, "the old file was written over in place");
+    }
+}
+
+#[test]
+fn folders_that_are_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("missing").join("file");
+    let model = identity(2);
+    let errors = [
+        model.save(&path).err(),
+        some_codes(&model, 1).save(&path).err(),
+        CodesWriter::create(&path, &model, 1).err(),
+        Model::load(&path).err(),
+        Codes::load(&path).err(),
+        CodesReader::open(&path).err(),
+        Model::load(folder.path()).err(),
+        Codes::load(folder.path()).err(),
+    ];
+    for error in errors {
+        let error = error.expect("nothing is there");
+        assert!(matches!(&error, Error::Io { .. }), "{error:?}");
+        let name = folder.path().to_str().unwrap();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    assert_eq!(names(folder.path()), [""; 0]);
+}

@@ -1,0 +1,240 @@
+//! Fitted models against the best there can be, and on data that defeats careless numerics.
+
+use vecodec::metrics::relative_mse;
+use vecodec::{Codec, Model, ModelConfig, Weights};
+
+use crate::algebra::{covariance, eigenvalues, least_squares_error};
+use crate::data::{Random, config};
+use crate::engines::{codec, cpu};
+
+const LETTERS: [&str; 4] = ["", "r", "n", "rn"];
+
+/// Rows of decaying variance in random directions around a mean that is not zero, all of norm 1:
+/// what embeddings look like.
+fn embeddings(rows: usize, dim: usize, seed: u64) -> Vec<f32> {
+    let mut random = Random::new(seed);
+    let mixing = random.normals(dim * dim, (dim as f64).powf(-0.5));
+    let mean = random.normals(dim, 0.3);
+    let mut out = Vec::with_capacity(rows * dim);
+    for _ in 0..rows {
+        let sources: Vec<f64> =
+            (0..dim).map(|i| random.normal() / (1.0 + i as f64).sqrt()).collect();
+        let mix = |(w, m): (&[f32], &f32)| {
+            w.iter().zip(&sources).map(|(w, s)| f64::from(*w) * s).sum::<f64>() + f64::from(*m)
+        };
+        let row: Vec<f64> = mixing.chunks(dim).zip(&mean).map(mix).collect();
+        let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
+        out.extend(row.iter().map(|v| (v / norm) as f32));
+    }
+    out
+}
+
+/// Random rows in a random subspace of this rank, through the origin.
+fn low_rank(rows: usize, dim: usize, rank: usize, seed: u64) -> Vec<f32> {
+    let mut random = Random::new(seed);
+    let basis = random.normals(rank * dim, 1.0);
+    let mut out = vec![0.0; rows * dim];
+    for row in out.chunks_mut(dim) {
+        for axis in basis.chunks(dim) {
+            let weight = random.normal() as f32;
+            row.iter_mut().zip(axis).for_each(|(v, a)| *v += weight * a);
+        }
+    }
+    out
+}
+
+fn fitted(rows: &[f32], dim: usize, latent: usize, letters: &str) -> Codec {
+    codec(&cpu(), &Model::fit(rows, config(dim, latent, letters)).unwrap())
+}
+
+/// Relative error of rows that went through the codes.
+fn error_of(codec: &Codec, rows: &[f32]) -> f64 {
+    let decoded = codec.decode_flat(&codec.encode_flat(rows).unwrap()).unwrap();
+    assert!(decoded.iter().all(|v| v.is_finite()));
+    relative_mse(rows, &decoded).unwrap()
+}
+
+fn energy(rows: &[f32]) -> f64 {
+    rows.iter().map(|v| f64::from(*v).powi(2)).sum()
+}
+
+#[test]
+fn linear_fit_drops_the_smallest_eigenvalues_and_no_more() {
+    let (dim, n, seed) = (24, 700, 111);
+    let rows = embeddings(n, dim, seed);
+    let values = eigenvalues(covariance(&rows, dim));
+    for latent in [1, 2, 5, 12, 23, 24] {
+        let codec = fitted(&rows, dim, latent, "");
+        let back = codec.decode_latent(&codec.encode_latent(&rows).unwrap()).unwrap();
+        let error: f64 =
+            rows.iter().zip(&back).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / n as f64;
+        let dropped: f64 = values[latent..].iter().sum();
+        // What remains when nothing is dropped is the rounding of f32.
+        let slack = 1e-4 * dropped + 1e-12;
+        assert!((error - dropped).abs() <= slack, "{latent} latents: {error}, dropped {dropped}");
+        // Quantising to 8 bits adds little to that.
+        let quantised = error_of(&codec, &rows) * energy(&rows) / n as f64;
+        assert!(quantised <= dropped * 1.001 + 1e-4, "{latent} latents: {quantised}");
+    }
+}
+
+/// Ten thousand rows, of which only the last thousand know of the largest variance.
+#[test]
+fn every_row_counts() {
+    let (dim, latent, n, seed) = (8, 3, 10_000, 123);
+    let mut rows = Random::new(seed).normals(n * dim, 0.01);
+    for (i, row) in rows.chunks_mut(dim).enumerate() {
+        let sign = if i % 2 == 0 { 1.0 } else { -1.0 };
+        row[if i < 9000 { i % 2 } else { 5 }] += if i < 9000 { 0.1 } else { sign };
+    }
+    let dropped: f64 = eigenvalues(covariance(&rows, dim))[latent..].iter().sum();
+    for letters in ["", "n"] {
+        let error =
+            error_of(&fitted(&rows, dim, latent, letters), &rows) * energy(&rows) / n as f64;
+        assert!(error < dropped * 1.05, "options {letters:?}: {error}, dropped {dropped}");
+    }
+}
+
+#[test]
+fn low_rank_data_comes_back() {
+    for (dim, rank, latent, seed) in [(30, 4, 4, 112), (17, 3, 9, 113), (64, 10, 10, 114)] {
+        let rows = low_rank(300, dim, rank, seed);
+        for letters in LETTERS {
+            let error = error_of(&fitted(&rows, dim, latent, letters), &rows);
+            let bound = if letters.contains('r') { 5e-3 } else { 1e-4 };
+            assert!(error < bound, "rank {rank} of {dim}, {latent} latents, {letters:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn same_rows_give_the_same_model() {
+    let rows = embeddings(5000, 40, 115);
+    for letters in LETTERS {
+        let fit = || Model::fit(&rows, config(40, 11, letters)).unwrap();
+        let first = fit();
+        for _ in 0..3 {
+            assert_eq!(fit().fingerprint(), first.fingerprint(), "options {letters:?}");
+        }
+        assert_eq!(first.config(), &config(40, 11, letters));
+    }
+}
+
+/// The encoder is given; no affine decoder of the quantised latents may be better by much.
+#[test]
+fn decoder_is_the_best_for_its_encoder() {
+    let (dim, n, seed) = (20, 900, 116);
+    let rows = embeddings(n, dim, seed);
+    for letters in ["r", "n", "rn"] {
+        for latent in [3, 8, 20] {
+            let codec = fitted(&rows, dim, latent, letters);
+            let codes = codec.encode_flat(&rows).unwrap();
+            let mut latents = Vec::new();
+            for (packed, scale) in codes.as_bytes().chunks(latent).zip(codes.scales()) {
+                let scale = f64::from(*scale);
+                latents.extend(packed.iter().map(|byte| f64::from(*byte as i8) * scale));
+            }
+            let best = least_squares_error(&latents, latent, &rows, dim);
+            let found = error_of(&codec, &rows) * energy(&rows) / n as f64;
+            let case = format!("{latent} latents, options {letters:?}");
+            assert!(found <= best * 1.001 + 1e-9, "{case}: {found} where {best} can be had");
+        }
+    }
+}
+
+#[test]
+fn decoder_beats_the_principal_axes_behind_a_relu() {
+    let (dim, latent, seed) = (32, 8, 117);
+    let rows = embeddings(2000, dim, seed);
+    let linear = Model::fit(&rows, ModelConfig::new(dim, latent)).unwrap();
+    for letters in ["r", "rn"] {
+        let model = Model::fit(&rows, config(dim, latent, letters)).unwrap();
+        let mut weights: Weights = model.weights().clone();
+        weights.decoder.clone_from(&linear.weights().decoder);
+        weights.decoder_bias.clone_from(&linear.weights().decoder_bias);
+        let axes = Model::from_weights(model.config().clone(), weights).unwrap();
+        let (found, naive) =
+            (error_of(&codec(&cpu(), &model), &rows), error_of(&codec(&cpu(), &axes), &rows));
+        assert!(found < naive, "options {letters:?}: {found} against {naive}");
+    }
+}
+
+/// On rows that the fit has not seen, from the same source.
+#[test]
+fn every_activation_comes_near_the_linear_model() {
+    let (dim, latent, seed) = (48, 12, 118);
+    let rows = embeddings(4000, dim, seed);
+    let (train, test) = rows.split_at(3000 * dim);
+    let linear = error_of(&fitted(train, dim, latent, ""), test);
+    assert!(linear > 0.01 && linear < 0.5, "{linear}");
+    for letters in ["r", "n", "rn"] {
+        let error = error_of(&fitted(train, dim, latent, letters), test);
+        assert!(error < linear * 1.25, "options {letters:?}: {error} against {linear}");
+    }
+}
+
+#[test]
+fn more_latents_than_dimensions() {
+    let rows = embeddings(200, 6, 119);
+    for letters in LETTERS {
+        let error = error_of(&fitted(&rows, 6, 10, letters), &rows);
+        assert!(error < 5e-3, "options {letters:?}: {error}");
+    }
+}
+
+#[test]
+fn as_many_rows_as_latents() {
+    // n rows lie in a plane of n - 1 dimensions around their mean.
+    for (n, dim) in [(1, 5), (2, 7), (8, 30)] {
+        let rows = Random::new(120 + n as u64).normals(n * dim, 1.0);
+        for letters in LETTERS {
+            let codec = fitted(&rows, dim, n, letters);
+            let error = error_of(&codec, &rows);
+            let bound = if letters.contains('r') { 0.05 } else { 1e-3 };
+            assert!(error < bound, "{n} rows of {dim}, options {letters:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn constant_and_zero_rows() {
+    for value in [0.0f32, 1.0, -0.37, 1e12, 1e-12] {
+        let row: Vec<f32> = (0..9).map(|i| value * (1.0 + i as f32)).collect();
+        let rows = row.repeat(40);
+        for letters in LETTERS {
+            let codec = fitted(&rows, 9, 4, letters);
+            let weights = codec.model().weights();
+            assert!(weights.encoder.iter().chain(&weights.decoder).all(|w| w.is_finite()));
+            let error = error_of(&codec, &rows);
+            assert!(error < 1e-9, "{value:e}, options {letters:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn fits_do_not_depend_on_the_unit() {
+    let (dim, latent, seed) = (16, 5, 121);
+    let rows = embeddings(600, dim, seed);
+    for letters in LETTERS {
+        let expected = error_of(&fitted(&rows, dim, latent, letters), &rows);
+        for unit in [1e-15f32, 1e-6, 1e6, 1e15] {
+            let scaled: Vec<f32> = rows.iter().map(|v| v * unit).collect();
+            let error = error_of(&fitted(&scaled, dim, latent, letters), &scaled);
+            let case = format!("unit {unit:e}, options {letters:?}");
+            assert!((error / expected - 1.0).abs() < 0.01, "{case}: {error} against {expected}");
+        }
+    }
+}
+
+/// One direction outweighs the others by far; the others must still be found.
+#[test]
+fn a_large_mean_does_not_drown_the_rest() {
+    let (dim, seed) = (12, 122);
+    let mut rows = low_rank(500, dim, 3, seed);
+    rows.iter_mut().for_each(|v| *v += 300.0);
+    let codec = fitted(&rows, dim, 3, "");
+    let back = codec.decode_flat(&codec.encode_flat(&rows).unwrap()).unwrap();
+    let error: f64 = rows.iter().zip(&back).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    let spread: f64 = rows.iter().map(|v| f64::from(v - 300.0).powi(2)).sum();
+    assert!(error / spread < 1e-3, "{} of what is not the mean", error / spread);
+}

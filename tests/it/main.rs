@@ -1,0 +1,28 @@
+//! The integration tests, linked once. Files are named by what can go wrong; `oracle` is what
+//! both engines are held to.
+
+mod agree;
+mod algebra;
+mod asynchronous;
+mod cli;
+mod compare;
+mod damage;
+mod data;
+mod devices;
+mod docs;
+mod engines;
+mod evaluate;
+mod files;
+mod fit;
+mod half;
+mod input;
+mod layers;
+mod limits;
+mod oracle;
+mod original;
+mod real_data;
+mod refused;
+mod shapes;
+mod stats;
+mod stream;
+mod values;

@@ -1,0 +1,89 @@
+//! Sentence embeddings of WordNet's glosses: what a fit must reach, on either engine.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use vecodec::metrics::{mean_cosine, relative_mse};
+use vecodec::{CodecOptions, Coding, Model, ModelConfig};
+
+use crate::data::config;
+use crate::engines::{codec, cpu, gpu};
+
+static TRAIN: LazyLock<Vec<f32>> = LazyLock::new(|| read("train"));
+static TEST: LazyLock<Vec<f32>> = LazyLock::new(|| read("test"));
+
+fn read(part: &str) -> Vec<f32> {
+    let name = format!("wordnet-minilm-384.{part}.npy");
+    let path = Path::new(env!("VECODEC_TEST_DATA_DIR")).join(name);
+    let file = npyz::NpyFile::new(BufReader::new(File::open(path).unwrap())).unwrap();
+    assert_eq!(file.shape()[1], 384);
+    file.into_vec().unwrap()
+}
+
+fn fitted(latent: usize, letters: &str) -> Model {
+    Model::fit(&TRAIN, config(384, latent, letters)).unwrap()
+}
+
+/// Relative error and mean cosine on the rows that no fit has seen.
+fn figures(engine: &CodecOptions, model: &Model) -> (f64, f64) {
+    let codec = codec(engine, model);
+    let decoded = codec.decode_flat(&codec.encode_flat(&TEST).unwrap()).unwrap();
+    (relative_mse(&TEST, &decoded).unwrap(), mean_cosine(&TEST, &decoded, 384).unwrap())
+}
+
+#[test]
+#[cfg_attr(not(shared_data), ignore = "no data: point VECODEC_TEST_DATA at its folder")]
+fn linear_fit_reaches_its_figures() {
+    for (latent, bound) in [(64, 0.445), (128, 0.235)] {
+        let (error, cosine) = figures(&cpu(), &fitted(latent, ""));
+        assert!(error <= bound, "{latent} latents: relative error {error}");
+        // A decoded row is about the projection of a unit row: its cosine is its norm.
+        assert!((cosine - (1.0 - error).sqrt()).abs() < 0.02, "{latent} latents: {cosine}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(shared_data), ignore = "no data: point VECODEC_TEST_DATA at its folder")]
+fn streams_reach_their_figures() {
+    let trellis = Coding::Trellis { states: 256 };
+    for (bytes, coding, bound) in [
+        (32, Coding::Scalar, 0.287),
+        (64, Coding::Scalar, 0.121),
+        (128, Coding::Scalar, 0.0252),
+        (32, trellis, 0.250),
+        (64, trellis, 0.093),
+        (128, trellis, 0.0180),
+    ] {
+        let config = ModelConfig::new(384, 384).with_bytes(bytes).with_coding(coding);
+        let (error, _) = figures(&cpu(), &Model::fit(&TRAIN, config).unwrap());
+        assert!(error <= bound, "{bytes} bytes, {coding:?}: relative error {error}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(shared_data), ignore = "no data: point VECODEC_TEST_DATA at its folder")]
+fn presets_come_near_the_linear_fit() {
+    for preset in [ModelConfig::minilm(), ModelConfig::high_compression(384)] {
+        let model = Model::fit(&TRAIN, preset).unwrap();
+        let (error, _) = figures(&cpu(), &model);
+        assert!(error <= 0.445 * 1.1, "{:?}: relative error {error}", model.config());
+    }
+}
+
+#[test]
+#[cfg_attr(not(shared_data), ignore = "no data: point VECODEC_TEST_DATA at its folder")]
+#[cfg_attr(
+    all(shared_data, skip_gpu_tests),
+    ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set"
+)]
+fn engines_agree_to_three_digits() {
+    for (latent, letters) in [(64, ""), (128, ""), (64, "rn")] {
+        let model = fitted(latent, letters);
+        let (left, right) = (figures(&cpu(), &model), figures(&gpu(), &model));
+        for (left, right) in [(left.0, right.0), (left.1, right.1)] {
+            assert!((left - right).abs() < 5e-4 * left, "{latent} latents: {left} against {right}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What no model, fit, codes or codec can be made of.
+
+use std::process::Command;
+
+use vecodec::{Codes, Error, Gpu, Model, ModelConfig, Weights};
+
+use crate::compare::assert_error;
+use crate::data::{Random, identity, model};
+use crate::engines::codec;
+
+#[test]
+fn sizes_of_zero() {
+    for (config, name) in [(ModelConfig::new(0, 4), "dim"), (ModelConfig::new(4, 0), "latent_dim")]
+    {
+        let results = [
+            Model::random(config.clone(), 1),
+            Model::fit(&[0.5; 16], config.clone()),
+            Model::from_weights(config, Weights::default()),
+        ];
+        for result in results {
+            let error = result.unwrap_err();
+            assert_error!(error, Error::InvalidConfig { field, value: 0, .. } if field == name, name);
+        }
+    }
+    // Sizes whose product no machine can count must not wrap around to a small one.
+    for (dim, latent) in [(usize::MAX / 2 + 1, 2), (2, usize::MAX / 2 + 1), (usize::MAX, 3)] {
+        let error = Model::from_weights(ModelConfig::new(dim, latent), Weights::default());
+        assert!(error.is_err(), "{dim} -> {latent}");
+    }
+}
+
+#[test]
+fn weights_of_the_wrong_length_or_not_finite() {
+    let good = model(ModelConfig::new(5, 3), true, 84);
+    let with = |name: &str, change: &dyn Fn(&mut Vec<f32>)| {
+        let mut weights = good.weights().clone();
+        change(match name {
+            "encoder.weight" => &mut weights.encoder,
+            "encoder.bias" => weights.encoder_bias.as_mut().unwrap(),
+            "decoder.weight" => &mut weights.decoder,
+            _ => weights.decoder_bias.as_mut().unwrap(),
+        });
+        Model::from_weights(good.config().clone(), weights).unwrap_err()
+    };
+    for (name, len) in
+        [("encoder.weight", 15), ("encoder.bias", 3), ("decoder.weight", 15), ("decoder.bias", 5)]
+    {
+        for found in [0, len - 1, len + 1] {
+            assert_error!(
+                with(name, &|values| values.resize(found, 0.5)),
+                Error::WeightLength { tensor, expected, found: f, .. }
+                    if (tensor, expected, f) == (name, len, found),
+                name, &len.to_string(), &found.to_string()
+            );
+        }
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_error!(
+                with(name, &|values| values[len - 1] = value),
+                Error::NonFiniteWeight { tensor, index, .. } if (tensor, index) == (name, len - 1),
+                name, &(len - 1).to_string()
+            );
+        }
+    }
+}
+
+#[test]
+fn parts_that_do_not_make_codes() {
+    let model = model(ModelConfig::new(8, 4), false, 85);
+    let from = |scales: Vec<f32>| Codes::from_parts(&model, vec![1; 12], scales);
+    for found in [0, 1, 2, 4] {
+        let error = from(vec![1.0; found]).unwrap_err();
+        assert_error!(
+            error, Error::CodesShape { expected: 3, found: f, .. } if f == found,
+            "3", &found.to_string()
+        );
+    }
+    for value in [f32::NAN, f32::INFINITY, -1e-3] {
+        let error = from(vec![1.0, 1.0, value]).unwrap_err();
+        assert_error!(error, Error::InvalidScale { row: 2, .. }, "2");
+        let error = Codes::from_parts(&model, vec![1; 12], value).unwrap_err();
+        assert_error!(error, Error::InvalidScale { row: 0, .. }, "0");
+    }
+    assert_eq!(from(vec![1.0, 0.0, 2.0]).unwrap().rows(), 3);
+}
+
+#[test]
+fn rows_that_cannot_be_fitted() {
+    let rows = Random::new(86).normals(8 * 6, 1.0);
+    let fit = |rows: &[f32], latent| Model::fit(rows, ModelConfig::new(6, latent));
+    let error = fit(&rows, 9).unwrap_err();
+    assert_error!(error, Error::TooFewRows { rows: 8, latent_dim: 9 }, "8", "9");
+    assert_error!(fit(&[], 2).unwrap_err(), Error::EmptyBatch { dim: 6 }, "empty");
+    let error = fit(&rows[1..], 2).unwrap_err();
+    assert_error!(error, Error::FlatLength { len: 47, row_len: 6, .. }, "47", "6");
+    for value in [f32::NAN, f32::INFINITY] {
+        let mut rows = rows.clone();
+        rows[47] = value;
+        let error = fit(&rows, 2).unwrap_err();
+        assert_error!(error, Error::NonFinite { row: 7, column: 5, .. }, "row 7", "column 5");
+    }
+    assert!(fit(&rows, 2).is_ok());
+}
+
+/// Asked for by a name that no adapter has, a GPU is refused and the ones that exist are listed.
+/// Environment variables belong to a process, so this test runs itself in another one.
+#[test]
+#[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
+fn adapter_that_is_not_there() {
+    const CHILD: &str = "VECODEC_TEST_EXISTING_ADAPTER";
+    const NAME: &str = "refused::adapter_that_is_not_there";
+    if let Ok(existing) = std::env::var(CHILD) {
+        let error = Gpu::new().expect_err("there is no such adapter");
+        let Error::NoAdapter { wanted, found } = &error else { panic!("{error:?}") };
+        assert!(wanted.contains("nosuchadapter"), "{wanted:?}");
+        assert!(found.contains(&existing), "{existing:?} is not in {found:?}");
+        // The CPU engine needs none.
+        assert_eq!(
+            codec(&crate::engines::cpu(), &identity(2)).encode(&[[1.0, 2.0]]).unwrap().rows(),
+            1
+        );
+        return;
+    }
+    let existing = codec(&crate::engines::gpu(), &identity(2)).engine().name;
+    assert!(!existing.is_empty());
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(CHILD, existing)
+        .env("WGPU_ADAPTER_NAME", "nosuchadapter")
+        .output()
+        .unwrap();
+    let (out, err) =
+        (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    assert!(child.status.success() && out.contains("1 passed"), "{out}\n{err}");
+}

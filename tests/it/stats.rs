@@ -1,0 +1,142 @@
+//! Memory on the GPU: reused from call to call, bounded for any batch, given back after errors.
+
+use std::time::Instant;
+
+use vecodec::{Codec, CodecOptions, Codes, MappedRows, Stats};
+
+use crate::compare::assert_same_bits;
+use crate::data::{Random, config, model};
+use crate::engines::{codec, cpu, gpu_suite};
+
+gpu_suite!(gpu:
+    same_batches_create_buffers_once,
+    memory_does_not_grow_with_the_batch,
+    held_views_are_in_use_until_dropped,
+    errors_give_everything_back,
+    pools_belong_to_codecs,
+    kept_memory_is_bounded,
+    parts_of_a_call_add_up_to_no_more_than_it,
+);
+
+const DIM: usize = 64;
+
+fn fixture(engine: &CodecOptions, rows: usize) -> (Codec, Vec<f32>, Codes) {
+    let codec = codec(engine, &model(config(DIM, 16, "b"), true, 131));
+    let rows = Random::new(132).normals(1000 * DIM, 1.0).repeat(rows / 1000);
+    let codes = codec.encode_flat(&rows).unwrap();
+    (codec, rows, codes)
+}
+
+fn same_batches_create_buffers_once(engine: &CodecOptions) {
+    let (codec, rows, codes) = fixture(engine, 60_000);
+    let mut out = vec![0.0; rows.len()];
+    codec.decode_into(&codes, &mut out).unwrap();
+    let first = codec.stats();
+    assert!(first.buffers_created > 0 && first.pool_misses > 0, "{first:?}");
+    assert_eq!(first.bytes_in_use, 0, "{first:?}");
+    assert!(first.bytes_idle > 0 && first.bytes_peak >= first.bytes_idle, "{first:?}");
+    for _ in 0..3 {
+        codec.decode_into(&codes, &mut out).unwrap();
+        assert_eq!(codec.encode_flat(&rows).unwrap(), codes);
+    }
+    let last = codec.stats();
+    assert_eq!(last.buffers_created, first.buffers_created, "{last:?}");
+    assert_eq!(last.pool_misses, first.pool_misses, "{last:?}");
+    assert_eq!(last.bytes_peak, first.bytes_peak, "{last:?}");
+    assert!(last.pool_hits > first.pool_hits, "{last:?}");
+    assert_eq!(last.bytes_in_use, 0, "{last:?}");
+}
+
+fn memory_does_not_grow_with_the_batch(engine: &CodecOptions) {
+    // Three times the bytes of the shorter batch would not pass unseen.
+    let peak = |rows| {
+        let (codec, rows, codes) = fixture(engine, rows);
+        assert_eq!(codec.decode_flat(&codes).unwrap().len(), rows.len());
+        codec.stats().bytes_peak
+    };
+    let (short, long) = (peak(150_000), peak(450_000));
+    assert!(long <= short + short / 4, "{short} bytes for 150,000 rows, {long} for 450,000");
+}
+
+fn held_views_are_in_use_until_dropped(engine: &CodecOptions) {
+    let (codec, rows, codes) = fixture(engine, 100_000);
+    let flat = codec.decode_flat(&codes).unwrap();
+    let views: Vec<MappedRows> = codec.decode_mapped(&codes).unwrap().map(Result::unwrap).collect();
+    let held = codec.stats();
+    assert!(held.bytes_in_use >= size_of_val(&rows[..]) as u64, "{held:?}");
+    assert!(held.bytes_peak >= held.bytes_in_use + held.bytes_idle, "{held:?}");
+    let mut out = Vec::new();
+    views.iter().for_each(|view| out.extend_from_slice(view));
+    assert_same_bits(&out, &flat, "held views");
+    // The last view keeps its own memory and no other's.
+    let mut views = views;
+    views.drain(1..);
+    let one = codec.stats().bytes_in_use;
+    assert!(one > 0 && one <= held.bytes_in_use, "{one} of {held:?}");
+    drop(views);
+    assert_eq!(codec.stats().bytes_in_use, 0);
+}
+
+fn errors_give_everything_back(engine: &CodecOptions) {
+    let (codec, mut rows, codes) = fixture(engine, 120_000);
+    let before = codec.stats();
+    for round in 0..4 {
+        // Chunks before the bad one are under way by then.
+        let at = rows.len() - 1 - round * 2_000_000;
+        let value = std::mem::replace(&mut rows[at], f32::NAN);
+        assert!(codec.encode_flat(&rows).is_err());
+        assert!(codec.encode_latent(&rows).is_err());
+        rows[at] = value;
+        drop(codec.decode_mapped(&codes).unwrap().next());
+        let after = codec.stats();
+        assert_eq!(after.bytes_in_use, 0, "{after:?}");
+    }
+    assert_eq!(codec.encode_flat(&rows).unwrap(), codes);
+    let after = codec.stats();
+    assert!(after.bytes_peak <= 4 * before.bytes_peak, "{before:?} became {after:?}");
+}
+
+fn pools_belong_to_codecs(engine: &CodecOptions) {
+    let (one, _, codes) = fixture(engine, 1000);
+    let other = codec(engine, one.model());
+    assert_eq!(other.stats(), Stats::default());
+    let before = one.stats();
+    other.decode_flat(&codes).unwrap();
+    assert_eq!(one.stats(), before);
+    assert_eq!(one.clone().stats(), before);
+}
+
+/// Batches of ever new sizes must not leave a buffer behind for each.
+fn kept_memory_is_bounded(engine: &CodecOptions) {
+    let (codec, rows, _) = fixture(engine, 60_000);
+    let mut most = 0;
+    for count in (0..60).map(|i| 60_000 >> (i % 16)).filter(|count| *count > 0) {
+        let codes = codec.encode_flat(&rows[..count * DIM]).unwrap();
+        codec.decode_flat(&codes).unwrap();
+        most = most.max(codec.stats().bytes_idle);
+    }
+    let bound = 16 * size_of_val(&rows[..]) as u64;
+    assert!(most <= bound, "{most} bytes idle after batches of up to {} bytes", bound / 16);
+}
+
+fn parts_of_a_call_add_up_to_no_more_than_it(engine: &CodecOptions) {
+    let (codec, _, codes) = fixture(engine, 60_000);
+    let start = Instant::now();
+    let parts = codec.decode_breakdown(&codes).unwrap().expect("a GPU has parts");
+    let whole = start.elapsed();
+    let kernel = parts.kernel.unwrap_or_default();
+    let sum = parts.allocation + parts.upload + kernel + parts.readback + parts.extraction;
+    assert!(sum <= whole, "{parts} make {sum:?} of {whole:?}");
+    // Nothing large is left out: the rest is bookkeeping.
+    assert!(sum >= whole / 4, "{parts} make {sum:?} of {whole:?}");
+    assert!(!parts.extraction.is_zero() && !parts.readback.is_zero(), "{parts}");
+    assert_eq!(codec.stats().bytes_in_use, 0);
+}
+
+#[test]
+fn cpu_engine_has_no_pool() {
+    let (codec, _, codes) = fixture(&cpu(), 1000);
+    codec.decode_flat(&codes).unwrap();
+    assert_eq!(codec.stats(), Stats::default());
+    assert!(codec.decode_breakdown(&codes).unwrap().is_none());
+}
