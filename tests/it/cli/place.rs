@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
@@ -13,18 +14,26 @@ pub const DIM: usize = 12;
 pub const LATENT: usize = 4;
 pub const ROWS: usize = 90;
 
-/// The example that Cargo built beside this test.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/it-...");
-    let name = format!("vecodec{}", std::env::consts::EXE_SUFFIX);
-    let program = profile.join("examples").join(name);
-    assert!(
-        program.is_file(),
-        "{} is missing: run `cargo build --example vecodec` with the options of this test",
-        program.display()
-    );
-    program
+/// The program as the sources have it. Cargo builds it here, because not every way of building
+/// this test brings the examples up to date with it.
+fn program() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+        let built = Command::new(env!("CARGO"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(["build", "--quiet", "--example", "vecodec", "--profile", profile])
+            .args(["--message-format", "json-render-diagnostics"])
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
+        assert!(built.status.success(), "cargo build --example vecodec: {}", built.status);
+        serde_json::Deserializer::from_slice(&built.stdout)
+            .into_iter::<serde_json::Value>()
+            .filter_map(|message| message.unwrap()["executable"].as_str().map(PathBuf::from))
+            .last()
+            .expect("cargo names the program")
+    });
+    &PROGRAM
 }
 
 /// A folder of its own with a data file, to run the program in.
