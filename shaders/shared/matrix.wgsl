@@ -15,35 +15,90 @@ const WIDE4: u32 = COLUMNS / 4u;
 // in the same bank.
 const STRIDE: u32 = STEP + 8u;
 const SUM_STRIDE: u32 = COLUMNS + 4u;
-// Vec4s that a thread brings in a step.
+// Vec4s that a thread brings in a step: 4 and 8 with units of 16, 1 and 2 with those of 8.
 const X_ITEMS: u32 = ROWS * STEP4 / THREADS;
 const W_ITEMS: u32 = COLUMNS * STEP4 / THREADS;
 
 @group(0) @binding(1) var<storage, read> weights: array<vec4<f16>>;
 
+// A thread's part of both tiles of a step. Its loads are written out, so that all of them are under
+// way before one is waited for: compilers do not unroll every loop.
 struct Fetched {
-    x: array<vec4<f16>, X_ITEMS>,
-    w: array<vec4<f16>, W_ITEMS>,
+    x0: vec4<f16>,
+    x1: vec4<f16>,
+    x2: vec4<f16>,
+    x3: vec4<f16>,
+    w0: vec4<f16>,
+    w1: vec4<f16>,
+    w2: vec4<f16>,
+    w3: vec4<f16>,
+    w4: vec4<f16>,
+    w5: vec4<f16>,
+    w6: vec4<f16>,
+    w7: vec4<f16>,
 }
 
-// A thread's part of both tiles of a step.
+// Rows beyond the last repeat it, and are not stored.
+fn fetch_x(group: vec2<u32>, thread: u32, n: u32, at: u32) -> vec4<f32> {
+    let row = group.y * ROWS + (thread + n * THREADS) / STEP4;
+    return load(min(row, params.rows - 1u), at);
+}
+
+fn fetch_w(group: vec2<u32>, thread: u32, n: u32, at: u32) -> vec4<f16> {
+    let output = group.x * COLUMNS + (thread + n * THREADS) / STEP4;
+    return weights[min(output, 4u * OUTPUTS4 - 1u) * INPUTS4 + at];
+}
+
 fn fetch(group: vec2<u32>, thread: u32, step4: u32) -> Fetched {
     var fetched: Fetched;
     let i4 = step4 + thread % STEP4;
-    let inside = i4 < INPUTS4;
     let at = min(i4, INPUTS4 - 1u);
-    for (var n = 0u; n < X_ITEMS; n++) {
-        // Beyond the last input x is zero, whatever stands there in memory; rows beyond the last
-        // repeat it, and are not stored.
-        let row = group.y * ROWS + (thread + n * THREADS) / STEP4;
-        let x = load(min(row, params.rows - 1u), at);
-        fetched.x[n] = vec4<f16>(select(vec4<f32>(), x, inside));
+    var x0 = fetch_x(group, thread, 0u, at);
+    var x1: vec4<f32>;
+    var x2: vec4<f32>;
+    var x3: vec4<f32>;
+    if X_ITEMS == 4u {
+        x1 = fetch_x(group, thread, 1u, at);
+        x2 = fetch_x(group, thread, 2u, at);
+        x3 = fetch_x(group, thread, 3u, at);
     }
-    for (var n = 0u; n < W_ITEMS; n++) {
-        let output = group.x * COLUMNS + (thread + n * THREADS) / STEP4;
-        fetched.w[n] = weights[min(output, 4u * OUTPUTS4 - 1u) * INPUTS4 + at];
+    fetched.w0 = fetch_w(group, thread, 0u, at);
+    fetched.w1 = fetch_w(group, thread, 1u, at);
+    if W_ITEMS == 8u {
+        fetched.w2 = fetch_w(group, thread, 2u, at);
+        fetched.w3 = fetch_w(group, thread, 3u, at);
+        fetched.w4 = fetch_w(group, thread, 4u, at);
+        fetched.w5 = fetch_w(group, thread, 5u, at);
+        fetched.w6 = fetch_w(group, thread, 6u, at);
+        fetched.w7 = fetch_w(group, thread, 7u, at);
     }
+    // Beyond the last input x is zero, whatever stands there in memory.
+    fetched.x0 = vec4<f16>(select(vec4<f32>(), x0, i4 < INPUTS4));
+    fetched.x1 = vec4<f16>(select(vec4<f32>(), x1, i4 < INPUTS4));
+    fetched.x2 = vec4<f16>(select(vec4<f32>(), x2, i4 < INPUTS4));
+    fetched.x3 = vec4<f16>(select(vec4<f32>(), x3, i4 < INPUTS4));
     return fetched;
+}
+
+fn put(thread: u32, fetched: Fetched) {
+    let to = (thread / STEP4) * STRIDE + 4u * (thread % STEP4);
+    let next = (THREADS / STEP4) * STRIDE;
+    put_x(to, fetched.x0);
+    if X_ITEMS == 4u {
+        put_x(to + next, fetched.x1);
+        put_x(to + 2u * next, fetched.x2);
+        put_x(to + 3u * next, fetched.x3);
+    }
+    put_w(to, fetched.w0);
+    put_w(to + next, fetched.w1);
+    if W_ITEMS == 8u {
+        put_w(to + 2u * next, fetched.w2);
+        put_w(to + 3u * next, fetched.w3);
+        put_w(to + 4u * next, fetched.w4);
+        put_w(to + 5u * next, fetched.w5);
+        put_w(to + 6u * next, fetched.w6);
+        put_w(to + 7u * next, fetched.w7);
+    }
 }
 
 fn product(group: vec2<u32>, thread: u32) {
@@ -60,13 +115,7 @@ fn product(group: vec2<u32>, thread: u32) {
     var s13 = Sum();
     var fetched = fetch(group, thread, 0u);
     for (var step4 = 0u; step4 < INPUTS4; step4 += STEP4) {
-        let to = (thread / STEP4) * STRIDE + 4u * (thread % STEP4);
-        for (var n = 0u; n < X_ITEMS; n++) {
-            put_x(to + n * (THREADS / STEP4) * STRIDE, fetched.x[n]);
-        }
-        for (var n = 0u; n < W_ITEMS; n++) {
-            put_w(to + n * (THREADS / STEP4) * STRIDE, fetched.w[n]);
-        }
+        put(thread, fetched);
         workgroupBarrier();
         // The next step's values are under way while this one's are multiplied.
         if step4 + STEP4 < INPUTS4 {
@@ -109,14 +158,33 @@ fn sum_of(item: u32) -> vec4<f32> {
     return get_sum((item / WIDE4) * SUM_STRIDE + 4u * (item % WIDE4));
 }
 
+fn row_of(group: vec3<u32>, item: u32) -> u32 {
+    return group.y * ROWS + item / WIDE4;
+}
+
+fn o4_of(group: vec3<u32>, item: u32) -> u32 {
+    return group.x * WIDE4 + item % WIDE4;
+}
+
+fn finished_item(group: vec3<u32>, item: u32) -> vec4<f32> {
+    return finished(row_of(group, item), o4_of(group, item), sum_of(item));
+}
+
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
     product(group.xy, thread);
-    for (var item = thread; item < ROWS * WIDE4; item += THREADS) {
-        store_padded(group.y * ROWS + item / WIDE4, group.x * WIDE4 + item % WIDE4, sum_of(item));
+    for (var item = thread; item < ROWS * WIDE4; item += 4u * THREADS) {
+        let a = finished_item(group, item);
+        let b = finished_item(group, item + THREADS);
+        let c = finished_item(group, item + 2u * THREADS);
+        let d = finished_item(group, item + 3u * THREADS);
+        store_padded(row_of(group, item), o4_of(group, item), a);
+        store_padded(row_of(group, item + THREADS), o4_of(group, item), b);
+        store_padded(row_of(group, item + 2u * THREADS), o4_of(group, item), c);
+        store_padded(row_of(group, item + 3u * THREADS), o4_of(group, item), d);
     }
 }
 
@@ -126,8 +194,15 @@ fn main_ragged(
     @builtin(local_invocation_index) thread: u32,
 ) {
     product(group.xy, thread);
-    for (var item = thread; item < ROWS * WIDE4; item += THREADS) {
-        store_ragged(group.y * ROWS + item / WIDE4, group.x * WIDE4 + item % WIDE4, sum_of(item));
+    for (var item = thread; item < ROWS * WIDE4; item += 4u * THREADS) {
+        let a = finished_item(group, item);
+        let b = finished_item(group, item + THREADS);
+        let c = finished_item(group, item + 2u * THREADS);
+        let d = finished_item(group, item + 3u * THREADS);
+        store_ragged(row_of(group, item), o4_of(group, item), a);
+        store_ragged(row_of(group, item + THREADS), o4_of(group, item), b);
+        store_ragged(row_of(group, item + 2u * THREADS), o4_of(group, item), c);
+        store_ragged(row_of(group, item + 3u * THREADS), o4_of(group, item), d);
     }
 }
 
@@ -137,7 +212,14 @@ fn main_half(
     @builtin(local_invocation_index) thread: u32,
 ) {
     product(group.xy, thread);
-    for (var item = thread; item < ROWS * WIDE4; item += THREADS) {
-        store_half(group.y * ROWS + item / WIDE4, group.x * WIDE4 + item % WIDE4, sum_of(item));
+    for (var item = thread; item < ROWS * WIDE4; item += 4u * THREADS) {
+        let a = finished_item(group, item);
+        let b = finished_item(group, item + THREADS);
+        let c = finished_item(group, item + 2u * THREADS);
+        let d = finished_item(group, item + 3u * THREADS);
+        store_half(row_of(group, item), o4_of(group, item), a);
+        store_half(row_of(group, item + THREADS), o4_of(group, item), b);
+        store_half(row_of(group, item + 2u * THREADS), o4_of(group, item), c);
+        store_half(row_of(group, item + 3u * THREADS), o4_of(group, item), d);
     }
 }

@@ -14,23 +14,22 @@ override OUTPUTS: u32;
 @group(0) @binding(4) var<storage, read_write> ragged: array<f32>;
 @group(0) @binding(4) var<storage, read_write> halves: array<vec2<u32>>;
 
-fn store_padded(row: u32, o4: u32, sum: vec4<f32>) {
+// Stores take what `finished` gives.
+fn store_padded(row: u32, o4: u32, values: vec4<f32>) {
     if row < params.rows && o4 < OUTPUTS4 {
-        padded[row * OUTPUTS4 + o4] = finish(row, o4, sum);
+        padded[row * OUTPUTS4 + o4] = values;
     }
 }
 
-fn store_half(row: u32, o4: u32, sum: vec4<f32>) {
+fn store_half(row: u32, o4: u32, values: vec4<f32>) {
     if row < params.rows && o4 < OUTPUTS4 {
-        let values = finish(row, o4, sum);
         halves[row * OUTPUTS4 + o4] =
             vec2<u32>(pack2x16float(values.xy), pack2x16float(values.zw));
     }
 }
 
-fn store_ragged(row: u32, o4: u32, sum: vec4<f32>) {
+fn store_ragged(row: u32, o4: u32, values: vec4<f32>) {
     if row < params.rows && o4 < OUTPUTS4 {
-        let values = finish(row, o4, sum);
         let first = 4u * o4;
         let base = row * OUTPUTS + first;
         // The first of four columns always exists.
@@ -39,4 +38,10 @@ fn store_ragged(row: u32, o4: u32, sum: vec4<f32>) {
         if first + 2u < OUTPUTS { ragged[base + 2u] = values.z; }
         if first + 3u < OUTPUTS { ragged[base + 3u] = values.w; }
     }
+}
+
+// Finishing reads memory, and no read passes a write: sums are finished before any is stored. Rows
+// and outputs beyond the last repeat it, and are not stored.
+fn finished(row: u32, o4: u32, sum: vec4<f32>) -> vec4<f32> {
+    return finish(min(row, params.rows - 1u), min(o4, OUTPUTS4 - 1u), sum);
 }

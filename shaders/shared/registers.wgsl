@@ -32,7 +32,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     var sums = product(row, o4);
     for (var r = 0u; r < ROWS; r++) {
-        store_padded(row + r, o4, sums[r]);
+        store_padded(row + r, o4, finished(row + r, o4, sums[r]));
     }
 }
 
@@ -45,7 +45,7 @@ fn main_ragged(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     var sums = product(row, o4);
     for (var r = 0u; r < ROWS; r++) {
-        store_ragged(row + r, o4, sums[r]);
+        store_ragged(row + r, o4, finished(row + r, o4, sums[r]));
     }
 }
 
@@ -58,6 +58,6 @@ fn main_half(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     var sums = product(row, o4);
     for (var r = 0u; r < ROWS; r++) {
-        store_half(row + r, o4, sums[r]);
+        store_half(row + r, o4, finished(row + r, o4, sums[r]));
     }
 }

@@ -21,10 +21,10 @@ var<workgroup> tile_x: array<vec4<f32>, X_SIZE>;
 // [4 * STEP4][ACROSS * COLUMNS4]
 var<workgroup> tile_w: array<vec4<f32>, W_SIZE>;
 
-// Where four rows of the first of four inputs lie: shuffled, so that threads that write
-// neighbouring inputs do not meet in a bank.
-fn x_place(i4: u32, rows: u32) -> u32 {
-    return 4u * i4 * DOWN * ROWS4 + (rows ^ (i4 % 8u));
+// Where four rows of input i of a step lie: shuffled, so that threads that write neighbouring
+// inputs do not meet in a bank.
+fn x_place(i: u32, rows: u32) -> u32 {
+    return i * DOWN * ROWS4 + (rows ^ ((i / 4u) % 8u));
 }
 
 // Blocks in order (0, 0), (1, 0), (0, 1), (1, 1) of (down, across), four rows each.
@@ -35,23 +35,6 @@ fn add(sums: ptr<function, Sums>, block: u32, x: vec4<f32>, w: vec4<f32>) {
     (*sums)[block + 1u] += x.y * w;
     (*sums)[block + 2u] += x.z * w;
     (*sums)[block + 3u] += x.w * w;
-}
-
-// One input's part of all sums.
-fn add_all(sums: ptr<function, Sums>, from_x: u32, below_x: u32, from_w: u32) {
-    let x = tile_x[from_x];
-    let w = tile_w[from_w];
-    add(sums, 0u, x, w);
-    if ROWS4 == 2u {
-        let below = tile_x[below_x];
-        add(sums, 4u, below, w);
-        if COLUMNS4 == 2u {
-            add(sums, 12u, below, tile_w[from_w + ACROSS]);
-        }
-    }
-    if COLUMNS4 == 2u {
-        add(sums, 8u, x, tile_w[from_w + ACROSS]);
-    }
 }
 
 fn product(group: vec2<u32>, local: vec2<u32>) -> Sums {
@@ -71,11 +54,11 @@ fn product(group: vec2<u32>, local: vec2<u32>) -> Sums {
             let x1 = select(vec4<f32>(), load(min(row + 1u, last), at), inside);
             let x2 = select(vec4<f32>(), load(min(row + 2u, last), at), inside);
             let x3 = select(vec4<f32>(), load(min(row + 3u, last), at), inside);
-            let to = x_place(item % STEP4, rows);
-            tile_x[to] = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
-            tile_x[to + DOWN * ROWS4] = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
-            tile_x[to + 2u * DOWN * ROWS4] = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
-            tile_x[to + 3u * DOWN * ROWS4] = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
+            let i = 4u * (item % STEP4);
+            tile_x[x_place(i, rows)] = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
+            tile_x[x_place(i + 1u, rows)] = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
+            tile_x[x_place(i + 2u, rows)] = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
+            tile_x[x_place(i + 3u, rows)] = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
         }
         for (var item = thread; item < W_SIZE; item += ACROSS * DOWN) {
             let i = min(4u * step4 + item / (ACROSS * COLUMNS4), 4u * INPUTS4 - 1u);
@@ -83,45 +66,93 @@ fn product(group: vec2<u32>, local: vec2<u32>) -> Sums {
             tile_w[item] = weight(i * OUTPUTS4 + o4);
         }
         workgroupBarrier();
-        for (var i4 = 0u; i4 < STEP4; i4++) {
-            let x = x_place(i4, local.y);
-            let below = x_place(i4, local.y + DOWN);
-            let w = 4u * i4 * ACROSS * COLUMNS4 + local.x;
-            // Four inputs at a time, whose places differ by constants.
-            add_all(&sums, x, below, w);
-            add_all(&sums, x + DOWN * ROWS4, below + DOWN * ROWS4, w + ACROSS * COLUMNS4);
-            add_all(&sums, x + 2u * DOWN * ROWS4, below + 2u * DOWN * ROWS4,
-                w + 2u * ACROSS * COLUMNS4);
-            add_all(&sums, x + 3u * DOWN * ROWS4, below + 3u * DOWN * ROWS4,
-                w + 3u * ACROSS * COLUMNS4);
+        for (var i = 0u; i < 4u * STEP4; i++) {
+            let from_w = i * ACROSS * COLUMNS4 + local.x;
+            let x = tile_x[x_place(i, local.y)];
+            let w = tile_w[from_w];
+            add(&sums, 0u, x, w);
+            if ROWS4 == 2u {
+                let below = tile_x[x_place(i, local.y + DOWN)];
+                add(&sums, 4u, below, w);
+                if COLUMNS4 == 2u {
+                    add(&sums, 12u, below, tile_w[from_w + ACROSS]);
+                }
+            }
+            if COLUMNS4 == 2u {
+                add(&sums, 8u, x, tile_w[from_w + ACROSS]);
+            }
         }
         workgroupBarrier();
     }
     return sums;
 }
 
-// The row and the vec4 of outputs that sum number `sum` of a thread belongs to.
-fn place(group: vec2<u32>, local: vec2<u32>, sum: u32) -> vec2<u32> {
-    let down = (sum / 4u) % 2u;
-    let across = sum / 8u;
+// A thread's first row and first vec4 of outputs.
+fn place(group: vec2<u32>, local: vec2<u32>) -> vec2<u32> {
     return vec2<u32>(
-        group.y * TALL + 4u * (down * DOWN + local.y) + sum % 4u,
-        group.x * ACROSS * COLUMNS4 + across * ACROSS + local.x,
+        group.y * TALL + 4u * local.y,
+        group.x * ACROSS * COLUMNS4 + local.x,
     );
 }
 
-// Whether this shape has that sum at all.
-fn owned(sum: u32) -> bool {
-    return (sum / 4u) % 2u < ROWS4 && sum / 8u < COLUMNS4;
+// Loops over sums are written out: compilers that do not unroll them would keep the sums in memory.
+fn finish_block(sums: ptr<function, Sums>, block: u32, row: u32, o4: u32) {
+    (*sums)[block] = finished(row, o4, (*sums)[block]);
+    (*sums)[block + 1u] = finished(row + 1u, o4, (*sums)[block + 1u]);
+    (*sums)[block + 2u] = finished(row + 2u, o4, (*sums)[block + 2u]);
+    (*sums)[block + 3u] = finished(row + 3u, o4, (*sums)[block + 3u]);
+}
+
+fn finish_all(sums: ptr<function, Sums>, at: vec2<u32>) {
+    finish_block(sums, 0u, at.x, at.y);
+    if ROWS4 == 2u {
+        finish_block(sums, 4u, at.x + 4u * DOWN, at.y);
+    }
+    if COLUMNS4 == 2u {
+        finish_block(sums, 8u, at.x, at.y + ACROSS);
+        if ROWS4 == 2u {
+            finish_block(sums, 12u, at.x + 4u * DOWN, at.y + ACROSS);
+        }
+    }
+}
+
+fn padded_block(row: u32, o4: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) {
+    store_padded(row, o4, a);
+    store_padded(row + 1u, o4, b);
+    store_padded(row + 2u, o4, c);
+    store_padded(row + 3u, o4, d);
+}
+
+fn ragged_block(row: u32, o4: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) {
+    store_ragged(row, o4, a);
+    store_ragged(row + 1u, o4, b);
+    store_ragged(row + 2u, o4, c);
+    store_ragged(row + 3u, o4, d);
+}
+
+fn half_block(row: u32, o4: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) {
+    store_half(row, o4, a);
+    store_half(row + 1u, o4, b);
+    store_half(row + 2u, o4, c);
+    store_half(row + 3u, o4, d);
 }
 
 @compute @workgroup_size(ACROSS, DOWN)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    var sums = product(group.xy, local.xy);
-    for (var sum = 0u; sum < 16u; sum++) {
-        if owned(sum) {
-            let at = place(group.xy, local.xy, sum);
-            store_padded(at.x, at.y, sums[sum]);
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    var s = product(group.xy, local.xy);
+    let at = place(group.xy, local.xy);
+    finish_all(&s, at);
+    padded_block(at.x, at.y, s[0], s[1], s[2], s[3]);
+    if ROWS4 == 2u {
+        padded_block(at.x + 4u * DOWN, at.y, s[4], s[5], s[6], s[7]);
+    }
+    if COLUMNS4 == 2u {
+        padded_block(at.x, at.y + ACROSS, s[8], s[9], s[10], s[11]);
+        if ROWS4 == 2u {
+            padded_block(at.x + 4u * DOWN, at.y + ACROSS, s[12], s[13], s[14], s[15]);
         }
     }
 }
@@ -131,11 +162,17 @@ fn main_ragged(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    var sums = product(group.xy, local.xy);
-    for (var sum = 0u; sum < 16u; sum++) {
-        if owned(sum) {
-            let at = place(group.xy, local.xy, sum);
-            store_ragged(at.x, at.y, sums[sum]);
+    var s = product(group.xy, local.xy);
+    let at = place(group.xy, local.xy);
+    finish_all(&s, at);
+    ragged_block(at.x, at.y, s[0], s[1], s[2], s[3]);
+    if ROWS4 == 2u {
+        ragged_block(at.x + 4u * DOWN, at.y, s[4], s[5], s[6], s[7]);
+    }
+    if COLUMNS4 == 2u {
+        ragged_block(at.x, at.y + ACROSS, s[8], s[9], s[10], s[11]);
+        if ROWS4 == 2u {
+            ragged_block(at.x + 4u * DOWN, at.y + ACROSS, s[12], s[13], s[14], s[15]);
         }
     }
 }
@@ -145,11 +182,17 @@ fn main_half(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    var sums = product(group.xy, local.xy);
-    for (var sum = 0u; sum < 16u; sum++) {
-        if owned(sum) {
-            let at = place(group.xy, local.xy, sum);
-            store_half(at.x, at.y, sums[sum]);
+    var s = product(group.xy, local.xy);
+    let at = place(group.xy, local.xy);
+    finish_all(&s, at);
+    half_block(at.x, at.y, s[0], s[1], s[2], s[3]);
+    if ROWS4 == 2u {
+        half_block(at.x + 4u * DOWN, at.y, s[4], s[5], s[6], s[7]);
+    }
+    if COLUMNS4 == 2u {
+        half_block(at.x, at.y + ACROSS, s[8], s[9], s[10], s[11]);
+        if ROWS4 == 2u {
+            half_block(at.x + 4u * DOWN, at.y + ACROSS, s[12], s[13], s[14], s[15]);
         }
     }
 }

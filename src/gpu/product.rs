@@ -2,7 +2,7 @@
 
 use wgpu::Buffer;
 
-use super::caps::{Caps, Kernels, Precision, Shape, Tile};
+use super::caps::{Caps, Kernels, Precision, Shape, Tile, tile};
 use super::context::Gpu;
 use super::kernel::{Binding, Source, Step, Variant};
 use super::programs::{Streams, resident};
@@ -37,7 +37,7 @@ impl Walk {
         match (caps.on_matrix_units(kernels), kernels.shape.unwrap_or(caps.shape)) {
             (Some(side), _) => Self::Matrix { side },
             (None, Shape::Registers) => Self::Registers { half },
-            (None, Shape::Tiled) => Self::Tiled { tile: caps.tile(outputs), half },
+            (None, Shape::Tiled) => Self::Tiled { tile: tile(outputs), half },
         }
     }
 
