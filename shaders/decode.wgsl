@@ -4,8 +4,14 @@
 @group(0) @binding(3) var<storage, read> codes: array<u32>;
 @group(0) @binding(5) var<storage, read> scales: array<f32>;
 
-fn load(row: u32, i4: u32) -> vec4<f32> {
-    return vec4<f32>(unpack4xI8(codes[row * INPUTS4 + i4]));
+alias Raw = u32;
+
+fn fetch(row: u32, i4: u32) -> Raw {
+    return codes[row * INPUTS4 + i4];
+}
+
+fn unpack(raw: Raw) -> vec4<f32> {
+    return vec4<f32>(unpack4xI8(raw));
 }
 
 fn finish(row: u32, o4: u32, sum: vec4<f32>) -> vec4<f32> {

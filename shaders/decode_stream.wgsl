@@ -35,7 +35,13 @@ fn value(first_word: u32, latent: u32) -> f32 {
     return tables[table + (found << (bits - (end - start)))];
 }
 
-fn load(row: u32, i4: u32) -> vec4<f32> {
+alias Raw = vec4<f32>;
+
+fn unpack(raw: Raw) -> vec4<f32> {
+    return raw;
+}
+
+fn fetch(row: u32, i4: u32) -> Raw {
     let latent = latents[2u * i4];
     let first_word = row * STREAM_WORDS;
     let values = vec4<f32>(

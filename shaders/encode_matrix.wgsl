@@ -1,19 +1,47 @@
-// Encode where a tile holds a row's whole latent: the product's rows are quantised out of workgroup
-// memory.
+// Encode where a tile holds a row's whole latent: its strips pass through workgroup memory twice, to
+// find each row's largest value and then to be quantised.
 
 @group(0) @binding(4) var<storage, read_write> codes: array<u32>;
 @group(0) @binding(5) var<storage, read_write> scales: array<f32>;
 
-fn place_of(item: u32) -> u32 {
-    return (item / WIDE4) * SUM_STRIDE + 4u * (item % WIDE4);
+// The largest magnitude of each of the tile's rows.
+var<workgroup> largest: array<atomic<u32>, ROWS>;
+
+fn measure_value(group: vec3<u32>, thread: u32, strip: Strip, n: u32) {
+    let at = place(group, thread, strip, n);
+    if at.y < OUTPUTS4 {
+        atomicMax(&largest[at.x - group.y * ROWS], magnitude(finished_value(thread, at, n)));
+    }
 }
 
-fn codes_item(group: vec3<u32>, item: u32) {
-    let row = row_of(group, item);
-    let o4 = item % WIDE4;
-    if o4 < OUTPUTS4 && row < params.rows {
-        let scale = get_sum((item / WIDE4) * SUM_STRIDE + COLUMNS).x;
-        codes[row * OUTPUTS4 + o4] = codes_of(sum_of(item), scale);
+fn measure_strip(group: vec3<u32>, thread: u32, strip: Strip, a: Sum, b: Sum) {
+    keep_strip(thread, a, b);
+    measure_value(group, thread, strip, 0u);
+    if SIDE == 16u {
+        measure_value(group, thread, strip, 1u);
+        measure_value(group, thread, strip, 2u);
+        measure_value(group, thread, strip, 3u);
+    }
+}
+
+fn codes_value(group: vec3<u32>, thread: u32, strip: Strip, n: u32) {
+    let at = place(group, thread, strip, n);
+    if at.x < params.rows && at.y < OUTPUTS4 {
+        let scale = scale_of(atomicLoad(&largest[at.x - group.y * ROWS]));
+        codes[at.x * OUTPUTS4 + at.y] = codes_of(finished_value(thread, at, n), scale);
+        if at.y == 0u {
+            scales[at.x] = scale;
+        }
+    }
+}
+
+fn codes_strip(group: vec3<u32>, thread: u32, strip: Strip, a: Sum, b: Sum) {
+    keep_strip(thread, a, b);
+    codes_value(group, thread, strip, 0u);
+    if SIDE == 16u {
+        codes_value(group, thread, strip, 1u);
+        codes_value(group, thread, strip, 2u);
+        codes_value(group, thread, strip, 3u);
     }
 }
 
@@ -22,36 +50,17 @@ fn main_codes(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    product(group.xy, thread);
-    for (var item = thread; item < ROWS * WIDE4; item += 4u * THREADS) {
-        let a = finished_item(group, item);
-        let b = finished_item(group, item + THREADS);
-        let c = finished_item(group, item + 2u * THREADS);
-        let d = finished_item(group, item + 3u * THREADS);
-        put_sum(place_of(item), a);
-        put_sum(place_of(item + THREADS), b);
-        put_sum(place_of(item + 2u * THREADS), c);
-        put_sum(place_of(item + 3u * THREADS), d);
-    }
-    workgroupBarrier();
     if thread < ROWS {
-        var largest = 0u;
-        for (var o4 = 0u; o4 < OUTPUTS4; o4++) {
-            largest = max(largest, magnitude(sum_of(thread * WIDE4 + o4)));
-        }
-        let scale = scale_of(largest);
-        // The padding behind a row's sums has room for it.
-        put_sum(thread * SUM_STRIDE + COLUMNS, vec4<f32>(scale));
-        let row = group.y * ROWS + thread;
-        if row < params.rows {
-            scales[row] = scale;
-        }
+        atomicStore(&largest[thread], 0u);
     }
-    workgroupBarrier();
-    for (var item = thread; item < ROWS * WIDE4; item += 4u * THREADS) {
-        codes_item(group, item);
-        codes_item(group, item + THREADS);
-        codes_item(group, item + 2u * THREADS);
-        codes_item(group, item + 3u * THREADS);
-    }
+    // Its barriers come between the zeros and the maxima.
+    let s = product(group.xy, thread);
+    measure_strip(group, thread, Strip(0u, 0u), s.s00, s.s01);
+    measure_strip(group, thread, Strip(0u, 1u), s.s02, s.s03);
+    measure_strip(group, thread, Strip(1u, 0u), s.s10, s.s11);
+    measure_strip(group, thread, Strip(1u, 1u), s.s12, s.s13);
+    codes_strip(group, thread, Strip(0u, 0u), s.s00, s.s01);
+    codes_strip(group, thread, Strip(0u, 1u), s.s02, s.s03);
+    codes_strip(group, thread, Strip(1u, 0u), s.s10, s.s11);
+    codes_strip(group, thread, Strip(1u, 1u), s.s12, s.s13);
 }

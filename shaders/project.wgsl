@@ -5,8 +5,14 @@ override RELU: bool;
 
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 
-fn load(row: u32, i4: u32) -> vec4<f32> {
+alias Raw = vec4<f32>;
+
+fn fetch(row: u32, i4: u32) -> Raw {
     return x[row * INPUTS4 + i4];
+}
+
+fn unpack(raw: Raw) -> vec4<f32> {
+    return raw;
 }
 
 fn finish(row: u32, o4: u32, sum: vec4<f32>) -> vec4<f32> {

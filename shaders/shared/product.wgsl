@@ -1,7 +1,8 @@
 // A matrix product with a kernel-specific input and epilogue:
 //     out[r, o] = finish(sum_i input[r, i] weights[i, o])
 // bias [4 * OUTPUTS4] is padded with zeros, as the weights are.
-// The kernel defines `load(row, i4)`, four values of the input, and `finish(row, o4, sum)`.
+// The kernel defines `fetch(row, i4)`, four values of the input as they lie in memory, and
+// `unpack(raw)`, what they are, and `finish(row, o4, sum)`.
 // Whatever shape walks the product, `main` writes rows padded to 4 * OUTPUTS4 values and
 // `main_ragged` rows of OUTPUTS values, and `main_half` padded rows of f16.
 

@@ -16,7 +16,7 @@ fn product(first_row: u32, o4: u32) -> array<vec4<f32>, ROWS> {
         let w3 = weight(at + 3u * OUTPUTS4);
         for (var r = 0u; r < ROWS; r++) {
             // Rows beyond the last repeat it, and are not stored.
-            let x = load(min(first_row + r, last), i4);
+            let x = unpack(fetch(min(first_row + r, last), i4));
             sums[r] += w0 * x.x + w1 * x.y + w2 * x.z + w3 * x.w;
         }
     }

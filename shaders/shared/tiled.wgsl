@@ -9,6 +9,7 @@ override DOWN: u32;
 // Both 1 or 2.
 override ROWS4: u32;
 override COLUMNS4: u32;
+// DOWN / 4, which makes a thread bring as much of the weights as its share.
 override STEP4: u32;
 // 4 * DOWN * ROWS4
 override TALL: u32;
@@ -37,35 +38,74 @@ fn add(sums: ptr<function, Sums>, block: u32, x: vec4<f32>, w: vec4<f32>) {
     (*sums)[block + 3u] += x.w * w;
 }
 
+// What a thread brings into the tiles for a step: four inputs of four rows, if there are as many for
+// it, and a vec4 of the weights of each block across.
+struct Fetched {
+    x0: Raw,
+    x1: Raw,
+    x2: Raw,
+    x3: Raw,
+    w0: vec4<f32>,
+    w1: vec4<f32>,
+}
+
+fn fetch_weight(group: vec2<u32>, step4: u32, item: u32) -> vec4<f32> {
+    let i = min(4u * step4 + item / (ACROSS * COLUMNS4), 4u * INPUTS4 - 1u);
+    let o4 = min(group.x * ACROSS * COLUMNS4 + item % (ACROSS * COLUMNS4), OUTPUTS4 - 1u);
+    return weight(i * OUTPUTS4 + o4);
+}
+
+fn fetch_step(group: vec2<u32>, thread: u32, step4: u32) -> Fetched {
+    var fetched: Fetched;
+    if thread < X_SIZE / 4u {
+        // Rows beyond the last repeat it, and are not stored.
+        let last = params.rows - 1u;
+        let row = group.y * TALL + 4u * (thread / STEP4);
+        let at = min(step4 + thread % STEP4, INPUTS4 - 1u);
+        fetched.x0 = fetch(min(row, last), at);
+        fetched.x1 = fetch(min(row + 1u, last), at);
+        fetched.x2 = fetch(min(row + 2u, last), at);
+        fetched.x3 = fetch(min(row + 3u, last), at);
+    }
+    fetched.w0 = fetch_weight(group, step4, thread);
+    if COLUMNS4 == 2u {
+        fetched.w1 = fetch_weight(group, step4, thread + ACROSS * DOWN);
+    }
+    return fetched;
+}
+
+fn put_step(thread: u32, step4: u32, fetched: Fetched) {
+    if thread < X_SIZE / 4u {
+        // Beyond the last input x is zero, whatever stands there in memory.
+        let inside = step4 + thread % STEP4 < INPUTS4;
+        let x0 = select(vec4<f32>(), unpack(fetched.x0), inside);
+        let x1 = select(vec4<f32>(), unpack(fetched.x1), inside);
+        let x2 = select(vec4<f32>(), unpack(fetched.x2), inside);
+        let x3 = select(vec4<f32>(), unpack(fetched.x3), inside);
+        let i = 4u * (thread % STEP4);
+        let rows = thread / STEP4;
+        tile_x[x_place(i, rows)] = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
+        tile_x[x_place(i + 1u, rows)] = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
+        tile_x[x_place(i + 2u, rows)] = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
+        tile_x[x_place(i + 3u, rows)] = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
+    }
+    tile_w[thread] = fetched.w0;
+    if COLUMNS4 == 2u {
+        tile_w[thread + ACROSS * DOWN] = fetched.w1;
+    }
+}
+
 fn product(group: vec2<u32>, local: vec2<u32>) -> Sums {
     var sums: Sums;
     let thread = local.y * ACROSS + local.x;
-    let last = params.rows - 1u;
+    var fetched = fetch_step(group, thread, 0u);
     for (var step4 = 0u; step4 < INPUTS4; step4 += STEP4) {
-        for (var item = thread; item < X_SIZE / 4u; item += ACROSS * DOWN) {
-            let i4 = step4 + item % STEP4;
-            let rows = item / STEP4;
-            let row = group.y * TALL + 4u * rows;
-            // Beyond the last input both factors are zero, whatever stands there in memory.
-            let inside = i4 < INPUTS4;
-            let at = min(i4, INPUTS4 - 1u);
-            // Rows beyond the last repeat it, and are not stored.
-            let x0 = select(vec4<f32>(), load(min(row, last), at), inside);
-            let x1 = select(vec4<f32>(), load(min(row + 1u, last), at), inside);
-            let x2 = select(vec4<f32>(), load(min(row + 2u, last), at), inside);
-            let x3 = select(vec4<f32>(), load(min(row + 3u, last), at), inside);
-            let i = 4u * (item % STEP4);
-            tile_x[x_place(i, rows)] = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
-            tile_x[x_place(i + 1u, rows)] = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
-            tile_x[x_place(i + 2u, rows)] = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
-            tile_x[x_place(i + 3u, rows)] = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
-        }
-        for (var item = thread; item < W_SIZE; item += ACROSS * DOWN) {
-            let i = min(4u * step4 + item / (ACROSS * COLUMNS4), 4u * INPUTS4 - 1u);
-            let o4 = min(group.x * ACROSS * COLUMNS4 + item % (ACROSS * COLUMNS4), OUTPUTS4 - 1u);
-            tile_w[item] = weight(i * OUTPUTS4 + o4);
-        }
+        put_step(thread, step4, fetched);
         workgroupBarrier();
+        // The next step's values are under way while this one's are multiplied.
+        if step4 + STEP4 < INPUTS4 {
+            fetched = fetch_step(group, thread, step4 + STEP4);
+        }
         for (var i = 0u; i < 4u * STEP4; i++) {
             let from_w = i * ACROSS * COLUMNS4 + local.x;
             let x = tile_x[x_place(i, local.y)];

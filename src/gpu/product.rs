@@ -78,7 +78,7 @@ impl Walk {
         }
     }
 
-    fn constants(self) -> Vec<(&'static str, f64)> {
+    fn constants(self, inputs: usize) -> Vec<(&'static str, f64)> {
         match self {
             Self::Registers { .. } => vec![("WORKGROUP", WORKGROUP.into())],
             Self::Tiled { tile: Tile { across, down, rows4, columns4, step4 }, .. } => [
@@ -93,7 +93,7 @@ impl Walk {
             ]
             .map(|(name, value)| (name, value.into()))
             .into(),
-            Self::Matrix { .. } => vec![],
+            Self::Matrix { .. } => vec![("INPUTS8", inputs.div_ceil(8) as f64)],
         }
     }
 }
@@ -120,10 +120,10 @@ impl Layer {
     ) -> Result<Self> {
         // Matrix units want a column's inputs side by side, the others an input's columns.
         let strides = match walk {
-            Walk::Matrix { .. } => [1, padded(inputs)],
+            Walk::Matrix { .. } => [1, inputs.next_multiple_of(8)],
             _ => [padded(outputs), 1],
         };
-        let mut values = vec![0.0; padded(inputs) * padded(outputs)];
+        let mut values = vec![0.0; inputs.next_multiple_of(8) * padded(outputs)];
         for (output, row) in weights.chunks_exact(inputs).enumerate() {
             for (input, value) in row.iter().enumerate() {
                 values[input * strides[0] + output * strides[1]] = *value;
@@ -243,7 +243,7 @@ pub(super) fn product(
         ("OUTPUTS4", (padded(to) / 4) as f64),
         ("OUTPUTS", to as f64),
     ];
-    constants.extend(walk.constants());
+    constants.extend(walk.constants(from));
     match factor {
         Factor::Codes => {}
         Factor::Values => constants.push(("RELU", f64::from(u8::from(relu)))),

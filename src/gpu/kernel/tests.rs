@@ -218,8 +218,6 @@ fn workgroups_stay_within_the_limits_of_their_adapters() {
         let memory = match walk {
             Walk::Registers { .. } => 0,
             Walk::Tiled { .. } => 16 << 10,
-            // Apple's have 32 KiB.
-            Walk::Matrix { side: 8 } => 32 << 10,
             Walk::Matrix { .. } => MATRIX_TILE_BYTES,
         };
         for (factor, store) in [(Factor::Codes, Store::Tight), (Factor::Values, Store::Codes)] {
