@@ -1,4 +1,4 @@
-//! Pipelines, and programs of one or two of them over the sections of a chunk.
+//! Pipelines, and programs of up to three of them over the sections of a chunk.
 
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding,
@@ -76,6 +76,15 @@ pub(super) const PROJECT_TILED: Source = source!(
 pub(super) const QUANTIZE: Source =
     source!("vecodec.quantize", "shared/params.wgsl", "quantize.wgsl");
 
+/// Rows to unit rows and norms.
+pub(super) const UNIT: Source = source!("vecodec.unit", "shared/params.wgsl", "unit.wgsl");
+/// Latents to streams of bits: each to its nearest level.
+pub(super) const SCALAR: Source =
+    source!("vecodec.scalar", "shared/params.wgsl", "shared/search.wgsl", "scalar.wgsl");
+/// The same through a trellis.
+pub(super) const TRELLIS: Source =
+    source!("vecodec.trellis", "shared/params.wgsl", "shared/search.wgsl", "trellis.wgsl");
+
 /// What a pipeline is compiled from.
 pub(super) struct Variant {
     pub(super) source: &'static Source,
@@ -93,8 +102,8 @@ pub(super) enum Binding {
     Resident(Buffer),
     /// A section of the input.
     Input(usize),
-    /// What lies between two steps.
-    Scratch,
+    /// A buffer that lies between two steps.
+    Scratch(usize),
     /// A section of the output.
     Output(usize),
 }
@@ -227,7 +236,9 @@ fn resource<'a>(binding: &'a Binding, buffers: &'a Buffers) -> BindingResource<'
         Binding::Input(index) => section(&buffers.input, buffers.inputs.places[*index]),
         Binding::Output(index) => section(&buffers.output, buffers.outputs.places[*index]),
         // A program that names it has it.
-        Binding::Scratch => buffers.scratch.as_ref().unwrap_or(&buffers.output).as_entire_binding(),
+        Binding::Scratch(index) => {
+            buffers.scratch[*index].as_ref().unwrap_or(&buffers.output).as_entire_binding()
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod kernel;
 mod pool;
 mod programs;
 mod slot;
+mod streams;
 mod timestamps;
 mod wait;
 

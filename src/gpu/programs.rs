@@ -6,16 +6,16 @@ use super::caps::Shape;
 use super::context::Gpu;
 use super::kernel::{
     Binding, DECODE_REGISTERS, DECODE_TILED, PROJECT_REGISTERS, PROJECT_TILED, Program, QUANTIZE,
-    STREAM_REGISTERS, STREAM_TILED, Step, Variant, checked,
+    STREAM_REGISTERS, STREAM_TILED, Step, UNIT, Variant, checked,
 };
+use super::streams::{Search, Streams};
 use crate::error::{Error, Result};
 use crate::model::{Activation, Model};
 use crate::plan::{Grid, RowLayout, count, padded};
-use crate::stream::{BitPlan, MAX_WIDTH};
 
 const VALUE_BYTES: u64 = size_of::<f32>() as u64;
 /// Threads of a one-dimensional workgroup.
-const WORKGROUP: u32 = 64;
+pub(super) const WORKGROUP: u32 = 64;
 /// `ROWS` in `shaders/shared/registers.wgsl`.
 pub(super) const REGISTER_ROWS: u32 = 12;
 /// `TILE` in `shaders/shared/tiled.wgsl`.
@@ -23,7 +23,7 @@ pub(super) const TILE: u32 = 64;
 
 /// The programs of one model on one device, over weights that are there once.
 pub(crate) struct Programs {
-    /// Rows to codes: input rows, outputs scales and packed codes.
+    /// Rows to codes: input rows, outputs scales and packed codes padded to words.
     pub(crate) encode: Program,
     /// Rows to latents, not normalised: output `[rows, latent_dim]` without padding.
     pub(crate) encode_latent: Program,
@@ -56,7 +56,7 @@ impl Programs {
         };
         let out = |layer, store| Product { layer, store, output: Binding::Output(0) };
         let padded_latents =
-            Product { layer: &encoder, store: Store::Padded, output: Binding::Scratch };
+            Product { layer: &encoder, store: Store::Padded, output: Binding::Scratch(0) };
         let tight_latents = out(&encoder, Store::Tight);
         let tight_rows = out(&decoder, Store::Tight);
         let half_rows = out(&decoder, Store::Half);
@@ -64,33 +64,58 @@ impl Programs {
             Some(plan) => Some(Streams::new(gpu, plan)?),
             None => None,
         };
+        let search =
+            model.plan().map(|plan| Search::new(plan, config.keeps_scale(), gpu.caps().software));
         let codes_in = padded(config.packed_size()) as u64;
+        let rows_in = 4 * rows4 * VALUE_BYTES;
         let latents_out = latent_dim as u64 * VALUE_BYTES;
         let rows_out = dim as u64 * VALUE_BYTES;
+        // Rows whose norm is kept beside a stream are divided by it first.
+        let divided = streams.is_some() && config.keeps_scale();
+        let (rows, units_bytes) =
+            if divided { (Binding::Scratch(1), rows_in) } else { (Binding::Input(0), 0) };
+        let unit = |norms| divided.then(|| unit(gpu, rows4, norms)).transpose();
+        let quantized = match (&streams, &search) {
+            (Some(streams), Some(search)) => {
+                streams.search(gpu, search, Binding::Scratch(0), Binding::Scratch(2))?
+            }
+            _ => quantize(gpu, latents4)?,
+        };
+        let norm_bytes = if divided { VALUE_BYTES } else { 0 };
+        let encode_steps = unit(Binding::Output(0))?
+            .into_iter()
+            .chain([padded_latents.project(gpu, shape, rows.clone())?, quantized]);
+        let latent_steps = unit(Binding::Scratch(2))?
+            .into_iter()
+            .chain([tight_latents.project(gpu, shape, rows)?]);
         Ok(Self {
             encode: Program {
                 label: "vecodec.encode",
                 layout: RowLayout {
-                    inputs: vec![4 * rows4 * VALUE_BYTES],
-                    scratch: 4 * latents4 * VALUE_BYTES,
-                    outputs: vec![VALUE_BYTES, 4 * latents4],
+                    inputs: vec![rows_in],
+                    scratch: vec![
+                        4 * latents4 * VALUE_BYTES,
+                        units_bytes,
+                        search.as_ref().map_or(0, Search::decision_bytes),
+                    ],
+                    outputs: vec![VALUE_BYTES, codes_in],
                 },
-                steps: vec![padded_latents.project(gpu, shape)?, quantize(gpu, latents4)?],
+                steps: encode_steps.collect(),
             },
             encode_latent: Program {
                 label: "vecodec.encode_latent",
                 layout: RowLayout {
-                    inputs: vec![4 * rows4 * VALUE_BYTES],
-                    scratch: 0,
+                    inputs: vec![rows_in],
+                    scratch: vec![0, units_bytes, norm_bytes],
                     outputs: vec![latents_out],
                 },
-                steps: vec![tight_latents.project(gpu, shape)?],
+                steps: latent_steps.collect(),
             },
             decode: Program {
                 label: "vecodec.decode",
                 layout: RowLayout {
                     inputs: vec![VALUE_BYTES, codes_in],
-                    scratch: 0,
+                    scratch: Vec::new(),
                     outputs: vec![rows_out],
                 },
                 steps: vec![tight_rows.decode(gpu, shape, streams.as_ref())?],
@@ -99,7 +124,7 @@ impl Programs {
                 label: "vecodec.decode_half",
                 layout: RowLayout {
                     inputs: vec![VALUE_BYTES, codes_in],
-                    scratch: 0,
+                    scratch: Vec::new(),
                     outputs: vec![4 * rows4 * VALUE_BYTES / 2],
                 },
                 steps: vec![half_rows.decode(gpu, shape, streams.as_ref())?],
@@ -108,10 +133,10 @@ impl Programs {
                 label: "vecodec.decode_latent",
                 layout: RowLayout {
                     inputs: vec![4 * latents4 * VALUE_BYTES],
-                    scratch: 0,
+                    scratch: Vec::new(),
                     outputs: vec![rows_out],
                 },
-                steps: vec![tight_rows.project(gpu, shape)?],
+                steps: vec![tight_rows.project(gpu, shape, Binding::Input(0))?],
             },
         })
     }
@@ -146,8 +171,8 @@ pub(super) enum Store {
 
 impl Product<'_> {
     /// Of rows or latents.
-    fn project(&self, gpu: &Gpu, shape: Shape) -> Result<Step> {
-        self.step(gpu, shape, Factor::Values, &[Binding::Input(0)])
+    fn project(&self, gpu: &Gpu, shape: Shape, values: Binding) -> Result<Step> {
+        self.step(gpu, shape, Factor::Values, &[values])
     }
 
     /// Of codes or streams, each row's product times its scale.
@@ -194,7 +219,7 @@ fn iterations(shape: Shape, inputs: usize) -> u64 {
 
 /// Mesa's software adapter ends a thread's loops, all of them counted together, after 65,535
 /// iterations without a word: a longer sum would be wrong.
-fn check_iterations(gpu: &Gpu, required: u64) -> Result<()> {
+pub(super) fn check_iterations(gpu: &Gpu, required: u64) -> Result<()> {
     const AVAILABLE: u64 = 65_000;
     if gpu.caps().software && required > AVAILABLE {
         let what = "loop iterations";
@@ -213,46 +238,6 @@ pub(super) enum Factor {
         state_bits: u32,
     },
     Values,
-}
-
-/// A bit plan on the device.
-struct Streams {
-    /// For four latents each: ends and widths, then steps.
-    latents: Buffer,
-    /// One table after the other, by width.
-    tables: Buffer,
-    words: u32,
-    state_bits: u32,
-}
-
-impl Streams {
-    fn new(gpu: &Gpu, plan: &BitPlan) -> Result<Self> {
-        let count4 = padded(plan.latents()) / 4;
-        // Padding reads the first bit, and counts nothing: its step is zero.
-        let mut latents = vec![[1 | 1 << 16, 0u32]; 4 * count4];
-        let parts = plan.ends().iter().zip(plan.widths()).zip(plan.steps());
-        for (latent, ((end, width), step)) in latents.iter_mut().zip(parts) {
-            *latent = [end | u32::from(*width) << 16, step.to_bits()];
-        }
-        let column = |four: &[[u32; 2]], at: usize| four.iter().map(|l| l[at]).collect::<Vec<_>>();
-        let words: Vec<u32> = latents
-            .chunks_exact(4)
-            .flat_map(|four| [column(four, 0), column(four, 1)])
-            .flatten()
-            .collect();
-        let table = |width: u8| {
-            let mut table = plan.table(width).to_vec();
-            table.resize(1 << plan.window().bits(width), 0.0);
-            table
-        };
-        let tables: Vec<f32> = (1..=MAX_WIDTH as u8).flat_map(table).collect();
-        Ok(Self {
-            latents: resident(gpu, "vecodec.latents", bytemuck::cast_slice(&words))?,
-            tables: resident(gpu, "vecodec.tables", &tables)?,
-            words: count(padded(plan.stream_bytes()) / 4),
-            state_bits: plan.window().state_bits(),
-        })
-    }
 }
 
 /// The kernel of a product of `from` inputs and `to` outputs.
@@ -293,16 +278,31 @@ pub(super) fn product(
     Variant { source, entry_point, constants }
 }
 
+/// The kernel that divides rows of this many vec4s by their norms.
+pub(super) fn unit_rows(rows4: u64) -> Variant {
+    let constants = vec![("INPUTS4", rows4 as f64), ("WORKGROUP", f64::from(WORKGROUP))];
+    Variant { source: &UNIT, entry_point: "main", constants }
+}
+
+/// The rows to unit rows in the second scratch buffer, and to their norms.
+fn unit(gpu: &Gpu, rows4: u64, norms: Binding) -> Result<Step> {
+    check_iterations(gpu, 3 * rows4)?;
+    let bindings = vec![Binding::Params, Binding::Input(0), Binding::Scratch(1), norms];
+    let grid = Grid::Line { workgroup: WORKGROUP, rows: 1, columns: 1 };
+    Step::new(gpu, &unit_rows(rows4), bindings, grid)
+}
+
 /// The kernel that quantises latents of this many vec4s.
 pub(super) fn quantizer(latents4: u64) -> Variant {
     let constants = vec![("LATENTS4", latents4 as f64), ("WORKGROUP", f64::from(WORKGROUP))];
     Variant { source: &QUANTIZE, entry_point: "main", constants }
 }
 
-/// The latents in the scratch buffer to scales and codes.
+/// The latents in the first scratch buffer to scales and codes.
 fn quantize(gpu: &Gpu, latents4: u64) -> Result<Step> {
     check_iterations(gpu, 2 * latents4)?;
-    let bindings = vec![Binding::Params, Binding::Scratch, Binding::Output(0), Binding::Output(1)];
+    let bindings =
+        vec![Binding::Params, Binding::Scratch(0), Binding::Output(0), Binding::Output(1)];
     let grid = Grid::Line { workgroup: WORKGROUP, rows: 1, columns: 1 };
     Step::new(gpu, &quantizer(latents4), bindings, grid)
 }
@@ -331,7 +331,7 @@ fn bias(gpu: &Gpu, label: &str, bias: Option<&[f32]>, outputs: usize) -> Result<
     resident(gpu, label, &values)
 }
 
-fn resident(gpu: &Gpu, label: &str, values: &[f32]) -> Result<Buffer> {
+pub(super) fn resident(gpu: &Gpu, label: &str, values: &[f32]) -> Result<Buffer> {
     let (required, available) = (size_of_val(values) as u64, gpu.caps().limits.binding_bytes);
     if required > available {
         return Err(Error::Limit { what: "bytes of weights", required, available });

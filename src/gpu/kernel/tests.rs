@@ -12,10 +12,20 @@ use naga::{AddressSpace, Literal, Module, ShaderStage, TypeInner};
 use super::*;
 use crate::gpu::Params;
 use crate::gpu::caps::Shape;
-use crate::gpu::programs::{Factor, REGISTER_ROWS, Store, TILE, product, quantizer};
+use crate::gpu::programs::{Factor, REGISTER_ROWS, Store, TILE, product, quantizer, unit_rows};
+use crate::gpu::streams::Search;
+use crate::stream::{BitPlan, Window};
 
 fn variants() -> Vec<Variant> {
-    let mut variants = vec![quantizer(1), quantizer(32)];
+    let mut variants = vec![quantizer(1), quantizer(32), unit_rows(1), unit_rows(96)];
+    for (bits, latents) in [(0, 1), (0, 53), (1, 1), (2, 9000), (8, 53), (12, 30_000)] {
+        let window = if bits == 0 { Window::Own } else { Window::Last(bits) };
+        let tables = vec![vec![], vec![0.0; 1 << bits.max(1)]];
+        let plan = BitPlan::new(window, vec![1; latents], vec![1.0; latents], tables).unwrap();
+        for (keeps_scale, software) in [(false, false), (true, false), (false, true)] {
+            variants.push(Search::new(&plan, keeps_scale, software).variant());
+        }
+    }
     let scalar = Factor::Streams { words: 16, state_bits: 0 };
     let trellis = Factor::Streams { words: 16, state_bits: 8 };
     for factor in [Factor::Codes, Factor::Values, scalar, trellis] {
@@ -168,6 +178,22 @@ fn the_hosts_grids_match_the_kernels_tiles() {
     for source in [&DECODE_TILED, &PROJECT_TILED, &STREAM_TILED] {
         assert_eq!(constant(source, "TILE"), TILE);
         assert_eq!(4 * constant(source, "SIDE"), TILE);
+    }
+}
+
+#[test]
+fn a_latent_to_search_for_lies_alike_in_rust_and_wgsl() {
+    for source in [&SCALAR, &TRELLIS] {
+        let (module, _) = parsed(source);
+        let (_, latent) =
+            module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Latent")).unwrap();
+        let TypeInner::Struct { members, span } = &latent.inner else {
+            panic!("a latent is a struct");
+        };
+        let found: Vec<_> =
+            members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
+        assert_eq!(found, [("end", 0), ("width", 4), ("step", 8), ("position", 12)]);
+        assert_eq!(*span, 16);
     }
 }
 

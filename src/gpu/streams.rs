@@ -1,0 +1,210 @@
+//! Streams of bits on the device: what reads them, and what searches for them.
+
+use wgpu::Buffer;
+
+use super::context::Gpu;
+use super::kernel::{Binding, SCALAR, Step, TRELLIS, Variant};
+use super::programs::{WORKGROUP, check_iterations, resident};
+use crate::error::Result;
+use crate::plan::{Grid, count, padded};
+use crate::stream::{BitPlan, MAX_WIDTH, Window};
+
+/// A bit plan on the device.
+pub(super) struct Streams {
+    /// For four latents each: ends and widths, then steps.
+    pub(super) latents: Buffer,
+    /// One table after the other, by width.
+    pub(super) tables: Buffer,
+    pub(super) words: u32,
+    pub(super) state_bits: u32,
+}
+
+impl Streams {
+    pub(super) fn new(gpu: &Gpu, plan: &BitPlan) -> Result<Self> {
+        let count4 = padded(plan.latents()) / 4;
+        // Padding reads the first bit, and counts nothing: its step is zero.
+        let mut latents = vec![[1 | 1 << 16, 0u32]; 4 * count4];
+        let parts = plan.ends().iter().zip(plan.widths()).zip(plan.steps());
+        for (latent, ((end, width), step)) in latents.iter_mut().zip(parts) {
+            *latent = [end | u32::from(*width) << 16, step.to_bits()];
+        }
+        let column = |four: &[[u32; 2]], at: usize| four.iter().map(|l| l[at]).collect::<Vec<_>>();
+        let words: Vec<u32> = latents
+            .chunks_exact(4)
+            .flat_map(|four| [column(four, 0), column(four, 1)])
+            .flatten()
+            .collect();
+        let table = |width: u8| {
+            let mut table = plan.table(width).to_vec();
+            table.resize(1 << plan.window().bits(width), 0.0);
+            table
+        };
+        let tables: Vec<f32> = (1..=MAX_WIDTH as u8).flat_map(table).collect();
+        Ok(Self {
+            latents: resident(gpu, "vecodec.latents", bytemuck::cast_slice(&words))?,
+            tables: resident(gpu, "vecodec.tables", &tables)?,
+            words: stream_words(plan),
+            state_bits: plan.window().state_bits(),
+        })
+    }
+
+    /// The step from latents to streams and scales.
+    pub(super) fn search(
+        &self,
+        gpu: &Gpu,
+        search: &Search<'_>,
+        latents: Binding,
+        decisions: Binding,
+    ) -> Result<Step> {
+        check_iterations(gpu, search.iterations())?;
+        let plan = resident(gpu, "vecodec.plan", bytemuck::cast_slice(&search.latents()))?;
+        let tables = match search.trellis {
+            Some(_) => self.tables.clone(),
+            None => resident(gpu, "vecodec.thresholds", &thresholds(search.plan))?,
+        };
+        let mut bindings = vec![Binding::Params, latents];
+        bindings.extend([plan, tables].map(Binding::Resident));
+        bindings.extend([Binding::Output(0), Binding::Output(1)]);
+        let grid = match search.trellis {
+            Some(Trellis { threads, .. }) => {
+                bindings.push(decisions);
+                Grid::Line { workgroup: threads, rows: 1, columns: threads }
+            }
+            None => Grid::Line { workgroup: WORKGROUP, rows: 1, columns: 1 },
+        };
+        Step::new(gpu, &search.variant(), bindings, grid)
+    }
+}
+
+/// How streams are searched for: pure values.
+pub(super) struct Search<'a> {
+    plan: &'a BitPlan,
+    keeps_scale: bool,
+    trellis: Option<Trellis>,
+}
+
+/// How a workgroup shares a trellis, and where its decisions lie.
+struct Trellis {
+    state_bits: u32,
+    threads: u32,
+    /// For each latent, where a thread's decisions about it begin among its own, in bits.
+    positions: Vec<u32>,
+    /// Words of a thread's decisions.
+    decision_words: u32,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(plan: &'a BitPlan, keeps_scale: bool, software: bool) -> Self {
+        let trellis = match plan.window() {
+            Window::Own => None,
+            Window::Last(bits) => Some(Trellis::new(plan, bits, threads(1 << bits, software))),
+        };
+        Self { plan, keeps_scale, trellis }
+    }
+
+    /// Bytes of a row's decisions.
+    pub(super) fn decision_bytes(&self) -> u64 {
+        let words = |t: &Trellis| u64::from(t.decision_words) * u64::from(t.threads);
+        self.trellis.as_ref().map_or(0, |trellis| 4 * words(trellis))
+    }
+
+    /// `Latent` in `shaders/shared/search.wgsl`, of each.
+    fn latents(&self) -> Vec<[u32; 4]> {
+        let parts = self.plan.ends().iter().zip(self.plan.widths()).zip(self.plan.steps());
+        let position = |i| self.trellis.as_ref().map_or(0, |trellis| trellis.positions[i]);
+        let latent = |(i, ((end, width), step)): (usize, ((&u32, &u8), &f32))| {
+            [*end, u32::from(*width), step.to_bits(), position(i)]
+        };
+        parts.enumerate().map(latent).collect()
+    }
+
+    pub(super) fn variant(&self) -> Variant {
+        let words = stream_words(self.plan);
+        let mut constants = vec![
+            ("LATENTS", f64::from(count(self.plan.latents()))),
+            ("WORDS", f64::from(words)),
+            ("KEEPS_SCALE", f64::from(u8::from(self.keeps_scale))),
+        ];
+        let source = match &self.trellis {
+            None => {
+                constants.push(("WORKGROUP", f64::from(WORKGROUP)));
+                &SCALAR
+            }
+            Some(trellis) => {
+                let states = 1 << trellis.state_bits;
+                constants.extend([
+                    ("STATE_BITS", f64::from(trellis.state_bits)),
+                    ("THREADS", f64::from(trellis.threads)),
+                    ("OWNED", f64::from(states / 2 / trellis.threads)),
+                    ("DECISION_WORDS", f64::from(trellis.decision_words)),
+                    ("MEMORY", f64::from(words.max(states))),
+                ]);
+                &TRELLIS
+            }
+        };
+        Variant { source, entry_point: "main", constants }
+    }
+
+    /// Iterations of a thread's loops.
+    fn iterations(&self) -> u64 {
+        let widths = || self.plan.widths().iter();
+        let Some(trellis) = &self.trellis else {
+            return widths().map(|width| 1 + u64::from(*width)).sum();
+        };
+        let (states, threads) = (1u64 << trellis.state_bits, u64::from(trellis.threads));
+        let (owned, each) = (states / 2 / threads, states / threads);
+        let latent = |width: &u8| {
+            let groups = (states >> width).div_ceil(threads);
+            1 + 2 * owned + groups * ((1 << width) - 1) + each
+        };
+        let ends = each + states + self.plan.latents() as u64 + u64::from(stream_words(self.plan));
+        ends + widths().map(latent).sum::<u64>()
+    }
+}
+
+impl Trellis {
+    fn new(plan: &BitPlan, state_bits: u32, threads: u32) -> Self {
+        let mut end = 0u32;
+        let position = |width: &u8| {
+            let width = u32::from(*width);
+            let bits = ((1u32 << state_bits) >> width).div_ceil(threads) * width;
+            // A latent's decisions stand in one word.
+            if end % 32 + bits > 32 {
+                end = end.next_multiple_of(32);
+            }
+            let position = end;
+            end += bits;
+            position
+        };
+        let positions = plan.widths().iter().map(position).collect();
+        Self { state_bits, threads, positions, decision_words: end.div_ceil(32) }
+    }
+}
+
+/// Threads of a workgroup that searches a trellis: a power of two, at most half the states, and
+/// at least so many that none owns more than `MOST_OWNED` groups in `shaders/trellis.wgsl`.
+fn threads(states: u32, software: bool) -> u32 {
+    let wanted = match software {
+        // Every barrier costs it a switch a thread.
+        true => (states / 16).max(8),
+        // Two warps, or wavefronts, for the usual 256 states: barriers are short, and rows many.
+        false => (states / 4).clamp(32, 256),
+    };
+    wanted.min(states / 2)
+}
+
+/// Words of a row's stream.
+fn stream_words(plan: &BitPlan) -> u32 {
+    count(padded(plan.stream_bytes()) / 4)
+}
+
+/// What lies half way between the levels of each width, and a value of padding.
+fn thresholds(plan: &BitPlan) -> Vec<f32> {
+    let between = |width: u8| {
+        let table = plan.table(width);
+        let mut values: Vec<f32> = table.windows(2).map(|p| 0.5 * (p[0] + p[1])).collect();
+        values.resize(1 << width, 0.0);
+        values
+    };
+    (1..=MAX_WIDTH as u8).flat_map(between).collect()
+}
