@@ -64,8 +64,7 @@ impl Programs {
             Some(plan) => Some(Streams::new(gpu, plan)?),
             None => None,
         };
-        let search =
-            model.plan().map(|plan| Search::new(plan, config.keeps_scale(), gpu.caps().software));
+        let search = model.plan().map(|plan| Search::new(plan, config.keeps_scale()));
         let codes_in = padded(config.packed_size()) as u64;
         let rows_in = 4 * rows4 * VALUE_BYTES;
         let latents_out = latent_dim as u64 * VALUE_BYTES;

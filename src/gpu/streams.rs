@@ -23,10 +23,10 @@ impl Streams {
     pub(super) fn new(gpu: &Gpu, plan: &BitPlan) -> Result<Self> {
         let count4 = padded(plan.latents()) / 4;
         // Padding reads the first bit, and counts nothing: its step is zero.
-        let mut latents = vec![[1 | 1 << 16, 0u32]; 4 * count4];
+        let mut latents = vec![[1 | 1 << 24, 0u32]; 4 * count4];
         let parts = plan.ends().iter().zip(plan.widths()).zip(plan.steps());
         for (latent, ((end, width), step)) in latents.iter_mut().zip(parts) {
-            *latent = [end | u32::from(*width) << 16, step.to_bits()];
+            *latent = [end | u32::from(*width) << 24, step.to_bits()];
         }
         let column = |four: &[[u32; 2]], at: usize| four.iter().map(|l| l[at]).collect::<Vec<_>>();
         let words: Vec<u32> = latents
@@ -94,10 +94,10 @@ struct Trellis {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(plan: &'a BitPlan, keeps_scale: bool, software: bool) -> Self {
+    pub(super) fn new(plan: &'a BitPlan, keeps_scale: bool) -> Self {
         let trellis = match plan.window() {
             Window::Own => None,
-            Window::Last(bits) => Some(Trellis::new(plan, bits, threads(1 << bits, software))),
+            Window::Last(bits) => Some(Trellis::new(plan, bits)),
         };
         Self { plan, keeps_scale, trellis }
     }
@@ -145,29 +145,32 @@ impl<'a> Search<'a> {
         Variant { source, entry_point: "main", constants }
     }
 
-    /// Iterations of a thread's loops.
+    /// Iterations of a thread's loops as software adapters count them: they pass once more through
+    /// a loop than its body is to run, without effect, and so through every loop within.
     fn iterations(&self) -> u64 {
         let widths = || self.plan.widths().iter();
         let Some(trellis) = &self.trellis else {
-            return widths().map(|width| 1 + u64::from(*width)).sum();
+            return 2 + widths().map(|width| 2 + u64::from(*width)).sum::<u64>();
         };
         let (states, threads) = (1u64 << trellis.state_bits, u64::from(trellis.threads));
         let (owned, each) = (states / 2 / threads, states / threads);
         let latent = |width: &u8| {
             let groups = (states >> width).div_ceil(threads);
-            1 + 2 * owned + groups * ((1 << width) - 1) + each
+            1 + 4 * (owned + 1) + groups * ((1 << width) - 1) + each
         };
-        let ends = each + states + self.plan.latents() as u64 + u64::from(stream_words(self.plan));
+        let words = u64::from(stream_words(self.plan)).div_ceil(threads);
+        let ends = each + states + self.plan.latents() as u64 + words + 8;
         ends + widths().map(latent).sum::<u64>()
     }
 }
 
 impl Trellis {
-    fn new(plan: &BitPlan, state_bits: u32, threads: u32) -> Self {
-        let mut end = 0u32;
+    fn new(plan: &BitPlan, state_bits: u32) -> Self {
+        let (states, mut end) = (1 << state_bits, 0u32);
+        let threads = threads(states);
         let position = |width: &u8| {
             let width = u32::from(*width);
-            let bits = ((1u32 << state_bits) >> width).div_ceil(threads) * width;
+            let bits = (states >> width).div_ceil(threads) * width;
             // A latent's decisions stand in one word.
             if end % 32 + bits > 32 {
                 end = end.next_multiple_of(32);
@@ -182,15 +185,11 @@ impl Trellis {
 }
 
 /// Threads of a workgroup that searches a trellis: a power of two, at most half the states, and
-/// at least so many that none owns more than `MOST_OWNED` groups in `shaders/trellis.wgsl`.
-fn threads(states: u32, software: bool) -> u32 {
-    let wanted = match software {
-        // Every barrier costs it a switch a thread.
-        true => (states / 16).max(8),
-        // Two warps, or wavefronts, for the usual 256 states: barriers are short, and rows many.
-        false => (states / 4).clamp(32, 256),
-    };
-    wanted.min(states / 2)
+/// so many that none owns more than `MOST_OWNED` groups in `shaders/trellis.wgsl`. Two warps, or
+/// wavefronts, for the usual 256 states: barriers are short, and rows many. It also suits
+/// software adapters.
+fn threads(states: u32) -> u32 {
+    (states / 4).clamp(32, 256).min(states / 2)
 }
 
 /// Words of a row's stream.

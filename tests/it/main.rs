@@ -22,6 +22,7 @@ mod oracle;
 mod original;
 mod real_data;
 mod refused;
+mod search;
 mod shapes;
 mod stats;
 mod stream;

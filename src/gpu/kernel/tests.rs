@@ -22,9 +22,7 @@ fn variants() -> Vec<Variant> {
         let window = if bits == 0 { Window::Own } else { Window::Last(bits) };
         let tables = vec![vec![], vec![0.0; 1 << bits.max(1)]];
         let plan = BitPlan::new(window, vec![1; latents], vec![1.0; latents], tables).unwrap();
-        for (keeps_scale, software) in [(false, false), (true, false), (false, true)] {
-            variants.push(Search::new(&plan, keeps_scale, software).variant());
-        }
+        variants.extend([false, true].map(|keeps| Search::new(&plan, keeps).variant()));
     }
     let scalar = Factor::Streams { words: 16, state_bits: 0 };
     let trellis = Factor::Streams { words: 16, state_bits: 8 };
