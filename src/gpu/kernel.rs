@@ -135,8 +135,9 @@ fn pipeline(gpu: &Gpu, variant: &Variant) -> ComputePipeline {
     };
     // SAFETY: every index a shader forms is below a product of `params.rows`, or of the rows a
     // grid covers clamped to it, with the shape constants; the host fills both from one `Shape`
-    // and one `RowLayout`, and binds sections of at least that size (`plan`). Every loop counts
-    // up to a constant. `VECODEC_CHECKED_SHADERS` builds the same shaders with all checks.
+    // and one `RowLayout`, and binds sections of at least that size (`plan`); a search also forms
+    // them from a `BitPlan` that was checked, and from windows cut to their bits. Every loop counts
+    // up to such a value. `VECODEC_CHECKED_SHADERS` builds the same shaders with all checks.
     #[expect(unsafe_code, reason = "bounds checks cost 2-6x, and the host proves every range")]
     let module = unsafe { gpu.device().create_shader_module_trusted(descriptor, runtime_checks()) };
     gpu.device().create_compute_pipeline(&ComputePipelineDescriptor {

@@ -5,7 +5,7 @@ use wgpu::Buffer;
 use super::context::Gpu;
 use super::kernel::{Binding, SCALAR, Step, TRELLIS, Variant};
 use super::programs::{WORKGROUP, check_iterations, resident};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::{Grid, count, padded};
 use crate::stream::{BitPlan, MAX_WIDTH, Window};
 
@@ -57,6 +57,11 @@ impl Streams {
         decisions: Binding,
     ) -> Result<Step> {
         check_iterations(gpu, search.iterations())?;
+        let required = search.memory_bytes();
+        let available = gpu.device().limits().max_compute_workgroup_storage_size.into();
+        if required > available {
+            return Err(Error::Limit { what: "bytes of workgroup memory", required, available });
+        }
         let plan = resident(gpu, "vecodec.plan", bytemuck::cast_slice(&search.latents()))?;
         let tables = match search.trellis {
             Some(_) => self.tables.clone(),
@@ -108,6 +113,11 @@ impl<'a> Search<'a> {
         self.trellis.as_ref().map_or(0, |trellis| 4 * words(trellis))
     }
 
+    /// Bytes of workgroup memory.
+    fn memory_bytes(&self) -> u64 {
+        self.trellis.as_ref().map_or(0, |trellis| 4 * u64::from(trellis.memory_words(self.plan)))
+    }
+
     /// `Latent` in `shaders/shared/search.wgsl`, of each.
     fn latents(&self) -> Vec<[u32; 4]> {
         let parts = self.plan.ends().iter().zip(self.plan.widths()).zip(self.plan.steps());
@@ -131,13 +141,13 @@ impl<'a> Search<'a> {
                 &SCALAR
             }
             Some(trellis) => {
-                let states = 1 << trellis.state_bits;
+                let states = 1u32 << trellis.state_bits;
                 constants.extend([
                     ("STATE_BITS", f64::from(trellis.state_bits)),
                     ("THREADS", f64::from(trellis.threads)),
                     ("OWNED", f64::from(states / 2 / trellis.threads)),
                     ("DECISION_WORDS", f64::from(trellis.decision_words)),
-                    ("MEMORY", f64::from(words.max(states))),
+                    ("MEMORY", f64::from(trellis.memory_words(self.plan))),
                 ]);
                 &TRELLIS
             }
@@ -181,6 +191,11 @@ impl Trellis {
         };
         let positions = plan.widths().iter().map(position).collect();
         Self { state_bits, threads, positions, decision_words: end.div_ceil(32) }
+    }
+
+    /// A cost for every state, and afterwards the stream.
+    fn memory_words(&self, plan: &BitPlan) -> u32 {
+        stream_words(plan).max(1 << self.state_bits)
     }
 }
 

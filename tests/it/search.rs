@@ -8,8 +8,17 @@ use crate::devices::limited;
 use crate::engines::{codec, cpu, engine_suite, gpu_suite, kernel_suite};
 use crate::stream::{fitted, rows};
 
-kernel_suite!(engines_find_equally_good_streams, rows_of_any_norm_are_encoded_alike);
-gpu_suite!(gpu: chunks_of_few_rows_change_nothing, searches_too_long_for_an_adapter_are_refused);
+gpu_suite!(gpu:
+    engines_find_equally_good_streams,
+    chunks_of_few_rows_change_nothing,
+    searches_too_long_for_an_adapter_are_refused,
+    searches_too_large_for_a_workgroup_are_refused,
+);
+
+mod norms {
+    use super::{kernel_suite, rows_of_any_norm_are_encoded_alike};
+    kernel_suite!(rows_of_any_norm_are_encoded_alike);
+}
 
 mod best {
     use super::{engine_suite, the_best_stream_there_is_is_found};
@@ -76,7 +85,7 @@ fn engines_find_equally_good_streams(engine: &CodecOptions) {
         (97, 25, trellis(4096), Fixed, 64),
         (150, 64, Coding::Scalar, Fixed, 700),
     ] {
-        let model = fitted(&rows(400, dim, 301), dim, bytes, coding, scale);
+        let model = fitted(&rows(120, dim, 301), dim, bytes, coding, scale);
         let label = format!("{dim} in {bytes} bytes, {coding:?}, {scale:?}, {count} rows");
         let some = rows(count, dim, 302);
         let found = codec(engine, &model).encode_flat(&some).unwrap();
@@ -170,6 +179,18 @@ fn chunks_of_few_rows_change_nothing(engine: &CodecOptions) {
         let latents = codec(&small, &model).encode_latent(&some).unwrap();
         assert_eq!(latents, codec(engine, &model).encode_latent(&some).unwrap(), "{coding:?}");
     }
+}
+
+/// 4,096 costs take 16 KiB.
+fn searches_too_large_for_a_workgroup_are_refused(engine: &CodecOptions) {
+    let small = limited(engine, |limits| limits.max_compute_workgroup_storage_size = 8 << 10);
+    let train = rows(50, 2, 311);
+    let model = fitted(&train, 2, 2, trellis(4096), RowScale::Fixed);
+    let error = Codec::with_options(model, small.clone()).unwrap_err();
+    assert!(matches!(error, Error::Limit { required: 16384, available: 8192, .. }), "{error}");
+    let model = fitted(&train, 2, 2, trellis(2048), RowScale::Fixed);
+    let found = codec(&small, &model).encode_flat(&train).unwrap();
+    assert_equally_good(&model, &train, &found, "2048 states");
 }
 
 /// As with long products: software adapters end loops after 65,535 iterations, and 256 states of
