@@ -40,11 +40,12 @@ mod stream;
 mod tensors;
 
 pub use codec::{
-    Breakdown, Codec, CodecOptions, Engine, EngineInfo, EngineKind, MappedRows, MappedStream, Stats,
+    Breakdown, Codec, CodecOptions, Engine, EngineInfo, EngineKind, KernelTimes, MappedRows,
+    MappedStream, Stats,
 };
 pub use codes::{Codes, CodesReader, CodesWriter, Scales};
 pub use error::{Error, Result};
-pub use gpu::{Gpu, Shape as KernelShape};
+pub use gpu::{Gpu, Precision, Shape as KernelShape};
 pub use metrics::Metrics;
 pub use model::{
     Activation, Coding, Fingerprint, FitReport, FitStage, Model, ModelConfig, RowScale, Weights,

@@ -1,6 +1,6 @@
 // A matrix product with a kernel-specific input and epilogue:
 //     out[r, o] = finish(sum_i input[r, i] weights[i, o])
-// weights [4 * INPUTS4, 4 * OUTPUTS4] and bias [4 * OUTPUTS4] are padded with zeros.
+// bias [4 * OUTPUTS4] is padded with zeros, as the weights are.
 // The kernel defines `load(row, i4)`, four values of the input, and `finish(row, o4, sum)`.
 // Whatever shape walks the product, `main` writes rows padded to 4 * OUTPUTS4 values and
 // `main_ragged` rows of OUTPUTS values, and `main_half` padded rows of f16.
@@ -9,7 +9,6 @@ override INPUTS4: u32;
 override OUTPUTS4: u32;
 override OUTPUTS: u32;
 
-@group(0) @binding(1) var<storage, read> weights: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> padded: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> ragged: array<f32>;

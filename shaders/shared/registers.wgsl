@@ -10,10 +10,10 @@ fn product(first_row: u32, o4: u32) -> array<vec4<f32>, ROWS> {
     let last = params.rows - 1u;
     for (var i4 = 0u; i4 < INPUTS4; i4++) {
         let at = 4u * i4 * OUTPUTS4 + o4;
-        let w0 = weights[at];
-        let w1 = weights[at + OUTPUTS4];
-        let w2 = weights[at + 2u * OUTPUTS4];
-        let w3 = weights[at + 3u * OUTPUTS4];
+        let w0 = weight(at);
+        let w1 = weight(at + OUTPUTS4);
+        let w2 = weight(at + 2u * OUTPUTS4);
+        let w3 = weight(at + 3u * OUTPUTS4);
         for (var r = 0u; r < ROWS; r++) {
             // Rows beyond the last repeat it, and are not stored.
             let x = load(min(first_row + r, last), i4);

@@ -1,58 +1,115 @@
-// The product through workgroup memory, for GPUs: a workgroup of 16 x 16 threads owns a tile of
-// 64 rows x 64 outputs and walks the inputs in steps of STEP4 vec4s; a thread owns 4 rows x 4
-// outputs of the tile.
+// The product through workgroup memory, for GPUs: a workgroup of SIDE x SIDE threads owns a tile of
+// 4 * SIDE * ROWS4 rows x SIDE * COLUMNS4 vec4s of outputs, and walks the inputs in steps of STEP4
+// vec4s. A thread owns blocks of 4 rows x 4 outputs, ROWS4 down and COLUMNS4 across, SIDE blocks
+// apart, so that neighbours touch neighbouring memory.
 
 const SIDE: u32 = 16u;
-const TILE: u32 = 64u;
-const STEP4: u32 = 4u;
-const STEP: u32 = 4u * STEP4;
+const THREADS: u32 = SIDE * SIDE;
 
-// [STEP][TILE], rows innermost, so that a thread's rows lie together.
-var<workgroup> tile_x: array<f32, STEP * TILE>;
-// [STEP][TILE / 4]
-var<workgroup> tile_w: array<vec4<f32>, STEP * TILE / 4u>;
+// Both 1 or 2.
+override ROWS4: u32;
+override COLUMNS4: u32;
+override STEP4: u32;
+// 4 * STEP4 * SIDE times ROWS4, and times COLUMNS4.
+override X_SIZE: u32;
+override W_SIZE: u32;
+// 4 * SIDE * ROWS4
+override TALL: u32;
 
-fn product(group: vec2<u32>, local: vec2<u32>) -> array<vec4<f32>, 4> {
-    var sums: array<vec4<f32>, 4>;
+// [4 * STEP4][SIDE * ROWS4] vec4s of four rows, in the order `x_place` gives.
+var<workgroup> tile_x: array<vec4<f32>, X_SIZE>;
+// [4 * STEP4][SIDE * COLUMNS4]
+var<workgroup> tile_w: array<vec4<f32>, W_SIZE>;
+
+// Where four rows of input i of a step lie: shuffled, so that threads that write neighbouring
+// inputs do not meet in a bank.
+fn x_place(i: u32, rows: u32) -> u32 {
+    return i * SIDE * ROWS4 + (rows ^ ((i / 4u) % 8u));
+}
+
+// Blocks in order (0, 0), (1, 0), (0, 1), (1, 1) of (down, across), four rows each.
+alias Sums = array<vec4<f32>, 16>;
+
+fn add(sums: ptr<function, Sums>, block: u32, x: vec4<f32>, w: vec4<f32>) {
+    (*sums)[block] += x.x * w;
+    (*sums)[block + 1u] += x.y * w;
+    (*sums)[block + 2u] += x.z * w;
+    (*sums)[block + 3u] += x.w * w;
+}
+
+fn product(group: vec2<u32>, local: vec2<u32>) -> Sums {
+    var sums: Sums;
     let thread = local.y * SIDE + local.x;
-    // One vec4 of the input and one of the weights a thread and step.
-    let x_row = min(group.y * TILE + thread % TILE, params.rows - 1u);
-    let x_step = thread / TILE;
-    let o4 = min(group.x * SIDE + thread % SIDE, OUTPUTS4 - 1u);
-    let w_step = thread / SIDE;
+    let last = params.rows - 1u;
     for (var step4 = 0u; step4 < INPUTS4; step4 += STEP4) {
-        let i4 = step4 + x_step;
-        // Beyond the last input both factors are zero, whatever stands there in memory.
-        let inside = i4 < INPUTS4;
-        let x = select(vec4<f32>(), load(x_row, min(i4, INPUTS4 - 1u)), inside);
-        let at = (4u * x_step) * TILE + thread % TILE;
-        tile_x[at] = x.x;
-        tile_x[at + TILE] = x.y;
-        tile_x[at + 2u * TILE] = x.z;
-        tile_x[at + 3u * TILE] = x.w;
-        let i = min(4u * step4 + w_step, 4u * INPUTS4 - 1u);
-        tile_w[thread] = weights[i * OUTPUTS4 + o4];
+        for (var item = thread; item < X_SIZE / 4u; item += THREADS) {
+            let i4 = step4 + item % STEP4;
+            let rows = item / STEP4;
+            let row = group.y * TALL + 4u * rows;
+            // Beyond the last input both factors are zero, whatever stands there in memory.
+            let inside = i4 < INPUTS4;
+            let at = min(i4, INPUTS4 - 1u);
+            // Rows beyond the last repeat it, and are not stored.
+            let x0 = select(vec4<f32>(), load(min(row, last), at), inside);
+            let x1 = select(vec4<f32>(), load(min(row + 1u, last), at), inside);
+            let x2 = select(vec4<f32>(), load(min(row + 2u, last), at), inside);
+            let x3 = select(vec4<f32>(), load(min(row + 3u, last), at), inside);
+            let i = 4u * (item % STEP4);
+            tile_x[x_place(i, rows)] = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
+            tile_x[x_place(i + 1u, rows)] = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
+            tile_x[x_place(i + 2u, rows)] = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
+            tile_x[x_place(i + 3u, rows)] = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
+        }
+        for (var item = thread; item < W_SIZE; item += THREADS) {
+            let i = min(4u * step4 + item / (SIDE * COLUMNS4), 4u * INPUTS4 - 1u);
+            let o4 = min(group.x * SIDE * COLUMNS4 + item % (SIDE * COLUMNS4), OUTPUTS4 - 1u);
+            tile_w[item] = weight(i * OUTPUTS4 + o4);
+        }
         workgroupBarrier();
-        for (var k = 0u; k < STEP; k++) {
-            let w = tile_w[k * SIDE + local.x];
-            let from_row = k * TILE + 4u * local.y;
-            sums[0] += w * tile_x[from_row];
-            sums[1] += w * tile_x[from_row + 1u];
-            sums[2] += w * tile_x[from_row + 2u];
-            sums[3] += w * tile_x[from_row + 3u];
+        for (var i = 0u; i < 4u * STEP4; i++) {
+            let from_w = i * SIDE * COLUMNS4 + local.x;
+            let x = tile_x[x_place(i, local.y)];
+            let w = tile_w[from_w];
+            add(&sums, 0u, x, w);
+            if ROWS4 == 2u {
+                let below = tile_x[x_place(i, local.y + SIDE)];
+                add(&sums, 4u, below, w);
+                if COLUMNS4 == 2u {
+                    add(&sums, 12u, below, tile_w[from_w + SIDE]);
+                }
+            }
+            if COLUMNS4 == 2u {
+                add(&sums, 8u, x, tile_w[from_w + SIDE]);
+            }
         }
         workgroupBarrier();
     }
     return sums;
 }
 
+// The row and the vec4 of outputs that sum number `sum` of a thread belongs to.
+fn place(group: vec2<u32>, local: vec2<u32>, sum: u32) -> vec2<u32> {
+    let down = (sum / 4u) % 2u;
+    let across = sum / 8u;
+    return vec2<u32>(
+        group.y * TALL + 4u * (down * SIDE + local.y) + sum % 4u,
+        group.x * SIDE * COLUMNS4 + across * SIDE + local.x,
+    );
+}
+
+// Whether this shape has that sum at all.
+fn owned(sum: u32) -> bool {
+    return (sum / 4u) % 2u < ROWS4 && sum / 8u < COLUMNS4;
+}
+
 @compute @workgroup_size(SIDE, SIDE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     var sums = product(group.xy, local.xy);
-    let row = group.y * TILE + 4u * local.y;
-    let o4 = group.x * SIDE + local.x;
-    for (var r = 0u; r < 4u; r++) {
-        store_padded(row + r, o4, sums[r]);
+    for (var sum = 0u; sum < 16u; sum++) {
+        if owned(sum) {
+            let at = place(group.xy, local.xy, sum);
+            store_padded(at.x, at.y, sums[sum]);
+        }
     }
 }
 
@@ -62,10 +119,11 @@ fn main_ragged(
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     var sums = product(group.xy, local.xy);
-    let row = group.y * TILE + 4u * local.y;
-    let o4 = group.x * SIDE + local.x;
-    for (var r = 0u; r < 4u; r++) {
-        store_ragged(row + r, o4, sums[r]);
+    for (var sum = 0u; sum < 16u; sum++) {
+        if owned(sum) {
+            let at = place(group.xy, local.xy, sum);
+            store_ragged(at.x, at.y, sums[sum]);
+        }
     }
 }
 
@@ -75,9 +133,10 @@ fn main_half(
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     var sums = product(group.xy, local.xy);
-    let row = group.y * TILE + 4u * local.y;
-    let o4 = group.x * SIDE + local.x;
-    for (var r = 0u; r < 4u; r++) {
-        store_half(row + r, o4, sums[r]);
+    for (var sum = 0u; sum < 16u; sum++) {
+        if owned(sum) {
+            let at = place(group.xy, local.xy, sum);
+            store_half(at.x, at.y, sums[sum]);
+        }
     }
 }

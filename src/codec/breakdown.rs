@@ -3,11 +3,17 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::transfer::extend_nested;
+use wgpu::WriteOnly;
+
+use super::decode::fill_codes;
+use super::ring::GpuEngine;
+use super::transfer::{extend_nested, write_rows};
 use super::{Backend, Codec, ring};
 use crate::codes::Codes;
-use crate::error::Result;
-use crate::gpu::Mode;
+use crate::error::{Error, Result};
+use crate::gpu::{Buffers, Mode, Params, Program, Readback, Slot, Timestamps};
+use crate::plan::count;
+use crate::rows::Rows;
 
 /// The parts of one nested [`Codec::decode`] on a GPU, chunk after chunk without overlap, so that
 /// they add up. A plain call overlaps them and is faster.
@@ -46,6 +52,108 @@ impl Codec {
             parts.extraction += start.elapsed();
         }
         Ok(Some(parts))
+    }
+}
+
+/// The GPU's own time in each program, over rows that stay on the device.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct KernelTimes {
+    /// Rows to codes.
+    pub encode: Duration,
+    /// Rows to latents.
+    pub encode_latent: Duration,
+    /// Codes to rows.
+    pub decode: Duration,
+    /// Codes to rows of f16.
+    pub decode_f16: Duration,
+    /// Latents to rows.
+    pub decode_latent: Duration,
+}
+
+impl Codec {
+    /// How long the GPU itself takes for these rows `[rows, dim]`: the median of `repeats` runs of
+    /// each program over one chunk in device memory, however large. None on the CPU engine, and on
+    /// devices without timestamps.
+    ///
+    /// # Errors
+    /// As for [`encode_flat`](Self::encode_flat); rows that exceed a limit or the device's memory.
+    pub fn kernel_times(&self, rows: &[f32], repeats: usize) -> Result<Option<KernelTimes>> {
+        let Backend::Gpu(engine) = self.backend() else { return Ok(None) };
+        let (codes, latents) = (self.encode_flat(rows)?, self.encode_latent(rows)?);
+        let config = self.model().config();
+        let rows = Rows::flat("rows", rows, config.dim)?;
+        let latents = Rows::flat("latents", &latents, config.latent_dim)?;
+        let programs = &engine.programs;
+        let of_rows = |program, rows: &Rows<'_>| {
+            let count = rows.len();
+            engine.program_time(program, count, repeats, |sections| {
+                sections.into_iter().try_for_each(|to| write_rows(rows, 0..count, to))
+            })
+        };
+        let of_codes = |program| {
+            engine.program_time(program, codes.rows(), repeats, |sections| {
+                fill_codes(&codes, 0..codes.rows(), sections);
+                Ok(())
+            })
+        };
+        let times = (
+            of_rows(&programs.encode, &rows)?,
+            of_rows(&programs.encode_latent, &rows)?,
+            of_codes(&programs.decode)?,
+            of_codes(&programs.decode_half)?,
+            of_rows(&programs.decode_latent, &latents)?,
+        );
+        let (
+            Some(encode),
+            Some(encode_latent),
+            Some(decode),
+            Some(decode_f16),
+            Some(decode_latent),
+        ) = times
+        else {
+            return Ok(None);
+        };
+        Ok(Some(KernelTimes { encode, encode_latent, decode, decode_f16, decode_latent }))
+    }
+}
+
+impl GpuEngine {
+    /// The median time of a program over one chunk that `fill` writes.
+    fn program_time(
+        &self,
+        program: &Program,
+        rows: usize,
+        repeats: usize,
+        fill: impl FnOnce(Vec<WriteOnly<'_, [u8]>>) -> Result<()>,
+    ) -> Result<Option<Duration>> {
+        let gpu = &self.gpu;
+        let most = program.layout.chunk_rows(&gpu.caps().limits, &[], u64::MAX)?;
+        if rows > most {
+            let (required, available) = (rows as u64, most as u64);
+            return Err(Error::Limit { what: "rows of one chunk", required, available });
+        }
+        let buffers = Buffers::new(gpu, &program.layout, rows, Readback::None)?;
+        let bound = gpu.scoped("the bind groups of a chunk", || program.bind(gpu, &buffers))?;
+        let mut slot = Slot::new(buffers, bound);
+        let params = Params { rows: count(rows), scale_stride: 1 };
+        pollster::block_on(slot.fill(gpu, Mode::Block, rows, params, fill))?;
+        let mut times = Vec::new();
+        // The first, which also uploads and finds everything cold, does not count.
+        for run in 0..repeats.max(1) + 1 {
+            let Some(timestamps) = Timestamps::new(gpu, program.passes())? else { return Ok(None) };
+            slot.run(gpu, rows, run == 0, |encoder, bound| {
+                program.record(encoder, bound, rows, Some(&timestamps));
+                timestamps.resolve(encoder);
+            })?;
+            match pollster::block_on(timestamps.read(gpu))? {
+                Some(time) if run > 0 => times.push(time),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+        times.sort_unstable();
+        Ok(times.get(times.len() / 2).copied())
     }
 }
 

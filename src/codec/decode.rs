@@ -1,5 +1,9 @@
 //! Codes to rows, in every form a caller may want them.
 
+use std::ops::Range;
+
+use wgpu::WriteOnly;
+
 use super::mapped::{Chunks, MappedRows};
 use super::memory::{fault_in, zeroed};
 use super::ring::{GpuEngine, Ring};
@@ -92,10 +96,7 @@ impl Codec {
     ) -> Result<Ring<'a>> {
         let scale_stride = u32::from(codes.scales().len() > 1);
         engine.run(program, mode, codes.rows(), scale_stride, |range, sections| {
-            let mut sections = sections.into_iter();
-            if let (Some(scales), Some(packed)) = (sections.next(), sections.next()) {
-                write_codes(codes, range, scales, packed);
-            }
+            fill_codes(codes, range, sections);
             Ok(())
         })
     }
@@ -167,6 +168,14 @@ impl Codec {
                 gather(ring, len, dim).await
             }
         }
+    }
+}
+
+/// Writes the input's sections of some rows.
+pub(super) fn fill_codes(codes: &Codes, range: Range<usize>, sections: Vec<WriteOnly<'_, [u8]>>) {
+    let mut sections = sections.into_iter();
+    if let (Some(scales), Some(packed)) = (sections.next(), sections.next()) {
+        write_codes(codes, range, scales, packed);
     }
 }
 

@@ -25,12 +25,12 @@ mod transfer;
 use std::fmt;
 use std::sync::Arc;
 
-pub use breakdown::Breakdown;
+pub use breakdown::{Breakdown, KernelTimes};
 pub use mapped::{MappedRows, MappedStream};
 pub use options::{CodecOptions, Engine, EngineInfo, EngineKind, Stats};
 
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Shape};
+use crate::gpu::{Gpu, Kernels};
 use crate::model::Model;
 use ring::GpuEngine;
 
@@ -79,12 +79,12 @@ impl Codec {
     /// # Errors
     /// The GPU's limits cannot hold a row of this model, its memory is full, or it is lost.
     pub fn with_options(model: Model, options: CodecOptions) -> Result<Self> {
-        let CodecOptions { engine, shape } = options;
-        match engine {
+        let kernels = options.kernels();
+        match options.engine {
             Engine::Cpu => Ok(Self::on_cpu(model, None)),
-            Engine::Gpu(gpu) => Self::on_gpu(model, gpu, shape),
+            Engine::Gpu(gpu) => Self::on_gpu(model, gpu, kernels),
             Engine::Auto => match Gpu::real() {
-                Ok(gpu) => Self::on_gpu(model, gpu, shape),
+                Ok(gpu) => Self::on_gpu(model, gpu, kernels),
                 Err(reason) => Ok(Self::on_cpu(model, Some(reason.to_string()))),
             },
         }
@@ -95,9 +95,9 @@ impl Codec {
         Self(Arc::new(Inner { model, backend, info }))
     }
 
-    fn on_gpu(model: Model, gpu: Gpu, shape: Option<Shape>) -> Result<Self> {
-        let info = EngineInfo::gpu(&gpu);
-        let backend = Backend::Gpu(Box::new(GpuEngine::new(gpu, &model, shape)?));
+    fn on_gpu(model: Model, gpu: Gpu, kernels: Kernels) -> Result<Self> {
+        let info = EngineInfo::gpu(&gpu, kernels);
+        let backend = Backend::Gpu(Box::new(GpuEngine::new(gpu, &model, kernels)?));
         Ok(Self(Arc::new(Inner { model, backend, info })))
     }
 

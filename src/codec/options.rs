@@ -3,16 +3,24 @@
 use std::fmt;
 
 use crate::cpu;
-use crate::gpu::{Gpu, Shape};
+use crate::gpu::{Gpu, Kernels, Precision, Shape};
 
 /// Options of [`Codec::with_options`](crate::Codec::with_options).
 #[derive(Clone, Debug, Default)]
 pub struct CodecOptions {
     /// What runs the codec.
     pub engine: Engine,
+    /// What the GPU's kernels multiply; f32 by default.
+    pub precision: Precision,
     /// How the GPU's kernels walk their matrix products; by default as suits the adapter. For
     /// measuring: it changes speed, and results by rounding only.
     pub shape: Option<Shape>,
+}
+
+impl CodecOptions {
+    pub(super) fn kernels(&self) -> Kernels {
+        Kernels { shape: self.shape, precision: self.precision }
+    }
 }
 
 /// What runs a codec.
@@ -46,6 +54,8 @@ pub struct EngineInfo {
     /// Whether shaders write results straight into memory the host maps, without a copy behind
     /// them.
     pub direct_readback: bool,
+    /// Whether matrix products run on the adapter's matrix units.
+    pub matrix_units: bool,
     /// Threads that share the CPU's part of the work.
     pub threads: usize,
     /// Why `Engine::Auto` took the CPU engine, where it did.
@@ -71,12 +81,13 @@ impl EngineInfo {
             driver: String::new(),
             software: false,
             direct_readback: false,
+            matrix_units: false,
             threads: cpu::threads(),
             fallback,
         }
     }
 
-    pub(super) fn gpu(gpu: &Gpu) -> Self {
+    pub(super) fn gpu(gpu: &Gpu, kernels: Kernels) -> Self {
         let info = gpu.adapter_info();
         Self {
             kind: EngineKind::Gpu,
@@ -85,6 +96,7 @@ impl EngineInfo {
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             software: gpu.caps().software,
             direct_readback: gpu.caps().direct_readback,
+            matrix_units: gpu.caps().on_matrix_units(kernels).is_some(),
             threads: cpu::threads(),
             fallback: None,
         }

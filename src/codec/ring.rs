@@ -12,8 +12,8 @@ use super::options::Stats;
 use super::transfer::write_rows;
 use crate::error::{Error, Result};
 use crate::gpu::{
-    Buffers, Gpu, InFlight, Lease, Mode, Params, Pool, PoolStats, Program, Programs, ReadView,
-    Shape, Slot, SlotKey, Timestamps,
+    Buffers, Gpu, InFlight, Kernels, Lease, Mode, Params, Pool, PoolStats, Program, Programs,
+    ReadView, Readback, Slot, SlotKey, Timestamps,
 };
 use crate::model::Model;
 use crate::plan::{capacity, count};
@@ -21,7 +21,7 @@ use crate::rows::Rows;
 
 /// A model on a GPU: its programs, and the slots that chunks travel in.
 pub(super) struct GpuEngine {
-    gpu: Gpu,
+    pub(super) gpu: Gpu,
     pub(super) programs: Programs,
     pool: Pool<SlotKey, Slot>,
     buffers_created: AtomicU64,
@@ -31,9 +31,9 @@ pub(super) struct GpuEngine {
 const IDLE_RINGS: u64 = 2;
 
 impl GpuEngine {
-    pub(super) fn new(gpu: Gpu, model: &Model, shape: Option<Shape>) -> Result<Self> {
+    pub(super) fn new(gpu: Gpu, model: &Model, kernels: Kernels) -> Result<Self> {
         let caps = gpu.caps();
-        let programs = Programs::new(&gpu, model, shape.unwrap_or(caps.shape))?;
+        let programs = Programs::new(&gpu, model, kernels)?;
         // A slot has at most four buffers of the chunk's bytes.
         let pool = Pool::new(IDLE_RINGS * caps.slots as u64 * 4 * caps.chunk_bytes);
         Ok(Self { gpu, programs, pool, buffers_created: AtomicU64::new(0) })
@@ -153,7 +153,7 @@ impl Ring<'_> {
         let (start, rows) = (Instant::now(), range.len());
         let capacity = capacity(rows, self.chunk_rows);
         let mut slot = pool.lease((program.label, capacity), || {
-            let buffers = Buffers::new(gpu, &program.layout, capacity)?;
+            let buffers = Buffers::new(gpu, &program.layout, capacity, Readback::Mapped)?;
             let bytes = buffers.bytes;
             self.engine.buffers_created.fetch_add(buffers.count(), Ordering::Relaxed);
             let bound = gpu.scoped("the bind groups of a chunk", || program.bind(gpu, &buffers))?;

@@ -23,11 +23,27 @@ pub(crate) struct Buffers {
     pub(crate) bytes: u64,
 }
 
+/// How results leave the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readback {
+    /// As suits the adapter: out of the output itself, or through a copy.
+    Mapped,
+    /// Not at all.
+    None,
+}
+
 impl Buffers {
-    pub(crate) fn new(gpu: &Gpu, layout: &RowLayout, capacity: usize) -> Result<Self> {
+    pub(crate) fn new(
+        gpu: &Gpu,
+        layout: &RowLayout,
+        capacity: usize,
+        readback: Readback,
+    ) -> Result<Self> {
         let (inputs, outputs) = (layout.input_sections(capacity), layout.output_sections(capacity));
         let scratch_bytes = layout.scratch.iter().sum::<u64>() * capacity as u64;
-        let direct = gpu.caps().direct_readback;
+        let mapped = readback == Readback::Mapped;
+        let direct = mapped && gpu.caps().direct_readback;
+        let staged = mapped && !direct;
         gpu.scoped("the buffers of a chunk", || {
             let (copied, storage) = (BufferUsages::COPY_SRC, BufferUsages::STORAGE);
             let upload =
@@ -42,8 +58,8 @@ impl Buffers {
             let usage = storage | if direct { BufferUsages::MAP_READ } else { copied };
             let output = gpu.buffer("vecodec.output", outputs.bytes, usage);
             let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
-            let staging = (!direct).then(|| gpu.buffer("vecodec.staging", outputs.bytes, usage));
-            let copies = if direct { 1 } else { 2 };
+            let staging = staged.then(|| gpu.buffer("vecodec.staging", outputs.bytes, usage));
+            let copies = if staged { 2 } else { 1 };
             let bytes = 2 * inputs.bytes + scratch_bytes + copies * outputs.bytes;
             let layout = layout.clone();
             Self { upload, input, inputs, scratch, output, outputs, staging, layout, bytes }

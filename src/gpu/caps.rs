@@ -1,6 +1,6 @@
 //! What an adapter can do, and how the kernels are shaped for its class.
 
-use wgpu::{AdapterInfo, Backend, Device, DeviceType, Features};
+use wgpu::{Adapter, AdapterInfo, Backend, CooperativeScalarType, Device, DeviceType, Features};
 
 use crate::plan::Limits;
 
@@ -13,7 +13,11 @@ pub(crate) struct Caps {
     /// Whether shaders write straight into memory the host maps.
     pub(crate) direct_readback: bool,
     /// How matrix products are walked.
-    pub(crate) shape: Shape,
+    pub(super) shape: Shape,
+    /// Rows and columns of its matrix units, where it has some.
+    pub(super) matrix: Option<u32>,
+    /// Bytes of workgroup memory.
+    workgroup_bytes: u32,
     /// Bytes of input or output a chunk aims at.
     pub(crate) chunk_bytes: u64,
     /// Chunks under way at a time.
@@ -30,10 +34,45 @@ pub enum Shape {
     Tiled,
 }
 
+/// What a codec's kernels calculate with, beyond the adapter's own choice.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Kernels {
+    pub(crate) shape: Option<Shape>,
+    pub(crate) precision: Precision,
+}
+
+/// What a GPU's kernels multiply. Sums are f32 either way, and so is the CPU engine's work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Precision {
+    /// f32.
+    #[default]
+    F32,
+    /// Weights, rows and latents rounded to f16, on matrix units where the adapter has them; where
+    /// it has none, weights alone. Codes are exact in f16. Errors are of the order of 2^-11 of a
+    /// row's norm; values of rows beyond 65,504 overflow, and below 6e-5 lose digits.
+    F16,
+}
+
+/// Workgroup memory of the largest tile, its rows' maxima included.
+pub(super) const LARGE_TILE_BYTES: u32 = (32 << 10) + 512;
+
+/// Workgroup memory of a tile on matrix units of 16 x 16.
+pub(super) const MATRIX_TILE_BYTES: u32 = 48 << 10;
+
+/// A workgroup's part of a product: blocks of 4 rows x 4 outputs a thread, and vec4s of inputs a
+/// step (`ROWS4`, `COLUMNS4` and `STEP4` in `shaders/shared/tiled.wgsl`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tile {
+    pub(super) rows4: u32,
+    pub(super) columns4: u32,
+    pub(super) step4: u32,
+}
+
 const NVIDIA: u32 = 0x10de;
 
 impl Caps {
-    pub(super) fn new(device: &Device, info: &AdapterInfo) -> Self {
+    pub(super) fn new(device: &Device, info: &AdapterInfo, matrix: Option<u32>) -> Self {
         let limits = device.limits();
         let software = info.device_type == DeviceType::Cpu;
         Self {
@@ -46,10 +85,56 @@ impl Caps {
             direct_readback: device.features().contains(Features::MAPPABLE_PRIMARY_BUFFERS)
                 && direct_readback_wins(info),
             shape: if software { Shape::Registers } else { Shape::Tiled },
+            matrix,
+            workgroup_bytes: limits.max_compute_workgroup_storage_size,
             // A software adapter shares the host's caches; a GPU wants long transfers.
             chunk_bytes: if software { 4 << 20 } else { 48 << 20 },
             slots: 3,
         }
+    }
+
+    /// Rows and columns of the matrix units that these kernels run on, if on any.
+    pub(crate) fn on_matrix_units(&self, kernels: Kernels) -> Option<u32> {
+        let asked = kernels.precision == Precision::F16 && kernels.shape.is_none();
+        self.matrix.filter(|_| asked)
+    }
+
+    /// The tile of a product of so many outputs.
+    pub(super) fn tile(&self, outputs: usize) -> Tile {
+        // 64 columns are enough for a narrow product; a workgroup's memory for a tall tile.
+        let columns4 = if outputs > 64 { 2 } else { 1 };
+        match self.workgroup_bytes {
+            ..LARGE_TILE_BYTES => Tile { rows4: 1, columns4: 1, step4: 4 },
+            _ => Tile { rows4: 2, columns4, step4: 8 },
+        }
+    }
+}
+
+/// Rows and columns of the adapter's matrix units, where the kernels' assumptions hold: f16 summed
+/// in f32, in subgroups of 32.
+pub(super) fn matrix_units(adapter: &Adapter) -> Option<u32> {
+    let info = adapter.get_info();
+    if !adapter
+        .features()
+        .contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX | Features::SHADER_F16)
+    {
+        return None;
+    }
+    let offered = adapter.cooperative_matrix_properties();
+    let square = |side: u32| {
+        offered.iter().any(|shape| {
+            [shape.m_size, shape.n_size, shape.k_size] == [side; 3]
+                && shape.ab_type == CooperativeScalarType::F16
+                && shape.cr_type == CooperativeScalarType::F32
+        })
+    };
+    let wide = (info.subgroup_min_size, info.subgroup_max_size) == (32, 32)
+        && adapter.limits().max_compute_workgroup_storage_size >= MATRIX_TILE_BYTES;
+    match info.backend {
+        Backend::Vulkan if wide && square(16) => Some(16),
+        // Apple's, whose subgroups are of 32 whatever wgpu says.
+        Backend::Metal if square(8) => Some(8),
+        _ => None,
     }
 }
 

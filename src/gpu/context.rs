@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use wgpu::{
     Adapter, AdapterInfo, Buffer, BufferDescriptor, BufferUsages, Device, DeviceDescriptor,
-    DeviceType, ErrorFilter, Features, MemoryHints, PollType, Queue, SubmissionIndex,
+    DeviceType, ErrorFilter, ExperimentalFeatures, Features, MemoryHints, PollType, Queue,
+    SubmissionIndex,
 };
 
 use super::adapters;
-use super::caps::Caps;
+use super::caps::{self, Caps};
 use super::wait::{Mode, Poller, Signal};
 use crate::error::{Error, Result};
 
@@ -61,11 +62,19 @@ impl Gpu {
         // DX12 reserves descriptors for all of them at once.
         required_limits.max_non_sampler_bindings =
             required_limits.max_non_sampler_bindings.min(10_000);
+        let wanted = Features::MAPPABLE_PRIMARY_BUFFERS
+            | Features::TIMESTAMP_QUERY
+            | Features::SHADER_F16
+            | Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+        // SAFETY: of the experimental features only cooperative matrices are asked for, and only
+        // kernels of `Precision::F16` use them, with shapes the adapter names itself.
+        #[expect(unsafe_code, reason = "matrix units are several times faster")]
+        let experimental_features = unsafe { ExperimentalFeatures::enabled() };
         let descriptor = DeviceDescriptor {
             label: Some("vecodec"),
-            required_features: adapter.features()
-                & (Features::MAPPABLE_PRIMARY_BUFFERS | Features::TIMESTAMP_QUERY),
+            required_features: adapter.features() & wanted,
             required_limits,
+            experimental_features,
             // Large blocks would only stand beside the pool's own buffers.
             memory_hints: MemoryHints::MemoryUsage,
             ..Default::default()
@@ -81,7 +90,8 @@ impl Gpu {
         });
         // Errors are caught in scopes; one that escapes belongs to no call, and must not panic.
         link.device.on_uncaptured_error(Arc::new(|_| {}));
-        Ok(Self::from_link(link, adapter.get_info()))
+        let matrix = caps::matrix_units(&adapter);
+        Ok(Self::from_link(link, adapter.get_info(), matrix))
     }
 
     /// Shares the caller's device. Its hooks for errors and loss are left alone.
@@ -105,11 +115,12 @@ impl Gpu {
         }
         let software = info.device_type == DeviceType::Cpu;
         let link = Link { device, queue, lost: Arc::new(OnceLock::new()), software };
-        Ok(Self::from_link(link, info))
+        // What matrix units there are, an adapter tells and a device does not.
+        Ok(Self::from_link(link, info, None))
     }
 
-    fn from_link(link: Link, info: AdapterInfo) -> Self {
-        let caps = Caps::new(&link.device, &info);
+    fn from_link(link: Link, info: AdapterInfo, matrix: Option<u32>) -> Self {
+        let caps = Caps::new(&link.device, &info, matrix);
         Self(Arc::new(Inner { poller: Poller::new(link.clone()), link, info, caps }))
     }
 

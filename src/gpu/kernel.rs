@@ -12,82 +12,22 @@ use super::timestamps::Timestamps;
 use crate::error::Result;
 use crate::plan::{Grid, RowLayout, count};
 
-/// A shader's text; a kernel's own file comes last.
+/// A shader's text: files of `shaders`, one after the other.
+#[derive(Clone, Copy)]
 pub(super) struct Source {
     pub(super) label: &'static str,
-    pub(super) wgsl: &'static str,
+    pub(super) files: &'static [&'static str],
 }
 
-macro_rules! source {
-    ($label:literal, $($file:literal),+) => {
-        Source { label: $label, wgsl: concat!($(include_str!(concat!("../../shaders/", $file))),+) }
-    };
+impl Source {
+    pub(super) fn wgsl(&self) -> String {
+        self.files.concat()
+    }
 }
-
-/// A matrix product of codes, walked in registers.
-pub(super) const DECODE_REGISTERS: Source = source!(
-    "vecodec.decode.registers",
-    "shared/params.wgsl",
-    "shared/product.wgsl",
-    "shared/registers.wgsl",
-    "decode.wgsl"
-);
-/// The same through workgroup memory.
-pub(super) const DECODE_TILED: Source = source!(
-    "vecodec.decode.tiled",
-    "shared/params.wgsl",
-    "shared/product.wgsl",
-    "shared/tiled.wgsl",
-    "decode.wgsl"
-);
-/// A matrix product of streams of bits, walked in registers.
-pub(super) const STREAM_REGISTERS: Source = source!(
-    "vecodec.decode_stream.registers",
-    "shared/params.wgsl",
-    "shared/product.wgsl",
-    "shared/registers.wgsl",
-    "decode_stream.wgsl"
-);
-/// The same through workgroup memory.
-pub(super) const STREAM_TILED: Source = source!(
-    "vecodec.decode_stream.tiled",
-    "shared/params.wgsl",
-    "shared/product.wgsl",
-    "shared/tiled.wgsl",
-    "decode_stream.wgsl"
-);
-/// A matrix product of rows or latents, walked in registers.
-pub(super) const PROJECT_REGISTERS: Source = source!(
-    "vecodec.project.registers",
-    "shared/params.wgsl",
-    "shared/product.wgsl",
-    "shared/registers.wgsl",
-    "project.wgsl"
-);
-/// The same through workgroup memory.
-pub(super) const PROJECT_TILED: Source = source!(
-    "vecodec.project.tiled",
-    "shared/params.wgsl",
-    "shared/product.wgsl",
-    "shared/tiled.wgsl",
-    "project.wgsl"
-);
-/// Latents to codes and scales.
-pub(super) const QUANTIZE: Source =
-    source!("vecodec.quantize", "shared/params.wgsl", "quantize.wgsl");
-
-/// Rows to unit rows and norms.
-pub(super) const UNIT: Source = source!("vecodec.unit", "shared/params.wgsl", "unit.wgsl");
-/// Latents to streams of bits: each to its nearest level.
-pub(super) const SCALAR: Source =
-    source!("vecodec.scalar", "shared/params.wgsl", "shared/search.wgsl", "scalar.wgsl");
-/// The same through a trellis.
-pub(super) const TRELLIS: Source =
-    source!("vecodec.trellis", "shared/params.wgsl", "shared/search.wgsl", "trellis.wgsl");
 
 /// What a pipeline is compiled from.
 pub(super) struct Variant {
-    pub(super) source: &'static Source,
+    pub(super) source: Source,
     pub(super) entry_point: &'static str,
     /// Values of all of the shader's `override` constants, by name.
     pub(super) constants: Vec<(&'static str, f64)>,
@@ -131,7 +71,7 @@ fn pipeline(gpu: &Gpu, variant: &Variant) -> ComputePipeline {
     let Variant { source, entry_point, constants } = variant;
     let descriptor = ShaderModuleDescriptor {
         label: Some(source.label),
-        source: ShaderSource::Wgsl(source.wgsl.into()),
+        source: ShaderSource::Wgsl(source.wgsl().into()),
     };
     // SAFETY: every index a shader forms is below a product of `params.rows`, or of the rows a
     // grid covers clamped to it, with the shape constants; the host fills both from one `Shape`
@@ -162,7 +102,7 @@ fn runtime_checks() -> ShaderRuntimeChecks {
 }
 
 /// Whether shaders are built with all of wgpu's checks, for tests.
-pub(super) fn checked() -> bool {
+fn checked() -> bool {
     std::env::var_os("VECODEC_CHECKED_SHADERS").is_some()
 }
 

@@ -8,14 +8,16 @@ mod caps;
 mod context;
 mod kernel;
 mod pool;
+mod product;
 mod programs;
 mod slot;
 mod streams;
 mod timestamps;
 mod wait;
 
-pub(crate) use buffers::Buffers;
-pub use caps::Shape;
+pub(crate) use buffers::{Buffers, Readback};
+pub(crate) use caps::Kernels;
+pub use caps::{Precision, Shape};
 pub use context::Gpu;
 pub(crate) use kernel::Program;
 pub(crate) use pool::{Lease, Pool, PoolStats};

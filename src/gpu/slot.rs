@@ -82,6 +82,28 @@ impl Slot {
         filled
     }
 
+    /// Runs what `record` adds on what is there, or is `sent` first; nothing is read back.
+    pub(crate) fn run(
+        &mut self,
+        gpu: &Gpu,
+        rows: usize,
+        sent: bool,
+        record: impl FnOnce(&mut CommandEncoder, &[BindGroup]),
+    ) -> Result<()> {
+        let Buffers { upload, input, inputs, layout, .. } = &self.buffers;
+        let bytes = inputs.used(&layout.inputs, rows);
+        let submission = gpu.scoped("the work of a chunk", || {
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            if sent {
+                encoder.copy_buffer_to_buffer(upload, 0, input, 0, bytes);
+            }
+            record(&mut encoder, &self.bound);
+            gpu.queue().submit([encoder.finish()])
+        })?;
+        self.last_use = Some(submission);
+        Ok(())
+    }
+
     /// Sends the chunk on its way: upload, the steps that `record` adds, readback.
     fn submit(
         &mut self,

@@ -3,11 +3,19 @@
 use wgpu::Buffer;
 
 use super::context::Gpu;
-use super::kernel::{Binding, SCALAR, Step, TRELLIS, Variant};
-use super::programs::{WORKGROUP, check_iterations, resident};
+use super::kernel::{Binding, Source, Step, Variant};
+use super::product::{WORKGROUP, check_iterations, source};
+use super::programs::resident;
 use crate::error::{Error, Result};
 use crate::plan::{Grid, count, padded};
 use crate::stream::{BitPlan, MAX_WIDTH, Window};
+
+/// Rows to unit rows and norms.
+const UNIT: Source = source!("unit": "shared/params", "unit");
+/// Latents to streams of bits: each to its nearest level.
+pub(super) const SCALAR: Source = source!("scalar": "shared/params", "shared/search", "scalar");
+/// The same through a trellis.
+pub(super) const TRELLIS: Source = source!("trellis": "shared/params", "shared/search", "trellis");
 
 /// A bit plan on the device.
 pub(super) struct Streams {
@@ -138,7 +146,7 @@ impl<'a> Search<'a> {
         let source = match &self.trellis {
             None => {
                 constants.push(("WORKGROUP", f64::from(WORKGROUP)));
-                &SCALAR
+                SCALAR
             }
             Some(trellis) => {
                 let states = 1u32 << trellis.state_bits;
@@ -149,7 +157,7 @@ impl<'a> Search<'a> {
                     ("DECISION_WORDS", f64::from(trellis.decision_words)),
                     ("MEMORY", f64::from(trellis.memory_words(self.plan))),
                 ]);
-                &TRELLIS
+                TRELLIS
             }
         };
         Variant { source, entry_point: "main", constants }
@@ -221,4 +229,23 @@ fn thresholds(plan: &BitPlan) -> Vec<f32> {
         values
     };
     (1..=MAX_WIDTH as u8).flat_map(between).collect()
+}
+
+/// The kernel that divides rows of this many vec4s by their norms.
+pub(super) fn unit_rows(rows4: u64) -> Variant {
+    let constants = vec![("INPUTS4", rows4 as f64), ("WORKGROUP", f64::from(WORKGROUP))];
+    Variant { source: UNIT, entry_point: "main", constants }
+}
+
+/// The step from rows to unit rows and their norms.
+pub(super) fn unit(
+    gpu: &Gpu,
+    rows4: u64,
+    rows: Binding,
+    units: Binding,
+    norms: Binding,
+) -> Result<Step> {
+    check_iterations(gpu, 3 * rows4)?;
+    let grid = Grid::Line { workgroup: WORKGROUP, rows: 1, columns: 1 };
+    Step::new(gpu, &unit_rows(rows4), vec![Binding::Params, rows, units, norms], grid)
 }

@@ -62,7 +62,7 @@ pub fn config(dim: usize, latent_dim: usize, letters: &str) -> ModelConfig {
 }
 
 /// A model and a batch, by their sizes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Case {
     pub dim: usize,
     pub latent: usize,

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use vecodec::{Codec, CodecOptions, Engine, Gpu, KernelShape, Model};
+use vecodec::{Codec, CodecOptions, Engine, Gpu, KernelShape, Model, Precision};
 
 /// One adapter for the whole process, a software one too; codecs are made by each test.
 static GPU: LazyLock<Gpu> = LazyLock::new(|| {
@@ -29,6 +29,19 @@ pub fn gpu_registers() -> CodecOptions {
 
 pub fn gpu_tiled() -> CodecOptions {
     CodecOptions { shape: Some(KernelShape::Tiled), ..gpu() }
+}
+
+/// With `Precision::F16`: on matrix units where the adapter has them.
+pub fn gpu_half() -> CodecOptions {
+    CodecOptions { precision: Precision::F16, ..gpu() }
+}
+
+pub fn gpu_half_registers() -> CodecOptions {
+    CodecOptions { precision: Precision::F16, ..gpu_registers() }
+}
+
+pub fn gpu_half_tiled() -> CodecOptions {
+    CodecOptions { precision: Precision::F16, ..gpu_tiled() }
 }
 
 pub fn codec(engine: &CodecOptions, model: &Model) -> Codec {

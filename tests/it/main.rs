@@ -20,6 +20,7 @@ mod layers;
 mod limits;
 mod oracle;
 mod original;
+mod precision;
 mod real_data;
 mod refused;
 mod search;

@@ -20,7 +20,7 @@ const fn case(dim: usize, latent: usize, rows: usize, letters: &'static str) -> 
 }
 
 /// Sizes on both sides of what tiles, words and workgroups are likely to be.
-const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
     case(1, 1, 1, ""),
     case(1, 1, 257, "b"),
     case(1, 5, 13, "bn"),

@@ -1,0 +1,119 @@
+//! `Precision::F16`: on matrix units where the adapter has them, with weights of f16 elsewhere.
+//! Every value is held to what rounding both factors of every term to 11 bits can do to it.
+
+use vecodec::{Codec, CodecOptions, Error, Model, ModelConfig, Precision, Weights};
+
+use crate::data::{Case, Random};
+use crate::engines::{codec, gpu_suite};
+use crate::oracle;
+use crate::shapes::CASES;
+
+/// Rounding to an f16: relative to a value, and below its smallest normal.
+const RELATIVE: f64 = 1.0 / 2048.0;
+const SMALLEST: f64 = 1.0 / (1u64 << 25) as f64;
+/// Of sums in f32, as for kernels of f32.
+const SUMS: f64 = 1e-5;
+
+gpu_suite!(gpu_half: decoding_errs_by_the_rounding, encoding_errs_by_the_rounding, others_agree);
+gpu_suite!(gpu_half_registers: decoding_errs_by_the_rounding, encoding_errs_by_the_rounding);
+gpu_suite!(gpu_half_tiled: decoding_errs_by_the_rounding, encoding_errs_by_the_rounding);
+
+/// What rounding can do to `sum_i a[i] b[i]`; `exact` where the second factor is.
+fn rounding(a: &[f32], b: &[f64], exact: bool) -> f64 {
+    let term = |(a, b): (&f32, &f64)| {
+        let (a, b) = (f64::from(a.abs()), b.abs());
+        let of_a = b * (RELATIVE * a + SMALLEST);
+        let of_b = if exact { 0.0 } else { (a + RELATIVE * a) * (RELATIVE * b + SMALLEST) };
+        of_a + of_b + SUMS * a * b
+    };
+    a.iter().zip(b).map(term).sum::<f64>() + SUMS
+}
+
+fn decoding_errs_by_the_rounding(engine: &CodecOptions) {
+    for case in CASES {
+        let model = case.model();
+        let codec = codec(engine, &model);
+        let codes = codec.encode_flat(&case.rows(&model)).unwrap();
+        let expected = oracle::decode(&model, &codes);
+        let decoded = codec.decode_flat(&codes).unwrap();
+        let packed: Vec<&[u8]> = codes.as_bytes().chunks(case.latent).collect();
+        for (at, (found, expected)) in decoded.iter().zip(&expected).enumerate() {
+            let (row, column) = (at / case.dim, at % case.dim);
+            let scale = f64::from(codes.scales()[row]);
+            let z: Vec<f64> = packed[row].iter().map(|b| f64::from(*b as i8) * scale).collect();
+            let weights = &model.weights().decoder[column * case.latent..][..case.latent];
+            let bound = rounding(weights, &z, true);
+            let error = (f64::from(*found) - expected).abs();
+            assert!(error <= bound, "{case:?}, {row}, {column}: {found} of {expected} +- {bound}");
+        }
+    }
+}
+
+fn encoding_errs_by_the_rounding(engine: &CodecOptions) {
+    for case in CASES.iter().filter(|case| !case.letters.contains('n')) {
+        let model = case.model();
+        let rows = case.rows(&model);
+        let codec = codec(engine, &model);
+        let latents = codec.encode_latent(&rows).unwrap();
+        let codes = codec.encode_flat(&rows).unwrap();
+        for (row, values) in rows.chunks(case.dim).enumerate() {
+            let values = oracle::widened(values);
+            let expected = oracle::activated(&model, &rows[row * case.dim..][..case.dim]);
+            let scale = f64::from(codes.scales()[row]);
+            for (l, expected) in expected.iter().enumerate() {
+                let weights = &model.weights().encoder[l * case.dim..][..case.dim];
+                let bound = rounding(weights, &values, false);
+                let found = f64::from(latents[row * case.latent + l]);
+                let error = (found - expected).abs();
+                assert!(error <= bound, "{case:?}, {row}, {l}: {found} of {expected} +- {bound}");
+                let code = f64::from(codes.as_bytes()[row * case.latent + l] as i8);
+                let error = (code * scale - expected).abs();
+                let half = 0.5001 * scale + bound;
+                assert!(error <= half, "{case:?}, {row}, {l}: code {code} of {expected} +- {half}");
+            }
+        }
+    }
+}
+
+/// Latents, halves, and streams of bits come out of the same kernels.
+fn others_agree(engine: &CodecOptions) {
+    let case = Case { dim: 97, latent: 53, rows: 300, letters: "b" };
+    let model = case.model();
+    let codec_half = codec(engine, &model);
+    let exact = codec(&CodecOptions { precision: Precision::F32, ..engine.clone() }, &model);
+    let latents = Random::new(5).normals(case.rows * case.latent, 1.0);
+    near(&codec_half.decode_latent(&latents).unwrap(), &exact.decode_latent(&latents).unwrap());
+    let codes = exact.encode_flat(&case.rows(&model)).unwrap();
+    let halves = codec_half.decode_flat_f16(&codes).unwrap();
+    let halves: Vec<f32> = halves.iter().map(|h| h.to_f32()).collect();
+    near(&halves, &exact.decode_flat(&codes).unwrap());
+
+    let rows = Random::new(6).normals(2000 * 24, 1.0);
+    let model = Model::fit(&rows, ModelConfig::new(24, 24).with_bytes(6)).unwrap();
+    let codes = codec(engine, &model).encode_flat(&rows).unwrap();
+    let exact = codec(&CodecOptions { precision: Precision::F32, ..engine.clone() }, &model);
+    near(&codec(engine, &model).decode_flat(&codes).unwrap(), &exact.decode_flat(&codes).unwrap());
+}
+
+/// Within 2^-10 of the whole's norm.
+fn near(found: &[f32], expected: &[f32]) {
+    let expected = oracle::widened(expected);
+    let errors: Vec<f64> = found.iter().zip(&expected).map(|(f, e)| f64::from(*f) - e).collect();
+    let (error, norm) = (oracle::norm(&errors), oracle::norm(&expected));
+    assert!(norm > 0.0 && error <= norm / 1024.0, "{error} of {norm}");
+}
+
+mod beyond {
+    use super::{gpu_suite, large_weights_are_refused};
+    gpu_suite!(gpu_half: large_weights_are_refused);
+}
+
+fn large_weights_are_refused(engine: &CodecOptions) {
+    let weights =
+        Weights { encoder: vec![1.0; 4], decoder: vec![1e5, 1.0, 1.0, 1.0], ..Weights::default() };
+    let model = Model::from_weights(ModelConfig::new(4, 1), weights).unwrap();
+    let error = Codec::with_options(model.clone(), engine.clone()).unwrap_err();
+    assert!(matches!(error, Error::HalfRange { value: 1e5, .. }), "{error}");
+    let exact = CodecOptions { precision: Precision::F32, ..engine.clone() };
+    Codec::with_options(model, exact).unwrap();
+}
