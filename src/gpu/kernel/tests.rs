@@ -245,6 +245,19 @@ fn a_latent_to_search_for_lies_alike_in_rust_and_wgsl() {
 }
 
 #[test]
+fn threads_own_no_more_groups_than_a_search_has_room_for() {
+    let (module, _) = parsed(TRELLIS);
+    let (_, most) =
+        module.constants.iter().find(|(_, c)| c.name.as_deref() == Some("MOST_OWNED")).unwrap();
+    let naga::Expression::Literal(Literal::U32(most)) = module.global_expressions[most.init] else {
+        panic!("it is a number");
+    };
+    let searches = searches();
+    let owned = searches.iter().flat_map(|s| &s.constants).filter(|(name, _)| *name == "OWNED");
+    assert_eq!(owned.map(|(_, owned)| *owned as u32).max(), Some(most));
+}
+
+#[test]
 fn workgroups_stay_within_the_limits_of_their_adapters() {
     for walk in walks() {
         let memory = match walk {
