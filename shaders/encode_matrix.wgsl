@@ -4,24 +4,23 @@
 @group(0) @binding(4) var<storage, read_write> codes: array<u32>;
 @group(0) @binding(5) var<storage, read_write> scales: array<f32>;
 
-// The largest magnitude of each of the tile's rows.
-var<workgroup> largest: array<atomic<u32>, ROWS>;
-
 @compute @workgroup_size(THREADS)
 fn main_codes(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    if thread < ROWS {
-        atomicStore(&largest[thread], 0u);
-    }
-    // Its barriers come between the zeros and the maxima.
     product(group.xy, thread);
-    for (var item = thread; item < ROWS * WIDE4; item += THREADS) {
-        let o4 = item % WIDE4;
-        if o4 < OUTPUTS4 {
-            let z = finish(group.y * ROWS + item / WIDE4, o4, sum_of(item));
-            atomicMax(&largest[item / WIDE4], magnitude(z));
+    if thread < ROWS {
+        let row = group.y * ROWS + thread;
+        var largest = 0u;
+        for (var o4 = 0u; o4 < OUTPUTS4; o4++) {
+            largest = max(largest, magnitude(finish(row, o4, sum_of(thread * WIDE4 + o4))));
+        }
+        let scale = scale_of(largest);
+        // The padding behind a row's sums has room for it.
+        put_sum(thread * SUM_STRIDE + COLUMNS, vec4<f32>(scale));
+        if row < params.rows {
+            scales[row] = scale;
         }
     }
     workgroupBarrier();
@@ -29,11 +28,8 @@ fn main_codes(
         let o4 = item % WIDE4;
         let row = group.y * ROWS + item / WIDE4;
         if o4 < OUTPUTS4 && row < params.rows {
-            let scale = scale_of(atomicLoad(&largest[item / WIDE4]));
+            let scale = get_sum((item / WIDE4) * SUM_STRIDE + COLUMNS).x;
             codes[row * OUTPUTS4 + o4] = codes_of(finish(row, o4, sum_of(item)), scale);
-            if o4 == 0u {
-                scales[row] = scale;
-            }
         }
     }
 }

@@ -6,12 +6,12 @@
 // The largest magnitude of each of the tile's rows.
 var<workgroup> largest: array<atomic<u32>, TALL>;
 
-@compute @workgroup_size(SIDE, SIDE)
+@compute @workgroup_size(ACROSS, DOWN)
 fn main_codes(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
-    for (var row = local.y * SIDE + local.x; row < TALL; row += THREADS) {
+    for (var row = local.y * ACROSS + local.x; row < TALL; row += ACROSS * DOWN) {
         atomicStore(&largest[row], 0u);
     }
     // Its barriers come between the zeros and the maxima.

@@ -1,7 +1,7 @@
 // The product on matrix units, f16 x f16 summed in f32: a workgroup of four subgroups owns a tile
 // of ROWS rows x COLUMNS outputs, a subgroup 2 x 4 matrices of it, and walks the inputs in steps of
 // STEP. The sums end in workgroup memory, since what lies where in a matrix is the driver's choice.
-// Weights [4 * INPUTS4, 4 * OUTPUTS4] as f16, padded with zeros.
+// Weights [4 * OUTPUTS4, 4 * INPUTS4] as f16, padded with zeros.
 
 const THREADS: u32 = 128u;
 // Of every adapter with such units.
@@ -11,20 +11,42 @@ const COLUMNS: u32 = 8u * SIDE;
 const STEP: u32 = 2u * SIDE;
 const STEP4: u32 = STEP / 4u;
 const WIDE4: u32 = COLUMNS / 4u;
-// Rows of the tiles are padded, or all would begin in the same bank.
-const X_STRIDE: u32 = STEP + 8u;
-const W_STRIDE: u32 = COLUMNS + 8u;
+// Rows of the tiles [ROWS][STEP], [COLUMNS][STEP] and [ROWS][COLUMNS] are padded, or all would begin
+// in the same bank.
+const STRIDE: u32 = STEP + 8u;
 const SUM_STRIDE: u32 = COLUMNS + 4u;
+// Vec4s that a thread brings in a step.
+const X_ITEMS: u32 = ROWS * STEP4 / THREADS;
+const W_ITEMS: u32 = COLUMNS * STEP4 / THREADS;
 
 @group(0) @binding(1) var<storage, read> weights: array<vec4<f16>>;
 
-// [ROWS][STEP], [STEP][COLUMNS] and [ROWS][COLUMNS]
-var<workgroup> tile_x: array<f16, ROWS * X_STRIDE>;
-var<workgroup> tile_w: array<f16, STEP * W_STRIDE>;
-var<workgroup> tile_sums: array<f32, ROWS * SUM_STRIDE>;
+struct Fetched {
+    x: array<vec4<f16>, X_ITEMS>,
+    w: array<vec4<f16>, W_ITEMS>,
+}
+
+// A thread's part of both tiles of a step.
+fn fetch(group: vec2<u32>, thread: u32, step4: u32) -> Fetched {
+    var fetched: Fetched;
+    let i4 = step4 + thread % STEP4;
+    let inside = i4 < INPUTS4;
+    let at = min(i4, INPUTS4 - 1u);
+    for (var n = 0u; n < X_ITEMS; n++) {
+        // Beyond the last input x is zero, whatever stands there in memory; rows beyond the last
+        // repeat it, and are not stored.
+        let row = group.y * ROWS + (thread + n * THREADS) / STEP4;
+        let x = load(min(row, params.rows - 1u), at);
+        fetched.x[n] = vec4<f16>(select(vec4<f32>(), x, inside));
+    }
+    for (var n = 0u; n < W_ITEMS; n++) {
+        let output = group.x * COLUMNS + (thread + n * THREADS) / STEP4;
+        fetched.w[n] = weights[min(output, 4u * OUTPUTS4 - 1u) * INPUTS4 + at];
+    }
+    return fetched;
+}
 
 fn product(group: vec2<u32>, thread: u32) {
-    let last = params.rows - 1u;
     let subgroup = thread / SUBGROUP;
     let row = (subgroup / 2u) * 2u * SIDE;
     let column = (subgroup % 2u) * 4u * SIDE;
@@ -36,45 +58,34 @@ fn product(group: vec2<u32>, thread: u32) {
     var s11 = Sum();
     var s12 = Sum();
     var s13 = Sum();
+    var fetched = fetch(group, thread, 0u);
     for (var step4 = 0u; step4 < INPUTS4; step4 += STEP4) {
-        for (var item = thread; item < ROWS * STEP4; item += THREADS) {
-            let i4 = step4 + item % STEP4;
-            let tall = item / STEP4;
-            // Beyond the last input both factors are zero, whatever stands there in memory; rows
-            // beyond the last repeat it, and are not stored.
-            let found = load(min(group.y * ROWS + tall, last), min(i4, INPUTS4 - 1u));
-            let x = vec4<f16>(select(vec4<f32>(), found, i4 < INPUTS4));
-            let at = tall * X_STRIDE + 4u * (item % STEP4);
-            tile_x[at] = x.x;
-            tile_x[at + 1u] = x.y;
-            tile_x[at + 2u] = x.z;
-            tile_x[at + 3u] = x.w;
+        let to = (thread / STEP4) * STRIDE + 4u * (thread % STEP4);
+        for (var n = 0u; n < X_ITEMS; n++) {
+            put_x(to + n * (THREADS / STEP4) * STRIDE, fetched.x[n]);
         }
-        for (var item = thread; item < STEP * WIDE4; item += THREADS) {
-            let i = min(4u * step4 + item / WIDE4, 4u * INPUTS4 - 1u);
-            let o4 = min(group.x * WIDE4 + item % WIDE4, OUTPUTS4 - 1u);
-            let w = weights[i * OUTPUTS4 + o4];
-            let at = (item / WIDE4) * W_STRIDE + 4u * (item % WIDE4);
-            tile_w[at] = w.x;
-            tile_w[at + 1u] = w.y;
-            tile_w[at + 2u] = w.z;
-            tile_w[at + 3u] = w.w;
+        for (var n = 0u; n < W_ITEMS; n++) {
+            put_w(to + n * (THREADS / STEP4) * STRIDE, fetched.w[n]);
         }
         workgroupBarrier();
+        // The next step's values are under way while this one's are multiplied.
+        if step4 + STEP4 < INPUTS4 {
+            fetched = fetch(group, thread, step4 + STEP4);
+        }
         for (var i = 0u; i < STEP; i += SIDE) {
-            let x0 = coopLoadT<Left>(&tile_x[row * X_STRIDE + i], X_STRIDE);
-            let x1 = coopLoadT<Left>(&tile_x[(row + SIDE) * X_STRIDE + i], X_STRIDE);
-            let from_w = i * W_STRIDE + column;
-            let w0 = coopLoadT<Right>(&tile_w[from_w], W_STRIDE);
+            let x0 = coopLoadT<Left>(&tile_x[(row * STRIDE + i) / UNIT], STRIDE / UNIT);
+            let x1 = coopLoadT<Left>(&tile_x[((row + SIDE) * STRIDE + i) / UNIT], STRIDE / UNIT);
+            let from_w = column * STRIDE + i;
+            let w0 = coopLoad<Right>(&tile_w[from_w / UNIT], STRIDE / UNIT);
             s00 = coopMultiplyAdd(x0, w0, s00);
             s10 = coopMultiplyAdd(x1, w0, s10);
-            let w1 = coopLoadT<Right>(&tile_w[from_w + SIDE], W_STRIDE);
+            let w1 = coopLoad<Right>(&tile_w[(from_w + SIDE * STRIDE) / UNIT], STRIDE / UNIT);
             s01 = coopMultiplyAdd(x0, w1, s01);
             s11 = coopMultiplyAdd(x1, w1, s11);
-            let w2 = coopLoadT<Right>(&tile_w[from_w + 2u * SIDE], W_STRIDE);
+            let w2 = coopLoad<Right>(&tile_w[(from_w + 2u * SIDE * STRIDE) / UNIT], STRIDE / UNIT);
             s02 = coopMultiplyAdd(x0, w2, s02);
             s12 = coopMultiplyAdd(x1, w2, s12);
-            let w3 = coopLoadT<Right>(&tile_w[from_w + 3u * SIDE], W_STRIDE);
+            let w3 = coopLoad<Right>(&tile_w[(from_w + 3u * SIDE * STRIDE) / UNIT], STRIDE / UNIT);
             s03 = coopMultiplyAdd(x0, w3, s03);
             s13 = coopMultiplyAdd(x1, w3, s13);
         }
@@ -82,21 +93,20 @@ fn product(group: vec2<u32>, thread: u32) {
     }
     let upper = row * SUM_STRIDE + column;
     let lower = upper + SIDE * SUM_STRIDE;
-    coopStoreT(s00, &tile_sums[upper], SUM_STRIDE);
-    coopStoreT(s01, &tile_sums[upper + SIDE], SUM_STRIDE);
-    coopStoreT(s02, &tile_sums[upper + 2u * SIDE], SUM_STRIDE);
-    coopStoreT(s03, &tile_sums[upper + 3u * SIDE], SUM_STRIDE);
-    coopStoreT(s10, &tile_sums[lower], SUM_STRIDE);
-    coopStoreT(s11, &tile_sums[lower + SIDE], SUM_STRIDE);
-    coopStoreT(s12, &tile_sums[lower + 2u * SIDE], SUM_STRIDE);
-    coopStoreT(s13, &tile_sums[lower + 3u * SIDE], SUM_STRIDE);
+    coopStoreT(s00, &tile_sums[upper / UNIT], SUM_STRIDE / UNIT);
+    coopStoreT(s01, &tile_sums[(upper + SIDE) / UNIT], SUM_STRIDE / UNIT);
+    coopStoreT(s02, &tile_sums[(upper + 2u * SIDE) / UNIT], SUM_STRIDE / UNIT);
+    coopStoreT(s03, &tile_sums[(upper + 3u * SIDE) / UNIT], SUM_STRIDE / UNIT);
+    coopStoreT(s10, &tile_sums[lower / UNIT], SUM_STRIDE / UNIT);
+    coopStoreT(s11, &tile_sums[(lower + SIDE) / UNIT], SUM_STRIDE / UNIT);
+    coopStoreT(s12, &tile_sums[(lower + 2u * SIDE) / UNIT], SUM_STRIDE / UNIT);
+    coopStoreT(s13, &tile_sums[(lower + 3u * SIDE) / UNIT], SUM_STRIDE / UNIT);
     workgroupBarrier();
 }
 
 // Four of the tile's sums, WIDE4 of them to a row.
 fn sum_of(item: u32) -> vec4<f32> {
-    let at = (item / WIDE4) * SUM_STRIDE + 4u * (item % WIDE4);
-    return vec4<f32>(tile_sums[at], tile_sums[at + 1u], tile_sums[at + 2u], tile_sums[at + 3u]);
+    return get_sum((item / WIDE4) * SUM_STRIDE + 4u * (item % WIDE4));
 }
 
 @compute @workgroup_size(THREADS)

@@ -7,7 +7,7 @@ use wgpu::WriteOnly;
 use super::mapped::{Chunks, MappedRows};
 use super::memory::{fault_in, zeroed};
 use super::ring::{GpuEngine, Ring};
-use super::transfer::{copy, extend_nested, write_codes};
+use super::transfer::{collected, copy, extend_nested, write_codes};
 use super::{Backend, Codec, check_output, ring};
 use crate::codes::Codes;
 use crate::cpu;
@@ -61,7 +61,7 @@ impl Codec {
         &'a self,
         codes: &'a Codes,
     ) -> Result<impl Iterator<Item = Result<MappedRows>> + Send + 'a> {
-        let mut chunks = self.decode_chunks(Mode::Block, codes)?;
+        let mut chunks = self.decode_chunks(Mode::Block, codes)?.streamed()?;
         Ok(std::iter::from_fn(move || pollster::block_on(chunks.next())))
     }
 
@@ -179,9 +179,15 @@ pub(super) fn fill_codes(codes: &Codes, range: Range<usize>, sections: Vec<Write
     }
 }
 
-/// All rows of a ring in one `Vec`. Its memory is found, and brought in chunk by chunk, while the
-/// GPU works.
+/// All rows of a ring in one `Vec`. A single chunk goes into memory that the allocator may have at
+/// hand; the memory of more is found, and brought in chunk by chunk, while the GPU works.
 pub(super) async fn gather(mut ring: Ring<'_>, len: usize, width: usize) -> Result<Vec<f32>> {
+    if ring.next_rows() * width == len {
+        return match ring.next().await {
+            Some(chunk) => Ok(collected(ring::values(chunk?.1.section(0))?)),
+            None => Ok(vec![]),
+        };
+    }
     ring.start().await?;
     let mut out = zeroed(len);
     let mut rest = out.as_mut_slice();

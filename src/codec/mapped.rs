@@ -86,6 +86,14 @@ pub(super) enum Chunks<'a> {
 }
 
 impl Chunks<'_> {
+    /// As [`Ring::streamed`].
+    pub(super) fn streamed(self) -> Result<Self> {
+        match self {
+            Self::Gpu { ring, dim } => Ok(Self::Gpu { ring: ring.streamed()?, dim }),
+            cpu @ Self::Cpu { .. } => Ok(cpu),
+        }
+    }
+
     pub(super) async fn next(&mut self) -> Option<Result<MappedRows>> {
         match self {
             Self::Cpu { model, codes, rest } => {

@@ -35,7 +35,7 @@ impl GpuEngine {
         let caps = gpu.caps();
         let programs = Programs::new(&gpu, model, kernels)?;
         // A slot has at most four buffers of the chunk's bytes.
-        let pool = Pool::new(IDLE_RINGS * caps.slots as u64 * 4 * caps.chunk_bytes);
+        let pool = Pool::new(IDLE_RINGS * caps.slots as u64 * 4 * caps.chunk_bytes.streamed);
         Ok(Self { gpu, programs, pool, buffers_created: AtomicU64::new(0) })
     }
 
@@ -60,7 +60,7 @@ impl GpuEngine {
         scale_stride: u32,
         fill: impl Fn(Range<usize>, Vec<WriteOnly<'_, [u8]>>) -> Result<()> + Send + Sync + 'a,
     ) -> Result<Ring<'a>> {
-        let chunk_rows = program.chunk_rows(&self.gpu)?;
+        let chunk_rows = program.chunk_rows(&self.gpu, self.gpu.caps().chunk_bytes.copied)?;
         let under_way = VecDeque::with_capacity(self.gpu.caps().slots);
         let (rest, fill) = (0..rows, Box::new(fill));
         Ok(Ring { engine: self, program, mode, rest, chunk_rows, scale_stride, fill, under_way })
@@ -97,6 +97,13 @@ pub(super) struct Ring<'a> {
 }
 
 impl Ring<'_> {
+    /// With the longer chunks that pay where the host copies little.
+    pub(super) fn streamed(mut self) -> Result<Self> {
+        let gpu = &self.engine.gpu;
+        self.chunk_rows = self.program.chunk_rows(gpu, gpu.caps().chunk_bytes.streamed)?;
+        Ok(self)
+    }
+
     /// The next chunk's rows and results, while those behind it are under way; none after the
     /// last. After an error there are no more.
     pub(super) async fn next(&mut self) -> Option<Result<(Range<usize>, ReadView)>> {

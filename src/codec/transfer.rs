@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use rayon::prelude::*;
 use wgpu::WriteOnly;
 
 use crate::codes::Codes;
@@ -41,6 +42,15 @@ pub(super) fn copy<T: Copy + Send + Sync>(to: &mut [T], from: &[T]) {
     let piece = PIECE_BYTES / size_of::<T>();
     let pieces = to.chunks_mut(piece).zip(from.chunks(piece));
     share(pieces, |(to, from)| to.copy_from_slice(from));
+}
+
+/// A copy in a `Vec` of its own, whose memory is written once and not zeroed before.
+pub(super) fn collected(from: &[f32]) -> Vec<f32> {
+    let piece = PIECE_BYTES / size_of::<f32>();
+    if from.len() < 2 * piece {
+        return from.to_vec();
+    }
+    from.par_iter().with_min_len(piece / 2).copied().collect()
 }
 
 /// Appends one `Vec` a row.

@@ -114,11 +114,11 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// The most rows of a chunk.
-    pub(crate) fn chunk_rows(&self, gpu: &Gpu) -> Result<usize> {
+    /// The most rows of a chunk of so many bytes.
+    pub(crate) fn chunk_rows(&self, gpu: &Gpu, bytes: u64) -> Result<usize> {
         let caps = gpu.caps();
         let grids: Vec<Grid> = self.steps.iter().map(|step| step.grid).collect();
-        self.layout.chunk_rows(&caps.limits, &grids, caps.chunk_bytes)
+        self.layout.chunk_rows(&caps.limits, &grids, bytes)
     }
 
     /// Bind groups of all steps for one slot's buffers.

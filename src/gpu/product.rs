@@ -14,8 +14,6 @@ use crate::plan::{Grid, count, padded};
 pub(super) const WORKGROUP: u32 = 64;
 /// `ROWS` in `shaders/shared/registers.wgsl`.
 pub(super) const REGISTER_ROWS: u32 = 12;
-/// `SIDE` in `shaders/shared/tiled.wgsl`.
-pub(super) const TILED_SIDE: u32 = 16;
 
 /// How a product is walked. `half`: with weights of f16, read as f32.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +46,8 @@ impl Walk {
     pub(super) fn tile(self) -> Option<(u32, u32)> {
         match self {
             Self::Registers { .. } => None,
-            Self::Tiled { tile: Tile { rows4, columns4, .. }, .. } => {
-                Some((4 * TILED_SIDE * rows4, TILED_SIDE * columns4))
+            Self::Tiled { tile: Tile { across, down, rows4, columns4, .. }, .. } => {
+                Some((4 * down * rows4, across * columns4))
             }
             Self::Matrix { side } => Some((4 * side, 2 * side)),
         }
@@ -84,26 +82,31 @@ impl Walk {
     fn constants(self) -> Vec<(&'static str, f64)> {
         match self {
             Self::Registers { .. } => vec![("WORKGROUP", WORKGROUP.into())],
-            Self::Tiled { tile: Tile { rows4, columns4, step4 }, .. } => vec![
-                ("ROWS4", rows4.into()),
-                ("COLUMNS4", columns4.into()),
-                ("STEP4", step4.into()),
-                ("X_SIZE", (4 * step4 * TILED_SIDE * rows4).into()),
-                ("W_SIZE", (4 * step4 * TILED_SIDE * columns4).into()),
-                ("TALL", (4 * TILED_SIDE * rows4).into()),
-            ],
+            Self::Tiled { tile: Tile { across, down, rows4, columns4, step4 }, .. } => [
+                ("ACROSS", across),
+                ("DOWN", down),
+                ("ROWS4", rows4),
+                ("COLUMNS4", columns4),
+                ("STEP4", step4),
+                ("TALL", 4 * down * rows4),
+                ("X_SIZE", 4 * step4 * down * rows4),
+                ("W_SIZE", 4 * step4 * across * columns4),
+            ]
+            .map(|(name, value)| (name, value.into()))
+            .into(),
             Self::Matrix { .. } => vec![],
         }
     }
 }
 
-/// Weights on the device: `[inputs, outputs]` and `[outputs]`, padded with zeros.
+/// A linear layer's weights on the device, as its walk wants them, padded with zeros.
 pub(super) struct Layer {
     weights: Buffer,
     bias: Buffer,
     inputs: usize,
     outputs: usize,
     relu: bool,
+    walk: Walk,
 }
 
 impl Layer {
@@ -113,22 +116,28 @@ impl Layer {
         [label, bias_label]: [&'static str; 2],
         (weights, bias): (&[f32], Option<&[f32]>),
         [inputs, outputs]: [usize; 2],
-        (relu, precision): (bool, Precision),
+        relu: bool,
+        walk: Walk,
     ) -> Result<Self> {
-        let width = padded(outputs);
-        let mut values = vec![0.0; padded(inputs) * width];
+        // Matrix units want a column's inputs side by side, the others an input's columns.
+        let strides = match walk {
+            Walk::Matrix { .. } => [1, padded(inputs)],
+            _ => [padded(outputs), 1],
+        };
+        let mut values = vec![0.0; padded(inputs) * padded(outputs)];
         for (output, row) in weights.chunks_exact(inputs).enumerate() {
             for (input, value) in row.iter().enumerate() {
-                values[input * width + output] = *value;
+                values[input * strides[0] + output * strides[1]] = *value;
             }
         }
-        let weights = match precision {
-            Precision::F32 => resident(gpu, label, &values)?,
-            Precision::F16 => resident(gpu, label, &halves(label, &values)?)?,
+        let weights = match walk {
+            Walk::Registers { half: false } | Walk::Tiled { half: false, .. } => values,
+            _ => halves(label, &values)?,
         };
         let mut values = bias.map_or(vec![0.0; outputs], <[f32]>::to_vec);
-        values.resize(width, 0.0);
-        Ok(Self { weights, bias: resident(gpu, bias_label, &values)?, inputs, outputs, relu })
+        values.resize(padded(outputs), 0.0);
+        let weights = resident(gpu, label, &weights)?;
+        Ok(Self { weights, bias: resident(gpu, bias_label, &values)?, inputs, outputs, relu, walk })
     }
 }
 
@@ -145,7 +154,6 @@ fn halves(what: &'static str, values: &[f32]) -> Result<Vec<f32>> {
 /// A matrix product with a layer, and what becomes of it.
 pub(super) struct Product<'a> {
     pub(super) layer: &'a Layer,
-    pub(super) walk: Walk,
     pub(super) store: Store,
     pub(super) output: Binding,
 }
@@ -188,14 +196,15 @@ impl Product<'_> {
 
     /// `inputs` are the factor, and what else the kernel touches.
     fn step(&self, gpu: &Gpu, factor: Factor, inputs: &[Binding]) -> Result<Step> {
-        let Self { layer, walk, store, output } = self;
-        check_iterations(gpu, walk.iterations(layer.inputs))?;
-        let variant = product(factor, *walk, [layer.inputs, layer.outputs], layer.relu, *store);
+        let Self { layer, store, output } = self;
+        check_iterations(gpu, layer.walk.iterations(layer.inputs))?;
+        let variant =
+            product(factor, layer.walk, [layer.inputs, layer.outputs], layer.relu, *store);
         let mut bindings = vec![Binding::Params];
         bindings.extend([&layer.weights, &layer.bias].map(|b| Binding::Resident(b.clone())));
         bindings.extend([inputs[0].clone(), output.clone()]);
         bindings.extend(inputs[1..].iter().cloned());
-        Step::new(gpu, &variant, bindings, walk.grid(layer.outputs))
+        Step::new(gpu, &variant, bindings, layer.walk.grid(layer.outputs))
     }
 }
 

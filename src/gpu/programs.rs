@@ -33,25 +33,25 @@ impl Programs {
         let (dim, latent_dim) = (config.dim, config.latent_dim);
         let (rows4, latents4) = (padded(dim) as u64 / 4, padded(latent_dim) as u64 / 4);
         let relu = config.activation == Activation::Relu;
+        let to_latents = Walk::new(gpu.caps(), kernels, latent_dim);
         let encoder = Layer::new(
             gpu,
             ["vecodec.encoder", "vecodec.encoder.bias"],
             (&weights.encoder, weights.encoder_bias.as_deref()),
             [dim, latent_dim],
-            (relu, kernels.precision),
+            relu,
+            to_latents,
         )?;
         let decoder = Layer::new(
             gpu,
             ["vecodec.decoder", "vecodec.decoder.bias"],
             (&weights.decoder, weights.decoder_bias.as_deref()),
             [latent_dim, dim],
-            (false, kernels.precision),
+            false,
+            Walk::new(gpu.caps(), kernels, dim),
         )?;
-        let to_latents = Walk::new(gpu.caps(), kernels, latent_dim);
-        let to_rows = Walk::new(gpu.caps(), kernels, dim);
-        let latents = |store, output| Product { layer: &encoder, walk: to_latents, store, output };
-        let rows =
-            |store| Product { layer: &decoder, walk: to_rows, store, output: Binding::Output(0) };
+        let latents = |store, output| Product { layer: &encoder, store, output };
+        let rows = |store| Product { layer: &decoder, store, output: Binding::Output(0) };
         let streams = match model.plan() {
             Some(plan) => Some(Streams::new(gpu, plan)?),
             None => None,
