@@ -13,10 +13,10 @@ override STATE_BITS: u32;
 @group(0) @binding(6) var<storage, read> latents: array<vec4<u32>>;
 @group(0) @binding(7) var<storage, read> tables: array<f32>;
 
-// `latent` is the end of its bits in 16 bits, and its width, at least 1, above them.
+// `latent` is the end of its bits, up to 65,536, in 24 bits, and its width, at least 1, above them.
 fn value(first_word: u32, latent: u32) -> f32 {
-    let end = latent & 0xffffu;
-    let width = latent >> 16u;
+    let end = latent & 0xffffffu;
+    let width = latent >> 24u;
     var bits = STATE_BITS;
     var table = (width - 1u) << STATE_BITS;
     if STATE_BITS == 0u {

@@ -31,8 +31,8 @@ pub(crate) struct Limits {
 pub(crate) struct RowLayout {
     /// Sections uploaded, behind the parameters.
     pub(crate) inputs: Vec<u64>,
-    /// Device memory between two steps; none if zero.
-    pub(crate) scratch: u64,
+    /// Device memory between steps, a buffer each; none where zero.
+    pub(crate) scratch: Vec<u64>,
     /// Sections read back.
     pub(crate) outputs: Vec<u64>,
 }
@@ -74,20 +74,20 @@ impl RowLayout {
         Sections::new(0, &self.outputs, capacity)
     }
 
-    /// The most rows of a chunk: within the limits, and within `target_bytes` of input and
-    /// output if that leaves at least one row.
+    /// The most rows of a chunk: within the limits, and within `target_bytes` of input, of output
+    /// and of scratch if that leaves at least one row.
     pub(crate) fn chunk_rows(
         &self,
         limits: &Limits,
         grids: &[Grid],
         target_bytes: u64,
     ) -> Result<usize> {
-        let sections = || self.inputs.iter().chain(&self.outputs).chain([&self.scratch]);
+        let sections = || self.inputs.iter().chain(&self.outputs).chain(&self.scratch);
         let widest = sections().copied().max().unwrap_or(0).max(1);
         // The sections' padding is the alignment once a section, and the parameters'.
         let padding = ALIGNMENT * (sections().count() as u64 + 1);
         let longest = self.inputs.iter().sum::<u64>().max(self.outputs.iter().sum());
-        let longest = longest.max(self.scratch).max(1);
+        let longest = longest.max(self.scratch.iter().sum()).max(1);
         let by_binding = limits.binding_bytes / widest;
         let by_buffer = limits.buffer_bytes.saturating_sub(padding) / longest;
         let by_target = (target_bytes / longest).max(1);
@@ -175,7 +175,7 @@ mod tests {
     const LIMITS: Limits = Limits { binding_bytes: 1 << 27, buffer_bytes: 1 << 28, groups: 65535 };
 
     fn decode(dim: u64, latent: u64) -> RowLayout {
-        RowLayout { inputs: vec![4, latent], scratch: 0, outputs: vec![4 * dim] }
+        RowLayout { inputs: vec![4, latent], scratch: vec![], outputs: vec![4 * dim] }
     }
 
     #[test]
@@ -211,15 +211,17 @@ mod tests {
     #[test]
     fn every_buffer_of_a_chunk_stays_within_the_limit() {
         let limits = Limits { buffer_bytes: 24 << 10, ..LIMITS };
-        for (inputs, scratch, outputs) in
-            [(vec![16], 32, vec![4, 8]), (vec![4, 8], 0, vec![400]), (vec![400], 8, vec![4, 4])]
-        {
+        for (inputs, scratch, outputs) in [
+            (vec![16], vec![32], vec![4, 8]),
+            (vec![4, 8], vec![0], vec![400]),
+            (vec![400], vec![8], vec![4, 4]),
+        ] {
             let layout = RowLayout { inputs, scratch, outputs };
             let rows = layout.chunk_rows(&limits, &[], 1 << 40).unwrap();
             let sizes = [
                 layout.input_sections(rows).bytes,
                 layout.output_sections(rows).bytes,
-                scratch * rows as u64,
+                layout.scratch[0] * rows as u64,
             ];
             assert!(sizes.iter().all(|bytes| *bytes <= limits.buffer_bytes), "{sizes:?}");
             assert!(sizes.iter().any(|bytes| 10 * bytes > 9 * limits.buffer_bytes), "{sizes:?}");

@@ -97,7 +97,7 @@ impl Codec {
         let mut packed = zeroed::<u8>(rows.len() * size);
         let mut scales = zeroed::<f32>(rows.len());
         match self.backend() {
-            Backend::Gpu(engine) if self.model().plan().is_none() => {
+            Backend::Gpu(engine) => {
                 let program = &engine.programs.encode;
                 let mut ring = engine.run_rows(program, mode, &rows)?.streamed()?;
                 while let Some(chunk) = ring.next().await {
@@ -107,8 +107,7 @@ impl Codec {
                     copy_unpadded(packed, view.section(1), size);
                 }
             }
-            // Streams of bits are searched for on the CPU, on either engine.
-            _ => cpu::encode(self.model(), &rows, &mut packed, &mut scales)?,
+            Backend::Cpu => cpu::encode(self.model(), &rows, &mut packed, &mut scales)?,
         }
         Codes::from_engine(self.model(), packed, scales)
     }
@@ -118,7 +117,7 @@ impl Codec {
         let latent_dim = config.latent_dim;
         let len = rows.len() * latent_dim;
         let latents = match self.backend() {
-            Backend::Gpu(engine) if self.model().plan().is_none() => {
+            Backend::Gpu(engine) => {
                 let program = &engine.programs.encode_latent;
                 let ring = engine.run_rows(program, mode, &rows)?;
                 let mut latents = gather(ring, len, latent_dim).await?;
@@ -127,7 +126,7 @@ impl Codec {
                 }
                 latents
             }
-            _ => {
+            Backend::Cpu => {
                 let mut latents = zeroed(len);
                 cpu::encode_latent(self.model(), &rows, &mut latents)?;
                 latents

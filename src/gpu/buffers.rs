@@ -12,7 +12,8 @@ pub(crate) struct Buffers {
     pub(super) upload: Buffer,
     pub(super) input: Buffer,
     pub(super) inputs: Sections,
-    pub(super) scratch: Option<Buffer>,
+    /// One for each scratch section that has bytes.
+    pub(super) scratch: Vec<Option<Buffer>>,
     pub(super) output: Buffer,
     pub(super) outputs: Sections,
     /// `MAP_READ | COPY_DST`; none where the output itself can be mapped.
@@ -39,7 +40,7 @@ impl Buffers {
         readback: Readback,
     ) -> Result<Self> {
         let (inputs, outputs) = (layout.input_sections(capacity), layout.output_sections(capacity));
-        let scratch_bytes = layout.scratch * capacity as u64;
+        let scratch_bytes = layout.scratch.iter().sum::<u64>() * capacity as u64;
         let mapped = readback == Readback::Mapped;
         let direct = mapped && gpu.caps().direct_readback;
         let staged = mapped && !direct;
@@ -49,8 +50,11 @@ impl Buffers {
                 gpu.buffer("vecodec.upload", inputs.bytes, BufferUsages::MAP_WRITE | copied);
             let usage = storage | BufferUsages::UNIFORM | BufferUsages::COPY_DST;
             let input = gpu.buffer("vecodec.input", inputs.bytes, usage);
-            let scratch =
-                (scratch_bytes > 0).then(|| gpu.buffer("vecodec.scratch", scratch_bytes, storage));
+            let scratch = |row_bytes: &u64| {
+                let bytes = row_bytes * capacity as u64;
+                (bytes > 0).then(|| gpu.buffer("vecodec.scratch", bytes, storage))
+            };
+            let scratch = layout.scratch.iter().map(scratch).collect();
             let usage = storage | if direct { BufferUsages::MAP_READ } else { copied };
             let output = gpu.buffer("vecodec.output", outputs.bytes, usage);
             let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
@@ -64,7 +68,8 @@ impl Buffers {
 
     /// How many there are.
     pub(crate) fn count(&self) -> u64 {
-        3 + u64::from(self.scratch.is_some()) + u64::from(self.staging.is_some())
+        let scratch = self.scratch.iter().flatten().count() as u64;
+        3 + scratch + u64::from(self.staging.is_some())
     }
 
     /// The buffer the host reads results from.

@@ -1,4 +1,4 @@
-//! Pipelines, and programs of one or two of them over the sections of a chunk.
+//! Pipelines, and programs of up to three of them over the sections of a chunk.
 
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding,
@@ -42,8 +42,8 @@ pub(super) enum Binding {
     Resident(Buffer),
     /// A section of the input.
     Input(usize),
-    /// What lies between two steps.
-    Scratch,
+    /// A buffer that lies between two steps.
+    Scratch(usize),
     /// A section of the output.
     Output(usize),
 }
@@ -75,8 +75,9 @@ fn pipeline(gpu: &Gpu, variant: &Variant) -> ComputePipeline {
     };
     // SAFETY: every index a shader forms is below a product of `params.rows`, or of the rows a
     // grid covers clamped to it, with the shape constants; the host fills both from one `Shape`
-    // and one `RowLayout`, and binds sections of at least that size (`plan`). Every loop counts
-    // up to a constant. `VECODEC_CHECKED_SHADERS` builds the same shaders with all checks.
+    // and one `RowLayout`, and binds sections of at least that size (`plan`); a search also forms
+    // them from a `BitPlan` that was checked, and from windows cut to their bits. Every loop counts
+    // up to such a value. `VECODEC_CHECKED_SHADERS` builds the same shaders with all checks.
     #[expect(unsafe_code, reason = "bounds checks cost 2-6x, and the host proves every range")]
     let module = unsafe { gpu.device().create_shader_module_trusted(descriptor, runtime_checks()) };
     gpu.device().create_compute_pipeline(&ComputePipelineDescriptor {
@@ -176,7 +177,9 @@ fn resource<'a>(binding: &'a Binding, buffers: &'a Buffers) -> BindingResource<'
         Binding::Input(index) => section(&buffers.input, buffers.inputs.places[*index]),
         Binding::Output(index) => section(&buffers.output, buffers.outputs.places[*index]),
         // A program that names it has it.
-        Binding::Scratch => buffers.scratch.as_ref().unwrap_or(&buffers.output).as_entire_binding(),
+        Binding::Scratch(index) => {
+            buffers.scratch[*index].as_ref().unwrap_or(&buffers.output).as_entire_binding()
+        }
     }
 }
 

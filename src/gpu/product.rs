@@ -5,7 +5,8 @@ use wgpu::Buffer;
 use super::caps::{Caps, Kernels, Precision, Shape, Tile, tile};
 use super::context::Gpu;
 use super::kernel::{Binding, Source, Step, Variant};
-use super::programs::{Streams, resident};
+use super::programs::resident;
+use super::streams::Streams;
 use crate::error::{Error, Result};
 use crate::plan::{Grid, count, padded};
 
@@ -172,8 +173,8 @@ pub(super) enum Store {
 
 impl Product<'_> {
     /// Of rows or latents.
-    pub(super) fn project(&self, gpu: &Gpu) -> Result<Step> {
-        let mut inputs = vec![Binding::Input(0)];
+    pub(super) fn project(&self, gpu: &Gpu, values: &Binding) -> Result<Step> {
+        let mut inputs = vec![values.clone()];
         if self.store == Store::Codes {
             inputs.push(Binding::Output(0));
         }
@@ -256,7 +257,7 @@ pub(super) fn product(
         Store::Half => "main_half",
         Store::Codes => "main_codes",
     };
-    Variant { source: source(factor, walk, store), entry_point, constants }
+    Variant { source: source_of(factor, walk, store), entry_point, constants }
 }
 
 macro_rules! source {
@@ -267,6 +268,8 @@ macro_rules! source {
         }
     };
 }
+
+pub(super) use source;
 
 /// The files of a walk with each kind of weights, before and after what a kernel adds.
 macro_rules! walked {
@@ -300,7 +303,7 @@ macro_rules! walked {
     };
 }
 
-fn source(factor: Factor, walk: Walk, store: Store) -> Source {
+fn source_of(factor: Factor, walk: Walk, store: Store) -> Source {
     match (factor, store, walk) {
         (Factor::Codes, ..) => walked!(walk, "decode": "decode"),
         (Factor::Streams { .. }, ..) => walked!(walk, "decode_stream": "decode_stream"),

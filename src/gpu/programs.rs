@@ -6,16 +6,16 @@ use super::caps::Kernels;
 use super::context::Gpu;
 use super::kernel::{Binding, Program, Step, Variant};
 use super::product::{Layer, Product, QUANTIZE, Store, WORKGROUP, Walk, check_iterations};
+use super::streams::{Search, Streams, unit};
 use crate::error::{Error, Result};
 use crate::model::{Activation, Model};
-use crate::plan::{Grid, RowLayout, count, padded};
-use crate::stream::{BitPlan, MAX_WIDTH};
+use crate::plan::{Grid, RowLayout, padded};
 
 const VALUE_BYTES: u64 = size_of::<f32>() as u64;
 
 /// The programs of one model on one device, over weights that are there once.
 pub(crate) struct Programs {
-    /// Rows to codes: input rows, outputs scales and packed codes.
+    /// Rows to codes: input rows, outputs scales and packed codes padded to words.
     pub(crate) encode: Program,
     /// Rows to latents, not normalised: output `[rows, latent_dim]` without padding.
     pub(crate) encode_latent: Program,
@@ -56,95 +56,77 @@ impl Programs {
             Some(plan) => Some(Streams::new(gpu, plan)?),
             None => None,
         };
+        let search = model.plan().map(|plan| Search::new(plan, config.keeps_scale()));
         let rows_in = vec![4 * rows4 * VALUE_BYTES];
-        let codes_in = vec![VALUE_BYTES, padded(config.packed_size()) as u64];
-        let codes_out = vec![VALUE_BYTES, 4 * latents4];
+        let latents_in = 4 * latents4 * VALUE_BYTES;
+        let coded = vec![VALUE_BYTES, padded(config.packed_size()) as u64];
         let rows_out = dim as u64 * VALUE_BYTES;
-        let encode = if to_latents.holds(latent_dim) {
-            Program {
-                label: "vecodec.encode",
-                layout: RowLayout { inputs: rows_in.clone(), scratch: 0, outputs: codes_out },
-                steps: vec![latents(Store::Codes, Binding::Output(1)).project(gpu)?],
+        // Rows whose norm is kept beside a stream are divided by it before anything else.
+        let divided = search.is_some() && config.keeps_scale();
+        let (values, unit_bytes, norm_bytes) = match divided {
+            true => (Binding::Scratch(1), rows_in[0], VALUE_BYTES),
+            false => (Binding::Input(0), 0, 0),
+        };
+        let unit = |norms| {
+            divided.then(|| unit(gpu, rows4, Binding::Input(0), values.clone(), norms)).transpose()
+        };
+        let (scratch, steps) = match (&streams, &search) {
+            (Some(streams), Some(search)) => {
+                let [latent, decisions] = [0, 2].map(Binding::Scratch);
+                let projected = latents(Store::Padded, latent.clone()).project(gpu, &values)?;
+                let found = streams.search(gpu, search, latent, decisions)?;
+                let steps = unit(Binding::Output(0))?.into_iter().chain([projected, found]);
+                (vec![latents_in, unit_bytes, search.decision_bytes()], steps.collect())
             }
-        } else {
-            let scratch = 4 * latents4 * VALUE_BYTES;
-            let projected = latents(Store::Padded, Binding::Scratch).project(gpu)?;
-            Program {
-                label: "vecodec.encode",
-                layout: RowLayout { inputs: rows_in.clone(), scratch, outputs: codes_out },
-                steps: vec![projected, quantize(gpu, latents4)?],
+            _ if to_latents.holds(latent_dim) => {
+                (vec![], vec![latents(Store::Codes, Binding::Output(1)).project(gpu, &values)?])
+            }
+            _ => {
+                let projected =
+                    latents(Store::Padded, Binding::Scratch(0)).project(gpu, &values)?;
+                (vec![latents_in], vec![projected, quantize(gpu, latents4)?])
             }
         };
+        let encode = Program {
+            label: "vecodec.encode",
+            layout: RowLayout { inputs: rows_in.clone(), scratch, outputs: coded.clone() },
+            steps,
+        };
+        let projected = latents(Store::Tight, Binding::Output(0)).project(gpu, &values)?;
+        let encode_latent = Program {
+            label: "vecodec.encode_latent",
+            layout: RowLayout {
+                inputs: rows_in,
+                scratch: vec![0, unit_bytes, norm_bytes],
+                outputs: vec![latent_dim as u64 * VALUE_BYTES],
+            },
+            steps: unit(Binding::Scratch(2))?.into_iter().chain([projected]).collect(),
+        };
         let one_step = |label, inputs, row_bytes, step| {
-            let layout = RowLayout { inputs, scratch: 0, outputs: vec![row_bytes] };
+            let layout = RowLayout { inputs, scratch: vec![], outputs: vec![row_bytes] };
             Program { label, layout, steps: vec![step] }
         };
         Ok(Self {
             encode,
-            encode_latent: one_step(
-                "vecodec.encode_latent",
-                rows_in,
-                latent_dim as u64 * VALUE_BYTES,
-                latents(Store::Tight, Binding::Output(0)).project(gpu)?,
-            ),
+            encode_latent,
             decode: one_step(
                 "vecodec.decode",
-                codes_in.clone(),
+                coded.clone(),
                 rows_out,
                 rows(Store::Tight).decode(gpu, streams.as_ref())?,
             ),
             decode_half: one_step(
                 "vecodec.decode_half",
-                codes_in,
+                coded,
                 4 * rows4 * VALUE_BYTES / 2,
                 rows(Store::Half).decode(gpu, streams.as_ref())?,
             ),
             decode_latent: one_step(
                 "vecodec.decode_latent",
-                vec![4 * latents4 * VALUE_BYTES],
+                vec![latents_in],
                 rows_out,
-                rows(Store::Tight).project(gpu)?,
+                rows(Store::Tight).project(gpu, &Binding::Input(0))?,
             ),
-        })
-    }
-}
-
-/// A bit plan on the device.
-pub(super) struct Streams {
-    /// For four latents each: ends and widths, then steps.
-    pub(super) latents: Buffer,
-    /// One table after the other, by width.
-    pub(super) tables: Buffer,
-    pub(super) words: u32,
-    pub(super) state_bits: u32,
-}
-
-impl Streams {
-    fn new(gpu: &Gpu, plan: &BitPlan) -> Result<Self> {
-        let count4 = padded(plan.latents()) / 4;
-        // Padding reads the first bit, and counts nothing: its step is zero.
-        let mut latents = vec![[1 | 1 << 16, 0u32]; 4 * count4];
-        let parts = plan.ends().iter().zip(plan.widths()).zip(plan.steps());
-        for (latent, ((end, width), step)) in latents.iter_mut().zip(parts) {
-            *latent = [end | u32::from(*width) << 16, step.to_bits()];
-        }
-        let column = |four: &[[u32; 2]], at: usize| four.iter().map(|l| l[at]).collect::<Vec<_>>();
-        let words: Vec<u32> = latents
-            .chunks_exact(4)
-            .flat_map(|four| [column(four, 0), column(four, 1)])
-            .flatten()
-            .collect();
-        let table = |width: u8| {
-            let mut table = plan.table(width).to_vec();
-            table.resize(1 << plan.window().bits(width), 0.0);
-            table
-        };
-        let tables: Vec<f32> = (1..=MAX_WIDTH as u8).flat_map(table).collect();
-        Ok(Self {
-            latents: resident(gpu, "vecodec.latents", bytemuck::cast_slice(&words))?,
-            tables: resident(gpu, "vecodec.tables", &tables)?,
-            words: count(padded(plan.stream_bytes()) / 4),
-            state_bits: plan.window().state_bits(),
         })
     }
 }
@@ -155,10 +137,11 @@ pub(super) fn quantizer(latents4: u64) -> Variant {
     Variant { source: QUANTIZE, entry_point: "main", constants }
 }
 
-/// The latents in the scratch buffer to scales and codes.
+/// The latents in the first scratch buffer to scales and codes.
 fn quantize(gpu: &Gpu, latents4: u64) -> Result<Step> {
     check_iterations(gpu, 2 * latents4)?;
-    let bindings = vec![Binding::Params, Binding::Scratch, Binding::Output(0), Binding::Output(1)];
+    let bindings =
+        vec![Binding::Params, Binding::Scratch(0), Binding::Output(0), Binding::Output(1)];
     let grid = Grid::Line { workgroup: WORKGROUP, rows: 1, columns: 1 };
     Step::new(gpu, &quantizer(latents4), bindings, grid)
 }

@@ -45,7 +45,8 @@ fn gpu_of(engine: &CodecOptions) -> &Gpu {
     gpu
 }
 
-fn limited(engine: &CodecOptions, change: impl FnOnce(&mut Limits)) -> CodecOptions {
+/// The engine's adapter with a device of other limits.
+pub fn limited(engine: &CodecOptions, change: impl FnOnce(&mut Limits)) -> CodecOptions {
     let (device, queue) = device(gpu_of(engine), change);
     CodecOptions { engine: Engine::Gpu(Gpu::from_device(device, queue).unwrap()), ..cpu() }
 }

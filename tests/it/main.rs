@@ -23,6 +23,7 @@ mod original;
 mod precision;
 mod real_data;
 mod refused;
+mod search;
 mod shapes;
 mod stats;
 mod stream;

@@ -8,6 +8,7 @@ use vecodec::{
 use crate::compare::assert_same_bits;
 use crate::data::Random;
 use crate::engines::{codec, cpu, engine_suite, kernel_suite};
+use crate::search::assert_equally_good;
 
 kernel_suite!(rows_come_back_as_the_format_says);
 
@@ -17,7 +18,7 @@ mod verbs {
 }
 
 /// Rows of a decaying spectrum around a mean.
-fn rows(count: usize, dim: usize, seed: u64) -> Vec<f32> {
+pub fn rows(count: usize, dim: usize, seed: u64) -> Vec<f32> {
     let mut random = Random::new(seed);
     let mean = random.normals(dim, 0.5);
     let mixing = random.normals(dim * dim, 1.0);
@@ -37,7 +38,7 @@ fn codings() -> [Coding; 4] {
     [Coding::Scalar, trellis(4), trellis(256), trellis(1024)]
 }
 
-fn fitted(rows: &[f32], dim: usize, bytes: usize, coding: Coding, scale: RowScale) -> Model {
+pub fn fitted(rows: &[f32], dim: usize, bytes: usize, coding: Coding, scale: RowScale) -> Model {
     let config = ModelConfig::new(dim, dim).with_bytes(bytes).with_coding(coding);
     Model::fit(rows, config.with_row_scale(scale)).unwrap()
 }
@@ -143,9 +144,7 @@ fn verbs_agree_on_streams(engine: &CodecOptions) {
         let latents = codec.encode_latent(&train).unwrap();
         assert_eq!(latents.len(), 500 * model.config().latent_dim);
         codec.decode_latent(&latents).unwrap();
-        // Both engines make the same streams.
-        let on_cpu = crate::engines::codec(&cpu(), &model).encode_flat(&train).unwrap();
-        assert_eq!(on_cpu, codes);
+        assert_equally_good(&model, &train, &codes, "both engines");
         // What cannot be encoded is told, and the codec works on.
         let mut bad = train.clone();
         bad[24 * 7 + 3] = f32::NAN;

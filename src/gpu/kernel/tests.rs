@@ -14,6 +14,8 @@ use crate::gpu::Params;
 use crate::gpu::caps::{MATRIX_TILE_BYTES, tile};
 use crate::gpu::product::{Factor, REGISTER_ROWS, Store, Walk, product};
 use crate::gpu::programs::quantizer;
+use crate::gpu::streams::{SCALAR, Search, TRELLIS, unit_rows};
+use crate::stream::{BitPlan, Window};
 
 fn walks() -> Vec<Walk> {
     let mut walks = vec![Walk::Matrix { side: 16 }, Walk::Matrix { side: 8 }];
@@ -26,8 +28,20 @@ fn walks() -> Vec<Walk> {
     walks
 }
 
+fn searches() -> Vec<Variant> {
+    let mut variants = Vec::new();
+    for (bits, latents) in [(0, 1), (0, 53), (1, 1), (2, 9000), (8, 53), (12, 30_000)] {
+        let window = if bits == 0 { Window::Own } else { Window::Last(bits) };
+        let tables = vec![vec![], vec![0.0; 1 << bits.max(1)]];
+        let plan = BitPlan::new(window, vec![1; latents], vec![1.0; latents], tables).unwrap();
+        variants.extend([false, true].map(|keeps| Search::new(&plan, keeps).variant()));
+    }
+    variants
+}
+
 fn variants() -> Vec<Variant> {
-    let mut variants = vec![quantizer(1), quantizer(32)];
+    let mut variants = vec![quantizer(1), quantizer(32), unit_rows(1), unit_rows(96)];
+    variants.extend(searches());
     let scalar = Factor::Streams { words: 16, state_bits: 0 };
     let trellis = Factor::Streams { words: 16, state_bits: 8 };
     for factor in [Factor::Codes, Factor::Values, scalar, trellis] {
@@ -213,6 +227,35 @@ fn the_hosts_grids_match_the_kernels_tiles() {
 }
 
 #[test]
+fn a_latent_to_search_for_lies_alike_in_rust_and_wgsl() {
+    for source in [SCALAR, TRELLIS] {
+        let (module, _) = parsed(source);
+        let (_, latent) =
+            module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Latent")).unwrap();
+        let TypeInner::Struct { members, span } = &latent.inner else {
+            panic!("a latent is a struct");
+        };
+        let found: Vec<_> =
+            members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
+        assert_eq!(found, [("end", 0), ("width", 4), ("step", 8), ("position", 12)]);
+        assert_eq!(*span, 16);
+    }
+}
+
+#[test]
+fn threads_own_no_more_groups_than_a_search_has_room_for() {
+    let (module, _) = parsed(TRELLIS);
+    let (_, most) =
+        module.constants.iter().find(|(_, c)| c.name.as_deref() == Some("MOST_OWNED")).unwrap();
+    let naga::Expression::Literal(Literal::U32(most)) = module.global_expressions[most.init] else {
+        panic!("it is a number");
+    };
+    let searches = searches();
+    let owned = searches.iter().flat_map(|s| &s.constants).filter(|(name, _)| *name == "OWNED");
+    assert_eq!(owned.map(|(_, owned)| *owned as u32).max(), Some(most));
+}
+
+#[test]
 fn workgroups_stay_within_the_limits_of_their_adapters() {
     for walk in walks() {
         let memory = match walk {
@@ -224,19 +267,22 @@ fn workgroups_stay_within_the_limits_of_their_adapters() {
             if store == Store::Codes && !walk.holds(64) {
                 continue;
             }
-            for_variant(&product(factor, walk, [64, 64], false, store), |variant, module, _| {
-                let shared = module
-                    .global_variables
-                    .iter()
-                    .filter(|(_, v)| v.space == AddressSpace::WorkGroup);
-                let bytes: u32 =
-                    shared.map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx())).sum();
-                assert!(bytes <= memory, "{}: {bytes} bytes", variant.source.label);
-                let entry =
-                    module.entry_points.iter().find(|e| e.name == variant.entry_point).unwrap();
-                let threads: u32 = entry.workgroup_size.iter().product();
-                assert!(threads <= 256, "{}: {threads} threads", variant.source.label);
-            });
+            fits(&product(factor, walk, [64, 64], false, store), memory);
         }
     }
+    // A search runs on every device.
+    searches().iter().for_each(|search| fits(search, 16 << 10));
+}
+
+/// Whether a workgroup has no more memory and threads than it may.
+fn fits(variant: &Variant, memory: u32) {
+    for_variant(variant, |variant, module, _| {
+        let shared =
+            module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
+        let bytes: u32 = shared.map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx())).sum();
+        assert!(bytes <= memory, "{}: {bytes} bytes", variant.source.label);
+        let entry = module.entry_points.iter().find(|e| e.name == variant.entry_point).unwrap();
+        let threads: u32 = entry.workgroup_size.iter().product();
+        assert!(threads <= 256, "{}: {threads} threads", variant.source.label);
+    });
 }

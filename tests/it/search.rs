@@ -1,0 +1,217 @@
+//! Streams that an engine searches for: as good as another's, and the best there are.
+
+use vecodec::wgpu::DeviceType;
+use vecodec::{Codec, CodecOptions, Codes, Coding, Engine, Error, Model, RowScale};
+
+use crate::compare::RTOL;
+use crate::devices::limited;
+use crate::engines::{codec, cpu, engine_suite, gpu_suite, kernel_suite};
+use crate::stream::{fitted, rows};
+
+gpu_suite!(gpu:
+    engines_find_equally_good_streams,
+    chunks_of_few_rows_change_nothing,
+    searches_too_long_for_an_adapter_are_refused,
+    searches_too_large_for_a_workgroup_are_refused,
+);
+
+mod norms {
+    use super::{kernel_suite, rows_of_any_norm_are_encoded_alike};
+    kernel_suite!(rows_of_any_norm_are_encoded_alike);
+}
+
+mod best {
+    use super::{engine_suite, the_best_stream_there_is_is_found};
+    engine_suite!(the_best_stream_there_is_is_found);
+}
+
+const fn trellis(states: usize) -> Coding {
+    Coding::Trellis { states }
+}
+
+/// Streams of the same rows from two engines. Sums are rounded otherwise, so a near tie may fall
+/// otherwise; then both are as good.
+pub fn assert_equally_good(model: &Model, rows: &[f32], found: &Codes, label: &str) {
+    let on_cpu = codec(&cpu(), model);
+    let expected = on_cpu.encode_flat(rows).unwrap();
+    assert_eq!(found.scales().len(), expected.scales().len(), "{label}");
+    for (scale, expected) in found.scales().iter().zip(expected.scales()) {
+        let error = f64::from((scale - expected).abs());
+        assert!(error <= RTOL * f64::from(*expected), "{label}: scale {scale} for {expected}");
+    }
+    let dim = model.config().dim;
+    let bytes = expected.as_bytes().len() / expected.rows();
+    let streams = |codes: &Codes| -> Vec<Vec<u8>> {
+        codes.as_bytes().chunks(bytes).map(<[u8]>::to_vec).collect()
+    };
+    let pairs = streams(found).into_iter().zip(streams(&expected));
+    let others = pairs.filter(|(found, expected)| found != expected).count();
+    assert!(others <= 1 + expected.rows() / 100, "{label}: {others} of {} rows", expected.rows());
+    let error = |codes: &Codes| -> Vec<f64> {
+        let decoded = on_cpu.decode_flat(codes).unwrap();
+        let pairs = rows.chunks(dim).zip(decoded.chunks(dim));
+        let squares = |(a, b): (&[f32], &[f32])| {
+            a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>()
+        };
+        pairs.map(squares).collect()
+    };
+    let energies = rows.chunks(dim).map(|r| r.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>());
+    let errors = error(found).into_iter().zip(error(&expected)).zip(energies);
+    for (row, ((found, expected), energy)) in errors.enumerate() {
+        let bound = 1e-3 * expected + 1e-8 * energy;
+        assert!((found - expected).abs() <= bound, "{label} row {row}: {found} for {expected}");
+    }
+}
+
+fn engines_find_equally_good_streams(engine: &CodecOptions) {
+    use RowScale::{Fixed, Kept};
+    for (dim, bytes, coding, scale, count) in [
+        (1, 1, Coding::Scalar, Fixed, 1),
+        (1, 1, trellis(2), Fixed, 1),
+        (1, 1, trellis(256), Fixed, 300),
+        (3, 3, Coding::Scalar, Fixed, 65),
+        (2, 6, trellis(4), Kept, 100),
+        (5, 5, trellis(4096), Fixed, 33),
+        (13, 4, trellis(8), Fixed, 1000),
+        (13, 13, trellis(32), Kept, 257),
+        (24, 28, trellis(256), Kept, 100),
+        (31, 7, trellis(64), Fixed, 500),
+        (40, 17, Coding::Scalar, Kept, 3000),
+        (47, 11, trellis(128), Fixed, 129),
+        (67, 33, trellis(256), Fixed, 1000),
+        (67, 37, trellis(512), Kept, 100),
+        (53, 23, trellis(1024), Fixed, 100),
+        (53, 9, trellis(2048), Kept, 64),
+        (97, 25, trellis(4096), Fixed, 64),
+        (150, 64, Coding::Scalar, Fixed, 700),
+    ] {
+        let model = fitted(&rows(120, dim, 301), dim, bytes, coding, scale);
+        let label = format!("{dim} in {bytes} bytes, {coding:?}, {scale:?}, {count} rows");
+        let some = rows(count, dim, 302);
+        let found = codec(engine, &model).encode_flat(&some).unwrap();
+        assert_equally_good(&model, &some, &found, &label);
+    }
+}
+
+/// Zero, tiny and huge rows; and those too large, of which both engines say the same.
+fn rows_of_any_norm_are_encoded_alike(engine: &CodecOptions) {
+    let dim = 10;
+    for coding in [Coding::Scalar, trellis(16)] {
+        let model = fitted(&rows(300, dim, 303), dim, 9, coding, RowScale::Kept);
+        let codec = codec(engine, &model);
+        let mut some = rows(200, dim, 304);
+        let factors = [0.0, 1e-42, 1e-37, 1e-20, 1.0, 1e20, 1e37];
+        for (row, factor) in some.chunks_mut(dim).zip(factors.iter().cycle()) {
+            row.iter_mut().for_each(|v| *v *= factor);
+        }
+        let codes = codec.encode_flat(&some).unwrap();
+        assert_eq!(codes.scales()[..2], [0.0, 0.0], "{coding:?}");
+        let decoded = codec.decode_flat(&codes).unwrap();
+        assert!(decoded[..2 * dim].iter().all(|v| *v == 0.0), "{coding:?}");
+        // Their squares overflow, or vanish: in units of their own.
+        let unit: Vec<f32> = some
+            .chunks(dim)
+            .zip(factors.iter().cycle())
+            .flat_map(|(row, f)| row.iter().map(move |v| if *f > 1e-38 { v / f } else { 0.0 }))
+            .collect();
+        let scales: Vec<f32> = codes
+            .scales()
+            .iter()
+            .zip(factors.iter().cycle())
+            .map(|(s, f)| if *f > 1e-38 { s / f } else { 0.0 })
+            .collect();
+        let units = Codes::from_parts(&model, codes.as_bytes().to_vec(), scales).unwrap();
+        assert_equally_good(&model, &unit, &units, &format!("{coding:?}"));
+
+        for scale in [RowScale::Kept, RowScale::Fixed] {
+            let model = fitted(&rows(300, dim, 303), dim, 9, coding, scale);
+            let codec = crate::engines::codec(engine, &model);
+            let mut bad = some.clone();
+            bad[dim * 150..dim * 151].fill(f32::MAX);
+            bad[dim * 170..dim * 171].fill(f32::MAX);
+            for error in
+                [codec.encode_flat(&bad).unwrap_err(), codec.encode_latent(&bad).unwrap_err()]
+            {
+                assert!(matches!(error, Error::Overflow { row: 150 }), "{coding:?}: {error}");
+            }
+            assert_eq!(codec.encode_flat(&some).unwrap(), codec.encode_flat(&some).unwrap());
+        }
+    }
+}
+
+/// Every stream of two bytes is tried.
+fn the_best_stream_there_is_is_found(engine: &CodecOptions) {
+    let dim = 6;
+    for coding in [Coding::Scalar, trellis(8), trellis(16), trellis(256)] {
+        let model = fitted(&rows(500, dim, 305), dim, 2, coding, RowScale::Fixed);
+        assert_eq!(model.config().code_size(), 2, "{coding:?}");
+        let codec = codec(engine, &model);
+        let all: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+        let all = codec.decode_flat(&Codes::from_parts(&model, all, 1.0).unwrap()).unwrap();
+        let some = rows(40, dim, 306);
+        let found = codec.decode_flat(&codec.encode_flat(&some).unwrap()).unwrap();
+        let error =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+        for (row, found) in some.chunks(dim).zip(found.chunks(dim)) {
+            let best = all.chunks(dim).map(|other| error(row, other)).fold(f32::MAX, f32::min);
+            let found = error(row, found);
+            // What no latent holds counts in both.
+            assert!(found <= best * 1.001 + 1e-5, "{coding:?}: {found} over {best}");
+        }
+    }
+}
+
+fn chunks_of_few_rows_change_nothing(engine: &CodecOptions) {
+    let small = limited(engine, |limits| {
+        limits.max_storage_buffer_binding_size = 16 << 10;
+        limits.max_compute_workgroups_per_dimension = 3;
+    });
+    for (coding, scale) in [
+        (Coding::Scalar, RowScale::Kept),
+        (trellis(16), RowScale::Fixed),
+        (trellis(256), RowScale::Kept),
+    ] {
+        let model = fitted(&rows(300, 13, 307), 13, 11, coding, scale);
+        let some = rows(1001, 13, 308);
+        let found = codec(&small, &model).encode_flat(&some).unwrap();
+        assert_eq!(found, codec(engine, &model).encode_flat(&some).unwrap(), "{coding:?}");
+        assert_equally_good(&model, &some, &found, &format!("{coding:?} {scale:?}"));
+        let latents = codec(&small, &model).encode_latent(&some).unwrap();
+        assert_eq!(latents, codec(engine, &model).encode_latent(&some).unwrap(), "{coding:?}");
+    }
+}
+
+/// 4,096 costs take 16 KiB.
+fn searches_too_large_for_a_workgroup_are_refused(engine: &CodecOptions) {
+    let small = limited(engine, |limits| limits.max_compute_workgroup_storage_size = 8 << 10);
+    let train = rows(50, 2, 311);
+    let model = fitted(&train, 2, 2, trellis(4096), RowScale::Fixed);
+    let error = Codec::with_options(model, small.clone()).unwrap_err();
+    assert!(matches!(error, Error::Limit { required: 16384, available: 8192, .. }), "{error}");
+    let model = fitted(&train, 2, 2, trellis(2048), RowScale::Fixed);
+    let found = codec(&small, &model).encode_flat(&train).unwrap();
+    assert_equally_good(&model, &train, &found, "2048 states");
+}
+
+/// As with long products: software adapters end loops after 65,535 iterations, and 256 states of
+/// eight bits a latent take 272 each.
+fn searches_too_long_for_an_adapter_are_refused(engine: &CodecOptions) {
+    let Engine::Gpu(gpu) = &engine.engine else { panic!("{engine:?} is no GPU") };
+    let software = gpu.adapter_info().device_type == DeviceType::Cpu;
+    for (dim, long) in [(230, false), (242, true)] {
+        let model = fitted(&rows(600, dim, 309), dim, dim, trellis(256), RowScale::Fixed);
+        assert_eq!(model.widths().unwrap(), vec![8; dim]);
+        match Codec::with_options(model.clone(), engine.clone()) {
+            Err(error) => {
+                assert!(software && long, "{dim}: {error}");
+                assert!(matches!(error, Error::Limit { what: "loop iterations", .. }), "{error}");
+            }
+            Ok(codec) => {
+                assert!(!(software && long), "{dim}");
+                let some = rows(20, dim, 310);
+                let found = codec.encode_flat(&some).unwrap();
+                assert_equally_good(&model, &some, &found, &format!("{dim}"));
+            }
+        }
+    }
+}
