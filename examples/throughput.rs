@@ -5,12 +5,15 @@
 mod link;
 
 use std::any::Any;
+use std::fs::File;
 use std::hint::black_box;
+use std::io::BufReader;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
 use serde_json::{Map, Value, json};
-use vecodec::{Codec, CodecOptions, Engine, Gpu, Model, ModelConfig};
+use vecodec::{Codec, CodecOptions, Coding, Engine, Gpu, Model, ModelConfig};
 
 #[derive(Parser)]
 struct Args {
@@ -23,13 +26,21 @@ struct Args {
     dim: usize,
     #[arg(long, default_value_t = 128)]
     latent: usize,
+    /// A budget of bytes a row instead of latents: fitted to the data, whose rows are repeated.
+    #[arg(long, requires = "data")]
+    bytes: Option<usize>,
+    #[arg(long, default_value_t = 256)]
+    states: usize,
+    /// Rows as a .npy file; made up, unless it is given.
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// Calls of each verb, after two that are not counted; the median counts.
     #[arg(long, default_value_t = 7)]
     runs: usize,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Args { engine, rows, dim, latent, runs } = Args::parse();
+    let Args { engine, rows, dim, latent, bytes, states, data, runs } = Args::parse();
     let engine = match engine.as_str() {
         "auto" => Engine::Auto,
         "cpu" => Engine::Cpu,
@@ -37,11 +48,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         other => return Err(format!("no engine {other:?}: auto, gpu or cpu").into()),
     };
     let gpu = if let Engine::Gpu(gpu) = &engine { Some(gpu.clone()) } else { None };
-    let model = Model::random(ModelConfig::new(dim, latent), 1)?;
+    let (dim, values) = match data {
+        Some(path) => {
+            let file = npyz::NpyFile::new(BufReader::new(File::open(path)?))?;
+            (file.shape()[1] as usize, file.into_vec::<f32>()?)
+        }
+        None => {
+            let value = |i: usize| ((i as u64 * 2_654_435_761) % 2003) as f32 / 1001.0 - 1.0;
+            (dim, (0..rows * dim).map(value).collect())
+        }
+    };
+    let model = match bytes {
+        Some(bytes) => {
+            let config = ModelConfig::new(dim, dim).with_bytes(bytes);
+            Model::fit(&values, config.with_coding(Coding::Trellis { states }))?
+        }
+        None => Model::random(ModelConfig::new(dim, latent), 1)?,
+    };
+    let latent = model.config().latent_dim;
     let codec = Codec::with_options(model, CodecOptions { engine, ..Default::default() })?;
 
-    let value = |i: usize| ((i as u64 * 2_654_435_761) % 2003) as f32 / 1001.0 - 1.0;
-    let flat: Vec<f32> = (0..rows * dim).map(value).collect();
+    let flat: Vec<f32> = values.iter().copied().cycle().take(rows * dim).collect();
     let nested: Vec<&[f32]> = flat.chunks(dim).collect();
     let codes = codec.encode_flat(&flat)?;
     let mut out = vec![0.0; rows * dim];
@@ -49,6 +76,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut report = Map::new();
     report.insert("engine".into(), json!(codec.engine().to_string()));
     report.insert("rows".into(), json!(rows));
+    report.insert("latent".into(), json!(latent));
     // A result is dropped after its call was timed.
     let mut measure = |name: &str, work: &mut dyn FnMut() -> Box<dyn Any>| {
         let mut seconds: Vec<f64> = (0..runs + 2)

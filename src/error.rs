@@ -121,14 +121,6 @@ pub enum Error {
         /// What would be valid.
         remedy: &'static str,
     },
-    /// Weights too large for f16.
-    #[error("{what} holds {value}, which is beyond the range of f16: use Precision::F32")]
-    HalfRange {
-        /// The tensor.
-        what: &'static str,
-        /// The value.
-        value: f32,
-    },
     /// A layout of bits that no code can have.
     #[error("the model's bit plan has {found} {what}, and at most or exactly {expected} are valid")]
     BitPlan {

@@ -9,6 +9,8 @@
 override INPUTS4: u32;
 override OUTPUTS4: u32;
 override OUTPUTS: u32;
+// What the weights were multiplied with, a power of two, is divided out of the sums by this.
+override UNIT: f32;
 
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> padded: array<vec4<f32>>;
@@ -44,5 +46,5 @@ fn store_ragged(row: u32, o4: u32, values: vec4<f32>) {
 // Finishing reads memory, and no read passes a write: sums are finished before any is stored. Rows
 // and outputs beyond the last repeat it, and are not stored.
 fn finished(row: u32, o4: u32, sum: vec4<f32>) -> vec4<f32> {
-    return finish(min(row, params.rows - 1u), min(o4, OUTPUTS4 - 1u), sum);
+    return finish(min(row, params.rows - 1u), min(o4, OUTPUTS4 - 1u), UNIT * sum);
 }

@@ -54,7 +54,8 @@ pub struct EngineInfo {
     /// Whether shaders write results straight into memory the host maps, without a copy behind
     /// them.
     pub direct_readback: bool,
-    /// Whether matrix products run on the adapter's matrix units.
+    /// Whether kernels use the adapter's matrix units: with [`Precision::F16`] all of them, with
+    /// [`Precision::F32`] the decoding of 8-bit codes.
     pub matrix_units: bool,
     /// Threads that share the CPU's part of the work.
     pub threads: usize,
@@ -96,7 +97,7 @@ impl EngineInfo {
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             software: gpu.caps().software,
             direct_readback: gpu.caps().direct_readback,
-            matrix_units: gpu.caps().on_matrix_units(kernels).is_some(),
+            matrix_units: gpu.caps().has_matrix_units() && kernels.shape.is_none(),
             threads: cpu::threads(),
             fallback: None,
         }

@@ -62,7 +62,7 @@ pub enum Precision {
 }
 
 /// Workgroup memory of a tile on matrix units of 16 x 16.
-pub(super) const MATRIX_TILE_BYTES: u32 = 20 << 10;
+pub(super) const MATRIX_TILE_BYTES: u32 = 25 << 10;
 
 /// A workgroup's part of a product: threads, blocks of 4 rows x 4 outputs a thread, and vec4s of
 /// inputs a step (the overrides of `shaders/shared/tiled.wgsl`).
@@ -101,6 +101,10 @@ impl Caps {
             },
             slots: 3,
         }
+    }
+
+    pub(crate) fn has_matrix_units(&self) -> bool {
+        self.matrix.is_some()
     }
 
     /// Rows and columns of the matrix units that these kernels run on, if on any.

@@ -1,5 +1,6 @@
 //! Matrix products with a layer's weights: how they are walked, and the kernels that do it.
 
+use half::f16;
 use wgpu::Buffer;
 
 use super::caps::{Caps, Kernels, Precision, Shape, Tile, tile};
@@ -25,9 +26,11 @@ pub(super) enum Walk {
         tile: Tile,
         half: bool,
     },
-    /// On matrix units of so many rows and columns, with weights of f16.
+    /// On matrix units of so many rows and columns, with weights of f16; `split`: and what rounding
+    /// them left, in a second product.
     Matrix {
         side: u32,
+        split: bool,
     },
 }
 
@@ -36,9 +39,24 @@ impl Walk {
     pub(super) fn new(caps: &Caps, kernels: Kernels, outputs: usize) -> Self {
         let half = kernels.precision == Precision::F16;
         match (caps.on_matrix_units(kernels), kernels.shape.unwrap_or(caps.shape)) {
-            (Some(side), _) => Self::Matrix { side },
+            (Some(side), _) => Self::Matrix { side, split: false },
             (None, Shape::Registers) => Self::Registers { half },
             (None, Shape::Tiled) => Self::Tiled { tile: tile(outputs), half },
+        }
+    }
+
+    /// The one for a product of codes, which are exact in f16: with weights split in two, matrix units
+    /// are as good as f32, and faster.
+    pub(super) fn of_codes(caps: &Caps, kernels: Kernels, [inputs, outputs]: [usize; 2]) -> Self {
+        // Every sixteen inputs are one more rounding of the sum, and always downwards.
+        const MOST_INPUTS: usize = 1024;
+        match (caps.matrix, kernels) {
+            (Some(side), Kernels { shape: None, precision: Precision::F32 })
+                if inputs <= MOST_INPUTS =>
+            {
+                Self::Matrix { side, split: true }
+            }
+            _ => Self::new(caps, kernels, outputs),
         }
     }
 
@@ -49,7 +67,7 @@ impl Walk {
             Self::Tiled { tile: Tile { across, down, rows4, columns4, .. }, .. } => {
                 Some((4 * down * rows4, across * columns4))
             }
-            Self::Matrix { side } => Some((4 * side, 2 * side)),
+            Self::Matrix { side, .. } => Some((4 * side, 2 * side)),
         }
     }
 
@@ -75,7 +93,8 @@ impl Walk {
                 // A step's own, its inputs', and at most as many that fill the tiles.
                 inputs4.div_ceil(step4.into()) * (1 + 8 * u64::from(step4))
             }
-            Self::Matrix { side } => inputs4.div_ceil(u64::from(side) / 2) * 32,
+            // Where there are matrix units, loops are not limited.
+            Self::Matrix { .. } => inputs4,
         }
     }
 
@@ -94,7 +113,9 @@ impl Walk {
             ]
             .map(|(name, value)| (name, value.into()))
             .into(),
-            Self::Matrix { .. } => vec![("INPUTS8", inputs.div_ceil(8) as f64)],
+            Self::Matrix { split, .. } => {
+                vec![("INPUTS8", inputs.div_ceil(8) as f64), ("SPLIT", f64::from(u8::from(split)))]
+            }
         }
     }
 }
@@ -107,6 +128,8 @@ pub(super) struct Layer {
     outputs: usize,
     relu: bool,
     walk: Walk,
+    /// What the sums are multiplied with.
+    unit: f32,
 }
 
 impl Layer {
@@ -130,25 +153,39 @@ impl Layer {
                 values[input * strides[0] + output * strides[1]] = *value;
             }
         }
-        let weights = match walk {
-            Walk::Registers { half: false } | Walk::Tiled { half: false, .. } => values,
-            _ => halves(label, &values)?,
+        let (weights, unit) = match walk {
+            Walk::Registers { half: false } | Walk::Tiled { half: false, .. } => (values, 1.0),
+            Walk::Matrix { split: true, .. } => halves(values, true),
+            _ => halves(values, false),
         };
         let mut values = bias.map_or(vec![0.0; outputs], <[f32]>::to_vec);
         values.resize(padded(outputs), 0.0);
         let weights = resident(gpu, label, &weights)?;
-        Ok(Self { weights, bias: resident(gpu, bias_label, &values)?, inputs, outputs, relu, walk })
+        let bias = resident(gpu, bias_label, &values)?;
+        Ok(Self { weights, bias, inputs, outputs, relu, walk, unit })
     }
 }
 
-/// Pairs of f16 in the place of one f32.
-fn halves(what: &'static str, values: &[f32]) -> Result<Vec<f32>> {
-    if let Some(value) = values.iter().copied().find(|v| v.abs() > half::f16::MAX.to_f32()) {
-        return Err(Error::HalfRange { what, value });
+/// Pairs of f16 in the place of one f32, and what to multiply sums with; if `split`, what rounding
+/// has left follows them. The largest is brought near 2^14 by a power of two, so that the small ones
+/// and the rests stay clear of the smallest f16.
+fn halves(mut values: Vec<f32>, split: bool) -> (Vec<f32>, f32) {
+    let largest = values.iter().fold(0.0, |most: f32, value| most.max(value.abs()));
+    let exponent = if largest > 0.0 { 13 - largest.log2().floor() as i32 } else { 0 };
+    // The unit must be a normal number, too.
+    let exponent = exponent.clamp(-120, 120);
+    values.iter_mut().for_each(|value| *value *= 2f32.powi(exponent));
+    let pairs = |values: &[f32]| -> Vec<f32> {
+        let bits = |value: f32| u32::from(f16::from_f32(value).to_bits());
+        let pair = |pair: &[f32]| f32::from_bits(bits(pair[0]) | bits(pair[1]) << 16);
+        values.chunks_exact(2).map(pair).collect()
+    };
+    let mut found = pairs(&values);
+    if split {
+        values.iter_mut().for_each(|value| *value -= f16::from_f32(*value).to_f32());
+        found.extend(pairs(&values));
     }
-    let bits = |value: f32| u32::from(half::f16::from_f32(value).to_bits());
-    let pair = |pair: &[f32]| f32::from_bits(bits(pair[0]) | bits(pair[1]) << 16);
-    Ok(values.chunks_exact(2).map(pair).collect())
+    (found, 2f32.powi(-exponent))
 }
 
 /// A matrix product with a layer, and what becomes of it.
@@ -198,8 +235,13 @@ impl Product<'_> {
     fn step(&self, gpu: &Gpu, factor: Factor, inputs: &[Binding]) -> Result<Step> {
         let Self { layer, store, output } = self;
         check_iterations(gpu, layer.walk.iterations(layer.inputs))?;
-        let variant =
-            product(factor, layer.walk, [layer.inputs, layer.outputs], layer.relu, *store);
+        let variant = product(
+            factor,
+            layer.walk,
+            [layer.inputs, layer.outputs],
+            (layer.relu, layer.unit),
+            *store,
+        );
         let mut bindings = vec![Binding::Params];
         bindings.extend([&layer.weights, &layer.bias].map(|b| Binding::Resident(b.clone())));
         bindings.extend([inputs[0].clone(), output.clone()]);
@@ -236,13 +278,14 @@ pub(super) fn product(
     factor: Factor,
     walk: Walk,
     [from, to]: [usize; 2],
-    relu: bool,
+    (relu, unit): (bool, f32),
     store: Store,
 ) -> Variant {
     let mut constants = vec![
         ("INPUTS4", (padded(from) / 4) as f64),
         ("OUTPUTS4", (padded(to) / 4) as f64),
         ("OUTPUTS", to as f64),
+        ("UNIT", unit.into()),
     ];
     constants.extend(walk.constants(from));
     match factor {
@@ -291,7 +334,7 @@ macro_rules! walked {
                 $label: "shared/params", "shared/weights_half", "shared/product", "shared/tiled",
                 $($file),+
             ),
-            Walk::Matrix { side: 8 } => source!(
+            Walk::Matrix { side: 8, .. } => source!(
                 $label: "shared/matrix8", "shared/params", "shared/product", "shared/matrix",
                 $($file),+
             ),

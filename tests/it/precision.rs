@@ -1,7 +1,7 @@
 //! `Precision::F16`: on matrix units where the adapter has them, with weights of f16 elsewhere.
 //! Every value is held to what rounding both factors of every term to 11 bits can do to it.
 
-use vecodec::{Codec, CodecOptions, Error, Model, ModelConfig, Precision, Weights};
+use vecodec::{CodecOptions, Model, ModelConfig, Precision, Weights};
 
 use crate::data::{Case, Random};
 use crate::engines::{codec, gpu_suite};
@@ -103,17 +103,26 @@ fn near(found: &[f32], expected: &[f32]) {
     assert!(norm > 0.0 && error <= norm / 1024.0, "{error} of {norm}");
 }
 
-mod beyond {
-    use super::{gpu_suite, large_weights_are_refused};
-    gpu_suite!(gpu_half: large_weights_are_refused);
+mod weights {
+    use super::{gpu_suite, weights_of_any_size_are_taken};
+    gpu_suite!(gpu: weights_of_any_size_are_taken);
+    gpu_suite!(gpu_half: weights_of_any_size_are_taken);
 }
 
-fn large_weights_are_refused(engine: &CodecOptions) {
-    let weights =
-        Weights { encoder: vec![1.0; 4], decoder: vec![1e5, 1.0, 1.0, 1.0], ..Weights::default() };
-    let model = Model::from_weights(ModelConfig::new(4, 1), weights).unwrap();
-    let error = Codec::with_options(model.clone(), engine.clone()).unwrap_err();
-    assert!(matches!(error, Error::HalfRange { value: 1e5, .. }), "{error}");
-    let exact = CodecOptions { precision: Precision::F32, ..engine.clone() };
-    Codec::with_options(model, exact).unwrap();
+/// Also those beyond the range of f16, and far below it.
+fn weights_of_any_size_are_taken(engine: &CodecOptions) {
+    for size in [1e-30f32, 1e-6, 1.0, 1e5, 1e30] {
+        let mut random = Random::new(9);
+        let encoder = random.normals(16 * 40, 1.0 / 6.0);
+        let decoder: Vec<f32> = random.normals(40 * 16, 0.2).iter().map(|w| w * size).collect();
+        let weights = Weights { encoder, decoder, ..Weights::default() };
+        let model = Model::from_weights(ModelConfig::new(40, 16), weights).unwrap();
+        let codec = codec(engine, &model);
+        let codes = codec.encode_flat(&random.normals(70 * 40, 1.0)).unwrap();
+        let expected = oracle::decode(&model, &codes);
+        let unit = |value: f64| (value / f64::from(size)) as f32;
+        let found: Vec<f32> =
+            codec.decode_flat(&codes).unwrap().iter().map(|v| unit(f64::from(*v))).collect();
+        near(&found, &expected.iter().map(|v| unit(*v)).collect::<Vec<f32>>());
+    }
 }

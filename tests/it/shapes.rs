@@ -15,6 +15,13 @@ kernel_suite!(
     every_small_size_decodes_every_code,
 );
 
+/// With the kernels that the adapter is given: on matrix units, where it has them.
+mod chosen {
+    use super::decoding_agrees_with_the_oracle;
+    use crate::engines::gpu_suite;
+    gpu_suite!(gpu: decoding_agrees_with_the_oracle);
+}
+
 const fn case(dim: usize, latent: usize, rows: usize, letters: &'static str) -> Case {
     Case { dim, latent, rows, letters }
 }

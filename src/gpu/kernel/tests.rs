@@ -18,7 +18,10 @@ use crate::gpu::streams::{SCALAR, Search, TRELLIS, unit_rows};
 use crate::stream::{BitPlan, Window};
 
 fn walks() -> Vec<Walk> {
-    let mut walks = vec![Walk::Matrix { side: 16 }, Walk::Matrix { side: 8 }];
+    let mut walks = vec![];
+    for (side, split) in [(16, false), (16, true), (8, false), (8, true)] {
+        walks.push(Walk::Matrix { side, split });
+    }
     for half in [false, true] {
         walks.push(Walk::Registers { half });
         for outputs in [128, 768] {
@@ -50,10 +53,10 @@ fn variants() -> Vec<Variant> {
                 for (relu, store) in
                     [(false, Store::Tight), (true, Store::Padded), (false, Store::Half)]
                 {
-                    variants.push(product(factor, walk, layer, relu, store));
+                    variants.push(product(factor, walk, layer, (relu, 1.0), store));
                 }
                 if matches!(factor, Factor::Values) && walk.holds(layer[1]) {
-                    variants.push(product(factor, walk, layer, true, Store::Codes));
+                    variants.push(product(factor, walk, layer, (true, 0.5), Store::Codes));
                 }
             }
         }
@@ -203,7 +206,7 @@ fn params_lie_alike_in_rust_and_wgsl() {
 #[test]
 fn the_hosts_grids_match_the_kernels_tiles() {
     let constant = |walk: Walk, name: &str| {
-        let variant = product(Factor::Codes, walk, [128, 768], false, Store::Tight);
+        let variant = product(Factor::Codes, walk, [128, 768], (false, 1.0), Store::Tight);
         let (module, _) = parsed(variant.source);
         let (_, constant) =
             module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name)).unwrap();
@@ -217,7 +220,7 @@ fn the_hosts_grids_match_the_kernels_tiles() {
             Walk::Registers { .. } => assert_eq!(constant(walk, "ROWS"), REGISTER_ROWS),
             // Its sizes are overrides.
             Walk::Tiled { .. } => {}
-            Walk::Matrix { side } => {
+            Walk::Matrix { side, .. } => {
                 assert_eq!(constant(walk, "SIDE"), side);
                 assert_eq!(constant(walk, "ROWS"), walk.tile().unwrap().0);
                 assert_eq!(constant(walk, "WIDE4"), walk.tile().unwrap().1);
@@ -267,7 +270,7 @@ fn workgroups_stay_within_the_limits_of_their_adapters() {
             if store == Store::Codes && !walk.holds(64) {
                 continue;
             }
-            fits(&product(factor, walk, [64, 64], false, store), memory);
+            fits(&product(factor, walk, [64, 64], (false, 1.0), store), memory);
         }
     }
     // A search runs on every device.
