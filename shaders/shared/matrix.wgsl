@@ -2,8 +2,7 @@
 // of ROWS rows x COLUMNS outputs, a subgroup 2 x 4 matrices of it, and walks the inputs in steps of
 // STEP. The sums pass through workgroup memory, since what lies where in a matrix is the driver's
 // choice; two matrices of a subgroup at a time, so that the memory is little and workgroups are many.
-// Weights [4 * OUTPUTS4, 8 * INPUTS8] as f16, padded with zeros; if SPLIT, what rounding them left
-// follows in the same form. Of inputs that are exact in f16 the sums are then as good as in f32.
+// Weights [4 * OUTPUTS4, 8 * INPUTS8] as f16, padded with zeros.
 
 const THREADS: u32 = 128u;
 // Of every adapter with such units.
@@ -23,7 +22,6 @@ const STRIP4: u32 = SIDE / 2u;
 const AT_ONCE: u32 = SUBGROUP / STRIP4;
 // INPUTS4 / 2, rounded up.
 override INPUTS8: u32;
-override SPLIT: bool;
 
 // Eight values, 16 bytes.
 struct Octet {
@@ -39,13 +37,12 @@ struct Fetched {
     x1: Raw,
     w0: Octet,
     w1: Octet,
-    rest0: Octet,
-    rest1: Octet,
 }
 
 // Rows and outputs beyond the last repeat it, and are not stored.
-fn weight_place(group: vec2<u32>, item: u32, at8: u32) -> u32 {
-    return min(group.x * COLUMNS + item / STEP8, 4u * OUTPUTS4 - 1u) * INPUTS8 + at8;
+fn fetch_weights(group: vec2<u32>, item: u32, at8: u32) -> Octet {
+    let output = min(group.x * COLUMNS + item / STEP8, 4u * OUTPUTS4 - 1u);
+    return weights[output * INPUTS8 + at8];
 }
 
 fn fetch_step(group: vec2<u32>, thread: u32, step8: u32) -> Fetched {
@@ -54,14 +51,8 @@ fn fetch_step(group: vec2<u32>, thread: u32, step8: u32) -> Fetched {
     let row = min(group.y * ROWS + thread / STEP8, params.rows - 1u);
     fetched.x0 = fetch(row, 2u * at8);
     fetched.x1 = fetch(row, min(2u * at8 + 1u, INPUTS4 - 1u));
-    let place0 = weight_place(group, thread, at8);
-    let place1 = weight_place(group, thread + THREADS, at8);
-    fetched.w0 = weights[place0];
-    fetched.w1 = weights[place1];
-    if SPLIT {
-        fetched.rest0 = weights[4u * OUTPUTS4 * INPUTS8 + place0];
-        fetched.rest1 = weights[4u * OUTPUTS4 * INPUTS8 + place1];
-    }
+    fetched.w0 = fetch_weights(group, thread, at8);
+    fetched.w1 = fetch_weights(group, thread + THREADS, at8);
     return fetched;
 }
 
@@ -76,13 +67,8 @@ fn octet(i4: u32, first: Raw, second: Raw) -> Octet {
 fn put_step(thread: u32, step8: u32, fetched: Fetched) {
     let to = (thread / STEP8) * STRIDE + 8u * (thread % STEP8);
     put_x(to, octet(2u * (step8 + thread % STEP8), fetched.x0, fetched.x1));
-    let below = to + (THREADS / STEP8) * STRIDE;
     put_w(to, fetched.w0);
-    put_w(below, fetched.w1);
-    if SPLIT {
-        put_rest(to, fetched.rest0);
-        put_rest(below, fetched.rest1);
-    }
+    put_w(to + (THREADS / STEP8) * STRIDE, fetched.w1);
 }
 
 // The sums of a subgroup's two rows of matrices.
@@ -125,20 +111,6 @@ fn product(group: vec2<u32>, thread: u32) -> Sums {
             let w3 = right((column + 3u * SIDE) * STRIDE + i);
             s.s03 = coopMultiplyAdd(x0, w3, s.s03);
             s.s13 = coopMultiplyAdd(x1, w3, s.s13);
-            if SPLIT {
-                let rest0 = rest(column * STRIDE + i);
-                s.s00 = coopMultiplyAdd(x0, rest0, s.s00);
-                s.s10 = coopMultiplyAdd(x1, rest0, s.s10);
-                let rest1 = rest((column + SIDE) * STRIDE + i);
-                s.s01 = coopMultiplyAdd(x0, rest1, s.s01);
-                s.s11 = coopMultiplyAdd(x1, rest1, s.s11);
-                let rest2 = rest((column + 2u * SIDE) * STRIDE + i);
-                s.s02 = coopMultiplyAdd(x0, rest2, s.s02);
-                s.s12 = coopMultiplyAdd(x1, rest2, s.s12);
-                let rest3 = rest((column + 3u * SIDE) * STRIDE + i);
-                s.s03 = coopMultiplyAdd(x0, rest3, s.s03);
-                s.s13 = coopMultiplyAdd(x1, rest3, s.s13);
-            }
         }
         workgroupBarrier();
     }

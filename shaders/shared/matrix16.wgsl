@@ -9,7 +9,6 @@ alias Sum = coop_mat16x16<f32, C>;
 
 var<workgroup> tile_x: array<vec4<f16>, ROWS * STRIDE / 4u>;
 var<workgroup> tile_w: array<vec4<f16>, COLUMNS * STRIDE / 4u>;
-var<workgroup> tile_rest: array<vec4<f16>, COLUMNS * STRIDE / 4u>;
 var<workgroup> tile_sums: array<vec4<f32>, 4u * SIDE * STRIP / 4u>;
 
 fn put_x(at: u32, octet: Octet) {
@@ -22,21 +21,12 @@ fn put_w(at: u32, octet: Octet) {
     tile_w[at / 4u + 1u] = octet.b;
 }
 
-fn put_rest(at: u32, octet: Octet) {
-    tile_rest[at / 4u] = octet.a;
-    tile_rest[at / 4u + 1u] = octet.b;
-}
-
 fn left(at: u32) -> Left {
     return coopLoadT<Left>(&tile_x[at / 4u], STRIDE / 4u);
 }
 
 fn right(at: u32) -> Right {
     return coopLoad<Right>(&tile_w[at / 4u], STRIDE / 4u);
-}
-
-fn rest(at: u32) -> Right {
-    return coopLoad<Right>(&tile_rest[at / 4u], STRIDE / 4u);
 }
 
 fn keep(sum: Sum, at: u32) {

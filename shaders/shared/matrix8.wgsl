@@ -9,7 +9,6 @@ alias Sum = coop_mat8x8<f32, C>;
 
 var<workgroup> tile_x: array<f16, ROWS * STRIDE>;
 var<workgroup> tile_w: array<f16, COLUMNS * STRIDE>;
-var<workgroup> tile_rest: array<f16, COLUMNS * STRIDE>;
 var<workgroup> tile_sums: array<f32, 4u * SIDE * STRIP>;
 
 fn put_x(at: u32, octet: Octet) {
@@ -34,27 +33,12 @@ fn put_w(at: u32, octet: Octet) {
     tile_w[at + 7u] = octet.b.w;
 }
 
-fn put_rest(at: u32, octet: Octet) {
-    tile_rest[at] = octet.a.x;
-    tile_rest[at + 1u] = octet.a.y;
-    tile_rest[at + 2u] = octet.a.z;
-    tile_rest[at + 3u] = octet.a.w;
-    tile_rest[at + 4u] = octet.b.x;
-    tile_rest[at + 5u] = octet.b.y;
-    tile_rest[at + 6u] = octet.b.z;
-    tile_rest[at + 7u] = octet.b.w;
-}
-
 fn left(at: u32) -> Left {
     return coopLoadT<Left>(&tile_x[at], STRIDE);
 }
 
 fn right(at: u32) -> Right {
     return coopLoad<Right>(&tile_w[at], STRIDE);
-}
-
-fn rest(at: u32) -> Right {
-    return coopLoad<Right>(&tile_rest[at], STRIDE);
 }
 
 fn keep(sum: Sum, at: u32) {

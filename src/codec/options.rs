@@ -54,8 +54,7 @@ pub struct EngineInfo {
     /// Whether shaders write results straight into memory the host maps, without a copy behind
     /// them.
     pub direct_readback: bool,
-    /// Whether kernels use the adapter's matrix units: with [`Precision::F16`] all of them, with
-    /// [`Precision::F32`] the decoding of 8-bit codes.
+    /// Whether matrix products run on the adapter's matrix units.
     pub matrix_units: bool,
     /// Threads that share the CPU's part of the work.
     pub threads: usize,
@@ -97,7 +96,7 @@ impl EngineInfo {
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             software: gpu.caps().software,
             direct_readback: gpu.caps().direct_readback,
-            matrix_units: gpu.caps().has_matrix_units() && kernels.shape.is_none(),
+            matrix_units: gpu.caps().on_matrix_units(kernels).is_some(),
             threads: cpu::threads(),
             fallback: None,
         }

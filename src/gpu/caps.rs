@@ -62,7 +62,7 @@ pub enum Precision {
 }
 
 /// Workgroup memory of a tile on matrix units of 16 x 16.
-pub(super) const MATRIX_TILE_BYTES: u32 = 25 << 10;
+pub(super) const MATRIX_TILE_BYTES: u32 = 20 << 10;
 
 /// A workgroup's part of a product: threads, blocks of 4 rows x 4 outputs a thread, and vec4s of
 /// inputs a step (the overrides of `shaders/shared/tiled.wgsl`).
@@ -103,10 +103,6 @@ impl Caps {
         }
     }
 
-    pub(crate) fn has_matrix_units(&self) -> bool {
-        self.matrix.is_some()
-    }
-
     /// Rows and columns of the matrix units that these kernels run on, if on any.
     pub(crate) fn on_matrix_units(&self, kernels: Kernels) -> Option<u32> {
         let asked = kernels.precision == Precision::F16 && kernels.shape.is_none();
@@ -117,8 +113,8 @@ impl Caps {
 /// The tile of a product of so many outputs. Each fits the 16 KiB of workgroup memory and the 256
 /// threads that every device has.
 pub(super) fn tile(outputs: usize) -> Tile {
-    // Measured on a H200, million rows a second at 768 -> 128: a thread's 8 x 4 values decode 184
-    // and its 4 x 8 encode 175; 8 x 8 do 160 and 4 x 4 do 147.
+    // Measured on a H200, million rows a second at 768 -> 128: a thread's 8 x 4 values decode 196,
+    // its 4 x 8 encode 168 and its 8 x 8 decode 176.
     let tall = Tile { across: 16, down: 16, rows4: 2, columns4: 1, step4: 4 };
     match outputs {
         // Wide enough for the whole latent.

@@ -26,11 +26,9 @@ pub(super) enum Walk {
         tile: Tile,
         half: bool,
     },
-    /// On matrix units of so many rows and columns, with weights of f16; `split`: and what rounding
-    /// them left, in a second product.
+    /// On matrix units of so many rows and columns, with weights of f16.
     Matrix {
         side: u32,
-        split: bool,
     },
 }
 
@@ -39,24 +37,9 @@ impl Walk {
     pub(super) fn new(caps: &Caps, kernels: Kernels, outputs: usize) -> Self {
         let half = kernels.precision == Precision::F16;
         match (caps.on_matrix_units(kernels), kernels.shape.unwrap_or(caps.shape)) {
-            (Some(side), _) => Self::Matrix { side, split: false },
+            (Some(side), _) => Self::Matrix { side },
             (None, Shape::Registers) => Self::Registers { half },
             (None, Shape::Tiled) => Self::Tiled { tile: tile(outputs), half },
-        }
-    }
-
-    /// The one for a product of codes, which are exact in f16: with weights split in two, matrix units
-    /// are as good as f32, and faster.
-    pub(super) fn of_codes(caps: &Caps, kernels: Kernels, [inputs, outputs]: [usize; 2]) -> Self {
-        // Every sixteen inputs are one more rounding of the sum, and always downwards.
-        const MOST_INPUTS: usize = 1024;
-        match (caps.matrix, kernels) {
-            (Some(side), Kernels { shape: None, precision: Precision::F32 })
-                if inputs <= MOST_INPUTS =>
-            {
-                Self::Matrix { side, split: true }
-            }
-            _ => Self::new(caps, kernels, outputs),
         }
     }
 
@@ -67,7 +50,7 @@ impl Walk {
             Self::Tiled { tile: Tile { across, down, rows4, columns4, .. }, .. } => {
                 Some((4 * down * rows4, across * columns4))
             }
-            Self::Matrix { side, .. } => Some((4 * side, 2 * side)),
+            Self::Matrix { side } => Some((4 * side, 2 * side)),
         }
     }
 
@@ -113,9 +96,7 @@ impl Walk {
             ]
             .map(|(name, value)| (name, value.into()))
             .into(),
-            Self::Matrix { split, .. } => {
-                vec![("INPUTS8", inputs.div_ceil(8) as f64), ("SPLIT", f64::from(u8::from(split)))]
-            }
+            Self::Matrix { .. } => vec![("INPUTS8", inputs.div_ceil(8) as f64)],
         }
     }
 }
@@ -155,8 +136,7 @@ impl Layer {
         }
         let (weights, unit) = match walk {
             Walk::Registers { half: false } | Walk::Tiled { half: false, .. } => (values, 1.0),
-            Walk::Matrix { split: true, .. } => halves(values, true),
-            _ => halves(values, false),
+            _ => halves(values),
         };
         let mut values = bias.map_or(vec![0.0; outputs], <[f32]>::to_vec);
         values.resize(padded(outputs), 0.0);
@@ -166,26 +146,17 @@ impl Layer {
     }
 }
 
-/// Pairs of f16 in the place of one f32, and what to multiply sums with; if `split`, what rounding
-/// has left follows them. The largest is brought near 2^14 by a power of two, so that the small ones
-/// and the rests stay clear of the smallest f16.
-fn halves(mut values: Vec<f32>, split: bool) -> (Vec<f32>, f32) {
+/// Pairs of f16 in the place of one f32, and what to multiply sums with. The largest is brought near
+/// 2^14 by a power of two, so that the small ones stay clear of the smallest f16.
+fn halves(mut values: Vec<f32>) -> (Vec<f32>, f32) {
     let largest = values.iter().fold(0.0, |most: f32, value| most.max(value.abs()));
     let exponent = if largest > 0.0 { 13 - largest.log2().floor() as i32 } else { 0 };
     // The unit must be a normal number, too.
     let exponent = exponent.clamp(-120, 120);
     values.iter_mut().for_each(|value| *value *= 2f32.powi(exponent));
-    let pairs = |values: &[f32]| -> Vec<f32> {
-        let bits = |value: f32| u32::from(f16::from_f32(value).to_bits());
-        let pair = |pair: &[f32]| f32::from_bits(bits(pair[0]) | bits(pair[1]) << 16);
-        values.chunks_exact(2).map(pair).collect()
-    };
-    let mut found = pairs(&values);
-    if split {
-        values.iter_mut().for_each(|value| *value -= f16::from_f32(*value).to_f32());
-        found.extend(pairs(&values));
-    }
-    (found, 2f32.powi(-exponent))
+    let bits = |value: f32| u32::from(f16::from_f32(value).to_bits());
+    let pair = |pair: &[f32]| f32::from_bits(bits(pair[0]) | bits(pair[1]) << 16);
+    (values.chunks_exact(2).map(pair).collect(), 2f32.powi(-exponent))
 }
 
 /// A matrix product with a layer, and what becomes of it.
@@ -334,7 +305,7 @@ macro_rules! walked {
                 $label: "shared/params", "shared/weights_half", "shared/product", "shared/tiled",
                 $($file),+
             ),
-            Walk::Matrix { side: 8, .. } => source!(
+            Walk::Matrix { side: 8 } => source!(
                 $label: "shared/matrix8", "shared/params", "shared/product", "shared/matrix",
                 $($file),+
             ),

@@ -50,22 +50,8 @@ impl Programs {
             false,
             Walk::new(gpu.caps(), kernels, dim),
         )?;
-        // Codes may be decoded by another walk than latents, over weights that lie otherwise.
-        let codes_walk = Walk::of_codes(gpu.caps(), kernels, [latent_dim, dim]);
-        let code_decoder = match (codes_walk, model.plan()) {
-            (Walk::Matrix { split: true, .. }, None) => Some(Layer::new(
-                gpu,
-                ["vecodec.decoder.codes", "vecodec.decoder.bias"],
-                (&weights.decoder, weights.decoder_bias.as_deref()),
-                [latent_dim, dim],
-                false,
-                codes_walk,
-            )?),
-            _ => None,
-        };
-        let code_decoder = code_decoder.as_ref().unwrap_or(&decoder);
         let latents = |store, output| Product { layer: &encoder, store, output };
-        let rows = |layer, store| Product { layer, store, output: Binding::Output(0) };
+        let rows = |store| Product { layer: &decoder, store, output: Binding::Output(0) };
         let streams = match model.plan() {
             Some(plan) => Some(Streams::new(gpu, plan)?),
             None => None,
@@ -127,19 +113,19 @@ impl Programs {
                 "vecodec.decode",
                 coded.clone(),
                 rows_out,
-                rows(code_decoder, Store::Tight).decode(gpu, streams.as_ref())?,
+                rows(Store::Tight).decode(gpu, streams.as_ref())?,
             ),
             decode_half: one_step(
                 "vecodec.decode_half",
                 coded,
                 4 * rows4 * VALUE_BYTES / 2,
-                rows(code_decoder, Store::Half).decode(gpu, streams.as_ref())?,
+                rows(Store::Half).decode(gpu, streams.as_ref())?,
             ),
             decode_latent: one_step(
                 "vecodec.decode_latent",
                 vec![latents_in],
                 rows_out,
-                rows(&decoder, Store::Tight).project(gpu, &Binding::Input(0))?,
+                rows(Store::Tight).project(gpu, &Binding::Input(0))?,
             ),
         })
     }

@@ -18,10 +18,7 @@ use crate::gpu::streams::{SCALAR, Search, TRELLIS, unit_rows};
 use crate::stream::{BitPlan, Window};
 
 fn walks() -> Vec<Walk> {
-    let mut walks = vec![];
-    for (side, split) in [(16, false), (16, true), (8, false), (8, true)] {
-        walks.push(Walk::Matrix { side, split });
-    }
+    let mut walks = vec![Walk::Matrix { side: 16 }, Walk::Matrix { side: 8 }];
     for half in [false, true] {
         walks.push(Walk::Registers { half });
         for outputs in [128, 768] {
@@ -220,7 +217,7 @@ fn the_hosts_grids_match_the_kernels_tiles() {
             Walk::Registers { .. } => assert_eq!(constant(walk, "ROWS"), REGISTER_ROWS),
             // Its sizes are overrides.
             Walk::Tiled { .. } => {}
-            Walk::Matrix { side, .. } => {
+            Walk::Matrix { side } => {
                 assert_eq!(constant(walk, "SIDE"), side);
                 assert_eq!(constant(walk, "ROWS"), walk.tile().unwrap().0);
                 assert_eq!(constant(walk, "WIDE4"), walk.tile().unwrap().1);
