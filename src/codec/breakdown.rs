@@ -128,7 +128,7 @@ impl GpuEngine {
         fill: impl FnOnce(Vec<WriteOnly<'_, [u8]>>) -> Result<()>,
     ) -> Result<Option<Duration>> {
         let gpu = &self.gpu;
-        let most = program.layout.chunk_rows(&gpu.caps().limits, &[], u64::MAX)?;
+        let most = program.chunk_rows(gpu, u64::MAX)?;
         if rows > most {
             let (required, available) = (rows as u64, most as u64);
             return Err(Error::Limit { what: "rows of one chunk", required, available });

@@ -1,7 +1,7 @@
 //! `Precision::F16`: on matrix units where the adapter has them, with weights of f16 elsewhere.
 //! Every value is held to what rounding both factors of every term to 11 bits can do to it.
 
-use vecodec::{CodecOptions, Model, ModelConfig, Precision, Weights};
+use vecodec::{CodecOptions, Coding, Model, ModelConfig, Precision, Weights};
 
 use crate::data::{Case, Random};
 use crate::engines::{codec, gpu_suite};
@@ -14,7 +14,12 @@ const SMALLEST: f64 = 1.0 / (1u64 << 25) as f64;
 /// Of sums in f32, as for kernels of f32.
 const SUMS: f64 = 1e-5;
 
-gpu_suite!(gpu_half: decoding_errs_by_the_rounding, encoding_errs_by_the_rounding, others_agree);
+gpu_suite!(
+    gpu_half: decoding_errs_by_the_rounding,
+    encoding_errs_by_the_rounding,
+    others_agree,
+    sentences_keep_their_error
+);
 gpu_suite!(gpu_half_registers: decoding_errs_by_the_rounding, encoding_errs_by_the_rounding);
 gpu_suite!(gpu_half_tiled: decoding_errs_by_the_rounding, encoding_errs_by_the_rounding);
 
@@ -101,6 +106,25 @@ fn near(found: &[f32], expected: &[f32]) {
     let errors: Vec<f64> = found.iter().zip(&expected).map(|(f, e)| f64::from(*f) - e).collect();
     let (error, norm) = (oracle::norm(&errors), oracle::norm(&expected));
     assert!(norm > 0.0 && error <= norm / 1024.0, "{error} of {norm}");
+}
+
+/// On real rows, the ones that come with the library: what is lost to f16 is nothing beside what is
+/// lost to the codec.
+fn sentences_keep_their_error(engine: &CodecOptions) {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/wordnet-minilm-384.npy");
+    let rows: Vec<f32> =
+        npyz::NpyFile::new(&std::fs::read(file).unwrap()[..]).unwrap().into_vec().unwrap();
+    let (fitted, others) = rows.split_at(rows.len() / 384 / 2 * 384);
+    let others: Vec<&[f32]> = others.chunks(384).collect();
+    let streams = ModelConfig::new(384, 384).with_bytes(64).with_coding(Coding::Scalar);
+    for config in [ModelConfig::new(384, 64), streams] {
+        let model = Model::fit(fitted, config).unwrap();
+        let half = codec(engine, &model).evaluate(&others).unwrap().1;
+        let exact = CodecOptions { precision: Precision::F32, ..engine.clone() };
+        let exact = codec(&exact, &model).evaluate(&others).unwrap().1;
+        let change = (half.relative_mse / exact.relative_mse - 1.0).abs();
+        assert!(change <= 1e-4, "{} of {}", half.relative_mse, exact.relative_mse);
+    }
 }
 
 mod weights {

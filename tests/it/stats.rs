@@ -16,6 +16,7 @@ gpu_suite!(gpu:
     pools_belong_to_codecs,
     kept_memory_is_bounded,
     parts_of_a_call_add_up_to_no_more_than_it,
+    kernels_take_their_time,
 );
 
 const DIM: usize = 64;
@@ -133,10 +134,24 @@ fn parts_of_a_call_add_up_to_no_more_than_it(engine: &CodecOptions) {
     assert_eq!(codec.stats().bytes_in_use, 0);
 }
 
+fn kernels_take_their_time(engine: &CodecOptions) {
+    let (codec, rows, _) = fixture(engine, 1000);
+    let before = codec.stats();
+    let times = codec.kernel_times(&rows, 3).unwrap().expect("the device has timestamps");
+    let all =
+        [times.encode, times.encode_latent, times.decode, times.decode_f16, times.decode_latent];
+    assert!(all.iter().all(|time| !time.is_zero() && time.as_secs() < 10), "{times:?}");
+    assert_eq!(codec.stats().bytes_in_use, before.bytes_in_use);
+    // What it refuses, it refuses as encoding does.
+    assert!(codec.kernel_times(&rows[1..], 3).is_err());
+    assert!(codec.kernel_times(&[], 3).is_err());
+}
+
 #[test]
 fn cpu_engine_has_no_pool() {
     let (codec, _, codes) = fixture(&cpu(), 1000);
     codec.decode_flat(&codes).unwrap();
     assert_eq!(codec.stats(), Stats::default());
     assert!(codec.decode_breakdown(&codes).unwrap().is_none());
+    assert!(codec.kernel_times(&[1.0; DIM], 1).unwrap().is_none());
 }
