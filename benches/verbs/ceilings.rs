@@ -1,8 +1,11 @@
-//! What the machine allows: copies from memory to memory, and the bare link.
+//! What the machine allows: copies from memory to memory, the bare link, and the CPU's own matrix
+//! product of a decode.
 
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use vecodec::Gpu;
 
@@ -13,7 +16,8 @@ use super::{SHAPES, batches};
 const CHUNK_BYTES: u64 = 48 << 20;
 
 pub fn benches(criterion: &mut Criterion) {
-    let (dim, _) = SHAPES[0];
+    let (dim, latent) = SHAPES[0];
+    let weights = vec![0.5f32; latent * dim];
     let mut group = criterion.benchmark_group("ceiling");
     group
         .sampling_mode(SamplingMode::Flat)
@@ -33,6 +37,20 @@ pub fn benches(criterion: &mut Criterion) {
                 const PIECE: usize = 64 << 10;
                 let pieces = to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE));
                 pieces.for_each(|(to, from)| to.copy_from_slice(from));
+            });
+        });
+        // On all cores, of f32 latents that are there: nothing is dequantised, scaled or biased.
+        let latents = vec![0.5f32; count * latent];
+        group.bench_function(BenchmarkId::new("gemm", count), |b| {
+            b.iter(|| {
+                matmul(
+                    MatMut::from_row_major_slice_mut(&mut to, count, dim),
+                    Accum::Replace,
+                    MatRef::from_row_major_slice(&latents, count, latent),
+                    MatRef::from_row_major_slice(&weights, latent, dim),
+                    1.0,
+                    Par::rayon(0),
+                );
             });
         });
         if let Some(gpu) = &gpu {
