@@ -106,7 +106,7 @@ def bound(test, bytes_):
 
 
 COLOURS = ["#1b6ca8", "#2e933c", "#d1495b", "#8d6a9f", "#c98a1b", "#2a9d9d", "#777", "#aaa", "#a0522d",
-           "#000"]
+           "#5b8c5a", "#000"]
 
 
 def chart(lines, bounds):
