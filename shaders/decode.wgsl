@@ -14,6 +14,13 @@ fn unpack(raw: Raw) -> vec4<f32> {
     return vec4<f32>(unpack4xI8(raw));
 }
 
-fn finish(row: u32, o4: u32, sum: vec4<f32>) -> vec4<f32> {
-    return sum * scales[row * params.scale_stride] + bias[o4];
+// Integers up to 127.
+const EXACT: bool = true;
+
+fn factor(row: u32) -> f32 {
+    return scales[row * params.scale_stride];
+}
+
+fn finish(sum: vec4<f32>, scale: f32, b: vec4<f32>) -> vec4<f32> {
+    return sum * scale + b;
 }

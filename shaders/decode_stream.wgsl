@@ -53,6 +53,12 @@ fn fetch(row: u32, i4: u32) -> Raw {
     return bitcast<vec4<f32>>(latents[2u * i4 + 1u]) * values;
 }
 
-fn finish(row: u32, o4: u32, sum: vec4<f32>) -> vec4<f32> {
-    return (sum + bias[o4]) * scales[row * params.scale_stride];
+const EXACT: bool = false;
+
+fn factor(row: u32) -> f32 {
+    return scales[row * params.scale_stride];
+}
+
+fn finish(sum: vec4<f32>, scale: f32, b: vec4<f32>) -> vec4<f32> {
+    return (sum + b) * scale;
 }

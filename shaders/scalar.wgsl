@@ -19,7 +19,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var i = 0u; i < LATENTS; i++) {
         let latent = plan[i];
         let z = latents[first + i];
-        largest = max(largest, magnitude(z));
+        largest = max(largest, magnitude(vec4<f32>(z)));
         let table = (1u << latent.width) - 2u;
         var code = 0u;
         for (var bit = 1u << (latent.width - 1u); bit > 0u; bit >>= 1u) {

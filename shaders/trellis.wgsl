@@ -51,7 +51,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var i = 0u; i < LATENTS; i++) {
         let latent = plan[i];
         let z = latents[first + i];
-        largest = max(largest, magnitude(z));
+        largest = max(largest, magnitude(vec4<f32>(z)));
         if latent.position / 32u != word {
             decisions[decision_at(row, word, thread)] = held;
             word = latent.position / 32u;

@@ -8,9 +8,6 @@ override WORKGROUP: u32;
 @group(0) @binding(2) var<storage, read_write> units: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> norms: array<f32>;
 
-const SMALLEST_NORMAL: u32 = 0x00800000u;
-const INFINITY: u32 = 0x7f800000u;
-
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = id.x;
@@ -18,12 +15,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let first = row * INPUTS4;
-    // Magnitudes order like their bits.
-    var bits = vec4<u32>();
+    var most = 0u;
     for (var i = 0u; i < INPUTS4; i++) {
-        bits = max(bits, bitcast<vec4<u32>>(x[first + i]) & vec4<u32>(0x7fffffffu));
+        most = max(most, magnitude(x[first + i]));
     }
-    let most = max(max(bits.x, bits.y), max(bits.z, bits.w));
     // A vanishing row stays as it is.
     var norm = 0.0;
     var divisor = 1.0;

@@ -7,32 +7,27 @@ alias Left = coop_mat16x16<f16, A>;
 alias Right = coop_mat16x16<f16, B>;
 alias Sum = coop_mat16x16<f32, C>;
 
-var<workgroup> tile_x: array<vec4<f16>, ROWS * STRIDE / 4u>;
-var<workgroup> tile_w: array<vec4<f16>, COLUMNS * STRIDE / 4u>;
-var<workgroup> tile_sums: array<vec4<f32>, 4u * SIDE * STRIP / 4u>;
+@group(0) @binding(1) var<storage, read> weights: array<vec4<f16>>;
 
-fn put_x(at: u32, octet: Octet) {
-    tile_x[at / 4u] = octet.a;
-    tile_x[at / 4u + 1u] = octet.b;
-}
+var<workgroup> tile_x: array<vec4<f16>, TILES * ROWS * STRIDE / 4u>;
+var<workgroup> tile_sums: array<vec4<f32>, SIDE * STRIP / 4u>;
 
-fn put_w(at: u32, octet: Octet) {
-    tile_w[at / 4u] = octet.a;
-    tile_w[at / 4u + 1u] = octet.b;
+fn put(at: u32, x: vec4<f16>) {
+    tile_x[at / 4u] = x;
 }
 
 fn left(at: u32) -> Left {
     return coopLoadT<Left>(&tile_x[at / 4u], STRIDE / 4u);
 }
 
-fn right(at: u32) -> Right {
-    return coopLoad<Right>(&tile_w[at / 4u], STRIDE / 4u);
+fn right(matrix: u32) -> Right {
+    return coopLoad<Right>(&weights[matrix * SIDE * SIDE / 4u], SIDE / 4u);
 }
 
 fn keep(sum: Sum, at: u32) {
     coopStoreT(sum, &tile_sums[at / 4u], STRIP / 4u);
 }
 
-fn get_sum(at: u32) -> vec4<f32> {
+fn kept(at: u32) -> vec4<f32> {
     return tile_sums[at / 4u];
 }

@@ -7,44 +7,30 @@ alias Left = coop_mat8x8<f16, A>;
 alias Right = coop_mat8x8<f16, B>;
 alias Sum = coop_mat8x8<f32, C>;
 
-var<workgroup> tile_x: array<f16, ROWS * STRIDE>;
-var<workgroup> tile_w: array<f16, COLUMNS * STRIDE>;
-var<workgroup> tile_sums: array<f32, 4u * SIDE * STRIP>;
+@group(0) @binding(1) var<storage, read> weights: array<f16>;
 
-fn put_x(at: u32, octet: Octet) {
-    tile_x[at] = octet.a.x;
-    tile_x[at + 1u] = octet.a.y;
-    tile_x[at + 2u] = octet.a.z;
-    tile_x[at + 3u] = octet.a.w;
-    tile_x[at + 4u] = octet.b.x;
-    tile_x[at + 5u] = octet.b.y;
-    tile_x[at + 6u] = octet.b.z;
-    tile_x[at + 7u] = octet.b.w;
-}
+var<workgroup> tile_x: array<f16, TILES * ROWS * STRIDE>;
+var<workgroup> tile_sums: array<f32, SIDE * STRIP>;
 
-fn put_w(at: u32, octet: Octet) {
-    tile_w[at] = octet.a.x;
-    tile_w[at + 1u] = octet.a.y;
-    tile_w[at + 2u] = octet.a.z;
-    tile_w[at + 3u] = octet.a.w;
-    tile_w[at + 4u] = octet.b.x;
-    tile_w[at + 5u] = octet.b.y;
-    tile_w[at + 6u] = octet.b.z;
-    tile_w[at + 7u] = octet.b.w;
+fn put(at: u32, x: vec4<f16>) {
+    tile_x[at] = x.x;
+    tile_x[at + 1u] = x.y;
+    tile_x[at + 2u] = x.z;
+    tile_x[at + 3u] = x.w;
 }
 
 fn left(at: u32) -> Left {
     return coopLoadT<Left>(&tile_x[at], STRIDE);
 }
 
-fn right(at: u32) -> Right {
-    return coopLoad<Right>(&tile_w[at], STRIDE);
+fn right(matrix: u32) -> Right {
+    return coopLoad<Right>(&weights[matrix * SIDE * SIDE], SIDE);
 }
 
 fn keep(sum: Sum, at: u32) {
     coopStoreT(sum, &tile_sums[at], STRIP);
 }
 
-fn get_sum(at: u32) -> vec4<f32> {
+fn kept(at: u32) -> vec4<f32> {
     return vec4<f32>(tile_sums[at], tile_sums[at + 1u], tile_sums[at + 2u], tile_sums[at + 3u]);
 }

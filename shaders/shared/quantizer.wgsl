@@ -1,17 +1,9 @@
 // A latent's scale and codes: scale = max|z| / 127, code = round_half_even(z / scale).
 
-const SMALLEST_NORMAL: f32 = 1.1754943508222875e-38;
-
-// Magnitudes order like their bits, and NaN sorts above infinity.
-fn magnitude(z: vec4<f32>) -> u32 {
-    let bits = bitcast<vec4<u32>>(z) & vec4<u32>(0x7fffffffu);
-    return max(max(bits.x, bits.y), max(bits.z, bits.w));
-}
-
 // Of the largest magnitude; a vanishing latent counts as zero.
 fn scale_of(largest: u32) -> f32 {
     let scale = bitcast<f32>(largest) / 127.0;
-    return select(scale, 0.0, scale < SMALLEST_NORMAL);
+    return select(scale, 0.0, bitcast<u32>(scale) < SMALLEST_NORMAL);
 }
 
 // Four codes; zeros where the scale is.

@@ -32,32 +32,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     var sums = product(row, o4);
     for (var r = 0u; r < ROWS; r++) {
-        store_padded(row + r, o4, finished(row + r, o4, sums[r]));
-    }
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn main_ragged(@builtin(global_invocation_id) id: vec3<u32>) {
-    let o4 = id.x % OUTPUTS4;
-    let row = id.x / OUTPUTS4 * ROWS;
-    if row >= params.rows {
-        return;
-    }
-    var sums = product(row, o4);
-    for (var r = 0u; r < ROWS; r++) {
-        store_ragged(row + r, o4, finished(row + r, o4, sums[r]));
-    }
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn main_half(@builtin(global_invocation_id) id: vec3<u32>) {
-    let o4 = id.x % OUTPUTS4;
-    let row = id.x / OUTPUTS4 * ROWS;
-    if row >= params.rows {
-        return;
-    }
-    var sums = product(row, o4);
-    for (var r = 0u; r < ROWS; r++) {
-        store_half(row + r, o4, finished(row + r, o4, sums[r]));
+        store(row + r, o4, finished(row + r, o4, sums[r]));
     }
 }

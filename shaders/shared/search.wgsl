@@ -24,15 +24,9 @@ struct Latent {
 @group(0) @binding(5) var<storage, read_write> codes: array<u32>;
 
 const ONE: u32 = 0x3f800000u;
-const INFINITY: u32 = 0x7f800000u;
 
 fn first_latent(row: u32) -> u32 {
     return row * ((LATENTS + 3u) / 4u * 4u);
-}
-
-// Bits of the magnitude. They order like magnitudes, and NaN sorts above infinity.
-fn magnitude(z: f32) -> u32 {
-    return bitcast<u32>(z) & 0x7fffffffu;
 }
 
 // `largest` is the largest magnitude of the row's latents. One that is not finite must show.

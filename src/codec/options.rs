@@ -54,7 +54,8 @@ pub struct EngineInfo {
     /// Whether shaders write results straight into memory the host maps, without a copy behind
     /// them.
     pub direct_readback: bool,
-    /// Whether matrix products run on the adapter's matrix units.
+    /// Whether matrix products run on the adapter's matrix units; with [`Precision::F32`], those of up
+    /// to 2,048 inputs.
     pub matrix_units: bool,
     /// Threads that share the CPU's part of the work.
     pub threads: usize,

@@ -65,9 +65,10 @@ impl Gpu {
         let wanted = Features::MAPPABLE_PRIMARY_BUFFERS
             | Features::TIMESTAMP_QUERY
             | Features::SHADER_F16
+            | Features::SUBGROUP
             | Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
-        // SAFETY: of the experimental features only cooperative matrices are asked for, and only
-        // kernels of `Precision::F16` use them, with shapes the adapter names itself.
+        // SAFETY: of the experimental features only cooperative matrices are asked for, and with
+        // shapes the adapter names itself.
         #[expect(unsafe_code, reason = "matrix units are several times faster")]
         let experimental_features = unsafe { ExperimentalFeatures::enabled() };
         let descriptor = DeviceDescriptor {

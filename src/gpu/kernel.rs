@@ -1,5 +1,7 @@
 //! Pipelines, and programs of up to three of them over the sections of a chunk.
 
+use std::borrow::Cow;
+
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding,
     CommandEncoder, ComputePassDescriptor, ComputePipeline, ComputePipelineDescriptor,
@@ -13,10 +15,10 @@ use crate::error::Result;
 use crate::plan::{Grid, RowLayout, count};
 
 /// A shader's text: files of `shaders`, one after the other.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Source {
     pub(super) label: &'static str,
-    pub(super) files: &'static [&'static str],
+    pub(super) files: Cow<'static, [&'static str]>,
 }
 
 impl Source {
@@ -25,10 +27,9 @@ impl Source {
     }
 }
 
-/// What a pipeline is compiled from.
+/// What a pipeline is compiled from: the source's `main`.
 pub(super) struct Variant {
     pub(super) source: Source,
-    pub(super) entry_point: &'static str,
     /// Values of all of the shader's `override` constants, by name.
     pub(super) constants: Vec<(&'static str, f64)>,
 }
@@ -68,7 +69,7 @@ impl Step {
 }
 
 fn pipeline(gpu: &Gpu, variant: &Variant) -> ComputePipeline {
-    let Variant { source, entry_point, constants } = variant;
+    let Variant { source, constants } = variant;
     let descriptor = ShaderModuleDescriptor {
         label: Some(source.label),
         source: ShaderSource::Wgsl(source.wgsl().into()),
@@ -84,7 +85,7 @@ fn pipeline(gpu: &Gpu, variant: &Variant) -> ComputePipeline {
         label: Some(source.label),
         layout: None,
         module: &module,
-        entry_point: Some(entry_point),
+        entry_point: Some("main"),
         compilation_options: PipelineCompilationOptions {
             constants,
             // Every tile is written before it is read.

@@ -26,18 +26,22 @@ pub(super) enum Walk {
         tile: Tile,
         half: bool,
     },
-    /// On matrix units of so many rows and columns, with weights of f16.
+    /// On matrix units of so many rows and columns, with factors of f16, or each `split` in two.
     Matrix {
         side: u32,
+        split: bool,
     },
 }
 
 impl Walk {
-    /// The one for a product of so many outputs.
-    pub(super) fn new(caps: &Caps, kernels: Kernels, outputs: usize) -> Self {
+    /// The one for a product of so many inputs and outputs.
+    pub(super) fn new(caps: &Caps, kernels: Kernels, [inputs, outputs]: [usize; 2]) -> Self {
+        // Every sixteen inputs are one more rounding of the sum, and always downwards.
+        const MOST_SPLIT: usize = 2048;
         let half = kernels.precision == Precision::F16;
-        match (caps.on_matrix_units(kernels), kernels.shape.unwrap_or(caps.shape)) {
-            (Some(side), _) => Self::Matrix { side },
+        let side = caps.on_matrix_units(kernels).filter(|_| half || inputs <= MOST_SPLIT);
+        match (side, kernels.shape.unwrap_or(caps.shape)) {
+            (Some(side), _) => Self::Matrix { side, split: !half },
             (None, Shape::Registers) => Self::Registers { half },
             (None, Shape::Tiled) => Self::Tiled { tile: tile(outputs), half },
         }
@@ -50,7 +54,7 @@ impl Walk {
             Self::Tiled { tile: Tile { across, down, rows4, columns4, .. }, .. } => {
                 Some((4 * down * rows4, across * columns4))
             }
-            Self::Matrix { side } => Some((4 * side, 2 * side)),
+            Self::Matrix { side, .. } => Some((4 * side, 2 * side)),
         }
     }
 
@@ -81,7 +85,7 @@ impl Walk {
         }
     }
 
-    fn constants(self, inputs: usize) -> Vec<(&'static str, f64)> {
+    fn constants(self, inputs: usize, outputs: usize) -> Vec<(&'static str, f64)> {
         match self {
             Self::Registers { .. } => vec![("WORKGROUP", WORKGROUP.into())],
             Self::Tiled { tile: Tile { across, down, rows4, columns4, step4 }, .. } => [
@@ -96,7 +100,10 @@ impl Walk {
             ]
             .map(|(name, value)| (name, value.into()))
             .into(),
-            Self::Matrix { .. } => vec![("INPUTS8", inputs.div_ceil(8) as f64)],
+            Self::Matrix { side, .. } => {
+                let [down, across] = blocks(side, [inputs, outputs]);
+                vec![("BLOCKS_DOWN", down as f64), ("BLOCKS_ACROSS", across as f64)]
+            }
         }
     }
 }
@@ -123,20 +130,12 @@ impl Layer {
         relu: bool,
         walk: Walk,
     ) -> Result<Self> {
-        // Matrix units want a column's inputs side by side, the others an input's columns.
-        let strides = match walk {
-            Walk::Matrix { .. } => [1, inputs.next_multiple_of(8)],
-            _ => [padded(outputs), 1],
-        };
-        let mut values = vec![0.0; inputs.next_multiple_of(8) * padded(outputs)];
-        for (output, row) in weights.chunks_exact(inputs).enumerate() {
-            for (input, value) in row.iter().enumerate() {
-                values[input * strides[0] + output * strides[1]] = *value;
-            }
-        }
         let (weights, unit) = match walk {
-            Walk::Registers { half: false } | Walk::Tiled { half: false, .. } => (values, 1.0),
-            _ => halves(values),
+            Walk::Registers { half } | Walk::Tiled { half, .. } => {
+                let values = by_input(weights, [inputs, outputs]);
+                if half { halved(values) } else { (values, 1.0) }
+            }
+            Walk::Matrix { side, split } => in_blocks(weights, [inputs, outputs], side, split),
         };
         let mut values = bias.map_or(vec![0.0; outputs], <[f32]>::to_vec);
         values.resize(padded(outputs), 0.0);
@@ -146,17 +145,67 @@ impl Layer {
     }
 }
 
-/// Pairs of f16 in the place of one f32, and what to multiply sums with. The largest is brought near
-/// 2^14 by a power of two, so that the small ones stay clear of the smallest f16.
-fn halves(mut values: Vec<f32>) -> (Vec<f32>, f32) {
+/// Weights `[inputs, outputs]`, both padded to four.
+fn by_input(weights: &[f32], [inputs, outputs]: [usize; 2]) -> Vec<f32> {
+    let mut values = vec![0.0; padded(inputs) * padded(outputs)];
+    for (output, row) in weights.chunks_exact(inputs).enumerate() {
+        for (input, value) in row.iter().enumerate() {
+            values[input * padded(outputs) + output] = *value;
+        }
+    }
+    values
+}
+
+/// `BLOCKS_DOWN` and `BLOCKS_ACROSS` in `shaders/shared/matrix.wgsl`, whose steps are of 32 inputs at
+/// most.
+fn blocks(side: u32, [inputs, outputs]: [usize; 2]) -> [usize; 2] {
+    let side = side as usize;
+    [outputs.div_ceil(side), inputs.next_multiple_of(32) / side]
+}
+
+/// Weights as the matrix units load them, matrix by matrix, each followed by what rounding it to f16
+/// left if they are `split`; and what to multiply sums with.
+fn in_blocks(weights: &[f32], shape: [usize; 2], side: u32, split: bool) -> (Vec<f32>, f32) {
+    let [down, across] = blocks(side, shape);
+    let (side, parts) = (side as usize, if split { 2 } else { 1 });
+    let (scale, unit) = scale(weights);
+    let mut values = vec![0.0; down * across * parts * side * side];
+    for (output, row) in weights.chunks_exact(shape[0]).enumerate() {
+        for (input, value) in row.iter().enumerate() {
+            let matrix = (output / side * across + input / side) * parts;
+            let at = matrix * side * side + output % side * side + input % side;
+            let scaled = value * scale;
+            values[at] = scaled;
+            if split {
+                values[at + side * side] = scaled - f16::from_f32(scaled).to_f32();
+            }
+        }
+    }
+    (pairs(&values), unit)
+}
+
+/// The same as f16, and what to multiply sums with.
+fn halved(mut values: Vec<f32>) -> (Vec<f32>, f32) {
+    let (scale, unit) = scale(&values);
+    values.iter_mut().for_each(|value| *value *= scale);
+    (pairs(&values), unit)
+}
+
+/// A power of two that brings the largest near 2^14, so that the small ones stay clear of the smallest
+/// f16, and its reverse.
+fn scale(values: &[f32]) -> (f32, f32) {
     let largest = values.iter().fold(0.0, |most: f32, value| most.max(value.abs()));
     let exponent = if largest > 0.0 { 13 - largest.log2().floor() as i32 } else { 0 };
-    // The unit must be a normal number, too.
+    // The reverse must be a normal number, too.
     let exponent = exponent.clamp(-120, 120);
-    values.iter_mut().for_each(|value| *value *= 2f32.powi(exponent));
+    (2f32.powi(exponent), 2f32.powi(-exponent))
+}
+
+/// Two f16 in the place of one f32.
+fn pairs(values: &[f32]) -> Vec<f32> {
     let bits = |value: f32| u32::from(f16::from_f32(value).to_bits());
     let pair = |pair: &[f32]| f32::from_bits(bits(pair[0]) | bits(pair[1]) << 16);
-    (values.chunks_exact(2).map(pair).collect(), 2f32.powi(-exponent))
+    values.chunks_exact(2).map(pair).collect()
 }
 
 /// A matrix product with a layer, and what becomes of it.
@@ -255,82 +304,84 @@ pub(super) fn product(
     let mut constants = vec![
         ("INPUTS4", (padded(from) / 4) as f64),
         ("OUTPUTS4", (padded(to) / 4) as f64),
-        ("OUTPUTS", to as f64),
         ("UNIT", unit.into()),
     ];
-    constants.extend(walk.constants(from));
+    constants.extend(walk.constants(from, to));
     match factor {
         Factor::Codes => {}
         Factor::Values => constants.push(("RELU", f64::from(u8::from(relu)))),
         Factor::Streams { words, state_bits } => constants
             .extend([("STREAM_WORDS", f64::from(words)), ("STATE_BITS", f64::from(state_bits))]),
     }
-    let entry_point = match store {
-        Store::Tight if !to.is_multiple_of(4) => "main_ragged",
-        Store::Padded | Store::Tight => "main",
-        Store::Half => "main_half",
-        Store::Codes => "main_codes",
-    };
-    Variant { source: source_of(factor, walk, store), entry_point, constants }
+    let ragged = store == Store::Tight && !to.is_multiple_of(4);
+    if ragged {
+        constants.push(("OUTPUTS", to as f64));
+    }
+    Variant { source: source_of(factor, walk, store, ragged), constants }
 }
+
+macro_rules! file {
+    ($file:literal) => {
+        include_str!(concat!("../../shaders/", $file, ".wgsl"))
+    };
+}
+
+pub(super) use file;
 
 macro_rules! source {
     ($label:literal: $($file:literal),+) => {
         Source {
             label: concat!("vecodec.", $label),
-            files: &[$(include_str!(concat!("../../shaders/", $file, ".wgsl"))),+],
+            files: std::borrow::Cow::Borrowed(&[$($crate::gpu::product::file!($file)),+]),
         }
     };
 }
 
 pub(super) use source;
 
-/// The files of a walk with each kind of weights, before and after what a kernel adds.
-macro_rules! walked {
-    ($walk:expr, $label:literal: $($file:literal),+) => {
-        match $walk {
-            Walk::Registers { half: false } => source!(
-                $label: "shared/params", "shared/weights", "shared/product", "shared/registers",
-                $($file),+
-            ),
-            Walk::Registers { half: true } => source!(
-                $label: "shared/params", "shared/weights_half", "shared/product",
-                "shared/registers", $($file),+
-            ),
-            Walk::Tiled { half: false, .. } => source!(
-                $label: "shared/params", "shared/weights", "shared/product", "shared/tiled",
-                $($file),+
-            ),
-            Walk::Tiled { half: true, .. } => source!(
-                $label: "shared/params", "shared/weights_half", "shared/product", "shared/tiled",
-                $($file),+
-            ),
-            Walk::Matrix { side: 8 } => source!(
-                $label: "shared/matrix8", "shared/params", "shared/product", "shared/matrix",
-                $($file),+
-            ),
-            Walk::Matrix { .. } => source!(
-                $label: "shared/matrix16", "shared/params", "shared/product", "shared/matrix",
-                $($file),+
-            ),
-        }
+/// What a product is put together from: its factor, its walk, and what becomes of its rows.
+fn source_of(factor: Factor, walk: Walk, store: Store, ragged: bool) -> Source {
+    // Extensions are enabled before anything else.
+    let mut files = match walk {
+        Walk::Registers { .. } => vec![file!("shared/registers")],
+        Walk::Tiled { .. } => vec![file!("shared/tiled")],
+        Walk::Matrix { side: 8, .. } => vec![file!("shared/matrix8"), file!("shared/matrix")],
+        Walk::Matrix { .. } => vec![file!("shared/matrix16"), file!("shared/matrix")],
     };
-}
-
-fn source_of(factor: Factor, walk: Walk, store: Store) -> Source {
-    match (factor, store, walk) {
-        (Factor::Codes, ..) => walked!(walk, "decode": "decode"),
-        (Factor::Streams { .. }, ..) => walked!(walk, "decode_stream": "decode_stream"),
-        (Factor::Values, Store::Codes, Walk::Matrix { .. }) => {
-            walked!(walk, "encode": "shared/quantizer", "project", "encode_matrix")
+    files.push(match walk {
+        Walk::Registers { half: false } | Walk::Tiled { half: false, .. } => {
+            file!("shared/weights")
         }
-        (Factor::Values, Store::Codes, _) => {
-            walked!(walk, "encode": "shared/quantizer", "project", "encode_tiled")
+        Walk::Registers { half: true } | Walk::Tiled { half: true, .. } => {
+            file!("shared/weights_half")
         }
-        (Factor::Values, ..) => walked!(walk, "project": "project"),
-    }
+        Walk::Matrix { split: false, .. } => file!("shared/matrix_once"),
+        Walk::Matrix { split: true, .. } => file!("shared/matrix_split"),
+    });
+    files.extend([file!("shared/params"), file!("shared/bits"), file!("shared/product")]);
+    let (label, factor) = match factor {
+        Factor::Codes => ("vecodec.decode", file!("decode")),
+        Factor::Streams { .. } => ("vecodec.decode_stream", file!("decode_stream")),
+        Factor::Values => ("vecodec.project", file!("project")),
+    };
+    files.push(factor);
+    files.extend(match (store, walk) {
+        (Store::Codes, Walk::Matrix { .. }) => Some(file!("shared/matrix_codes")),
+        (Store::Codes, _) => Some(file!("shared/tiled_codes")),
+        (_, Walk::Matrix { .. }) => Some(file!("shared/matrix_rows")),
+        (_, Walk::Tiled { .. }) => Some(file!("shared/tiled_rows")),
+        (_, Walk::Registers { .. }) => None,
+    });
+    files.extend(match store {
+        Store::Codes => vec![file!("shared/quantizer"), file!("shared/store_codes")],
+        Store::Half => vec![file!("shared/store_half")],
+        Store::Tight if ragged => vec![file!("shared/store_ragged")],
+        Store::Tight | Store::Padded => vec![file!("shared/store_padded")],
+    });
+    let label = if store == Store::Codes { "vecodec.encode" } else { label };
+    Source { label, files: files.into() }
 }
 
 /// Latents to codes and scales.
 pub(super) const QUANTIZE: Source =
-    source!("quantize": "shared/params", "shared/quantizer", "quantize");
+    source!("quantize": "shared/params", "shared/bits", "shared/quantizer", "quantize");

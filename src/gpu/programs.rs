@@ -33,7 +33,7 @@ impl Programs {
         let (dim, latent_dim) = (config.dim, config.latent_dim);
         let (rows4, latents4) = (padded(dim) as u64 / 4, padded(latent_dim) as u64 / 4);
         let relu = config.activation == Activation::Relu;
-        let to_latents = Walk::new(gpu.caps(), kernels, latent_dim);
+        let to_latents = Walk::new(gpu.caps(), kernels, [dim, latent_dim]);
         let encoder = Layer::new(
             gpu,
             ["vecodec.encoder", "vecodec.encoder.bias"],
@@ -48,7 +48,7 @@ impl Programs {
             (&weights.decoder, weights.decoder_bias.as_deref()),
             [latent_dim, dim],
             false,
-            Walk::new(gpu.caps(), kernels, dim),
+            Walk::new(gpu.caps(), kernels, [latent_dim, dim]),
         )?;
         let latents = |store, output| Product { layer: &encoder, store, output };
         let rows = |store| Product { layer: &decoder, store, output: Binding::Output(0) };
@@ -134,7 +134,7 @@ impl Programs {
 /// The kernel that quantises latents of this many vec4s.
 pub(super) fn quantizer(latents4: u64) -> Variant {
     let constants = vec![("LATENTS4", latents4 as f64), ("WORKGROUP", f64::from(WORKGROUP))];
-    Variant { source: QUANTIZE, entry_point: "main", constants }
+    Variant { source: QUANTIZE, constants }
 }
 
 /// The latents in the first scratch buffer to scales and codes.

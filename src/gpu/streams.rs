@@ -11,11 +11,13 @@ use crate::plan::{Grid, count, padded};
 use crate::stream::{BitPlan, MAX_WIDTH, Window};
 
 /// Rows to unit rows and norms.
-const UNIT: Source = source!("unit": "shared/params", "unit");
+const UNIT: Source = source!("unit": "shared/params", "shared/bits", "unit");
 /// Latents to streams of bits: each to its nearest level.
-pub(super) const SCALAR: Source = source!("scalar": "shared/params", "shared/search", "scalar");
+pub(super) const SCALAR: Source =
+    source!("scalar": "shared/params", "shared/bits", "shared/search", "scalar");
 /// The same through a trellis.
-pub(super) const TRELLIS: Source = source!("trellis": "shared/params", "shared/search", "trellis");
+pub(super) const TRELLIS: Source =
+    source!("trellis": "shared/params", "shared/bits", "shared/search", "trellis");
 
 /// A bit plan on the device.
 pub(super) struct Streams {
@@ -160,7 +162,7 @@ impl<'a> Search<'a> {
                 TRELLIS
             }
         };
-        Variant { source, entry_point: "main", constants }
+        Variant { source, constants }
     }
 
     /// Iterations of a thread's loops as software adapters count them: they pass once more through
@@ -234,7 +236,7 @@ fn thresholds(plan: &BitPlan) -> Vec<f32> {
 /// The kernel that divides rows of this many vec4s by their norms.
 pub(super) fn unit_rows(rows4: u64) -> Variant {
     let constants = vec![("INPUTS4", rows4 as f64), ("WORKGROUP", f64::from(WORKGROUP))];
-    Variant { source: UNIT, entry_point: "main", constants }
+    Variant { source: UNIT, constants }
 }
 
 /// The step from rows to unit rows and their norms.

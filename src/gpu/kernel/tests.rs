@@ -18,7 +18,10 @@ use crate::gpu::streams::{SCALAR, Search, TRELLIS, unit_rows};
 use crate::stream::{BitPlan, Window};
 
 fn walks() -> Vec<Walk> {
-    let mut walks = vec![Walk::Matrix { side: 16 }, Walk::Matrix { side: 8 }];
+    let mut walks = vec![];
+    for (side, split) in [(16, false), (16, true), (8, false)] {
+        walks.push(Walk::Matrix { side, split });
+    }
     for half in [false, true] {
         walks.push(Walk::Registers { half });
         for outputs in [128, 768] {
@@ -61,13 +64,15 @@ fn variants() -> Vec<Variant> {
     variants
 }
 
-fn parsed(source: Source) -> (Module, ModuleInfo) {
+fn parsed(source: &Source) -> (Module, ModuleInfo) {
     let wgsl = source.wgsl();
     let module = naga::front::wgsl::parse_str(&wgsl)
         .unwrap_or_else(|e| panic!("{}: {}", source.label, e.emit_to_string(&wgsl)));
     let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     if on_matrix_units(&module) {
-        capabilities |= Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+        capabilities |= Capabilities::SHADER_FLOAT16
+            | Capabilities::COOPERATIVE_MATRIX
+            | Capabilities::SUBGROUP;
     }
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
@@ -83,12 +88,12 @@ fn for_variants(check: impl Fn(&Variant, &Module, &ModuleInfo)) {
 }
 
 fn for_variant(variant: &Variant, check: impl Fn(&Variant, &Module, &ModuleInfo)) {
-    let (module, info) = parsed(variant.source);
+    let (module, info) = parsed(&variant.source);
     let mut constants = PipelineConstants::default();
     for (name, value) in &variant.constants {
         constants.insert((*name).to_owned(), *value);
     }
-    let entry = Some((ShaderStage::Compute, variant.entry_point));
+    let entry = Some((ShaderStage::Compute, "main"));
     let (module, info) = process_overrides(&module, &info, entry, &constants)
         .unwrap_or_else(|e| panic!("{}: {e}", variant.source.label));
     check(variant, &module, &info);
@@ -114,7 +119,7 @@ fn translate_to_metal() {
             ..Default::default()
         };
         let pipeline = msl::PipelineOptions {
-            entry_point: Some((ShaderStage::Compute, variant.entry_point.to_owned())),
+            entry_point: Some((ShaderStage::Compute, "main".to_owned())),
             ..Default::default()
         };
         let (text, _) = msl::write_string(module, info, &options, &pipeline)
@@ -128,7 +133,7 @@ fn translate_to_spirv() {
     for_variants(|variant, module, info| {
         let pipeline = spv::PipelineOptions {
             shader_stage: ShaderStage::Compute,
-            entry_point: variant.entry_point.to_owned(),
+            entry_point: "main".to_owned(),
         };
         let options = spv::Options { lang_version: (1, 3), ..Default::default() };
         let words = spv::write_vec(module, info, &options, Some(&pipeline))
@@ -149,9 +154,8 @@ fn translate_to_hlsl() {
             fake_missing_bindings: true,
             ..Default::default()
         };
-        let pipeline = hlsl::PipelineOptions {
-            entry_point: Some((ShaderStage::Compute, variant.entry_point.to_owned())),
-        };
+        let pipeline =
+            hlsl::PipelineOptions { entry_point: Some((ShaderStage::Compute, "main".to_owned())) };
         let mut text = String::new();
         hlsl::Writer::new(&mut text, &options, &pipeline)
             .write(module, info, None)
@@ -163,7 +167,7 @@ fn translate_to_hlsl() {
 #[test]
 fn the_host_fills_exactly_the_overrides_there_are() {
     for variant in variants() {
-        let (module, _) = parsed(variant.source);
+        let (module, _) = parsed(&variant.source);
         let declared: BTreeSet<String> = module
             .overrides
             .iter()
@@ -184,7 +188,7 @@ fn params_lie_alike_in_rust_and_wgsl() {
         ("scale_stride", offset_of!(Params, scale_stride) as u32),
     ];
     for variant in variants() {
-        let (module, _) = parsed(variant.source);
+        let (module, _) = parsed(&variant.source);
         let (_, params) = module
             .global_variables
             .iter()
@@ -204,7 +208,7 @@ fn params_lie_alike_in_rust_and_wgsl() {
 fn the_hosts_grids_match_the_kernels_tiles() {
     let constant = |walk: Walk, name: &str| {
         let variant = product(Factor::Codes, walk, [128, 768], (false, 1.0), Store::Tight);
-        let (module, _) = parsed(variant.source);
+        let (module, _) = parsed(&variant.source);
         let (_, constant) =
             module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name)).unwrap();
         match module.global_expressions[constant.init] {
@@ -217,7 +221,7 @@ fn the_hosts_grids_match_the_kernels_tiles() {
             Walk::Registers { .. } => assert_eq!(constant(walk, "ROWS"), REGISTER_ROWS),
             // Its sizes are overrides.
             Walk::Tiled { .. } => {}
-            Walk::Matrix { side } => {
+            Walk::Matrix { side, .. } => {
                 assert_eq!(constant(walk, "SIDE"), side);
                 assert_eq!(constant(walk, "ROWS"), walk.tile().unwrap().0);
                 assert_eq!(constant(walk, "WIDE4"), walk.tile().unwrap().1);
@@ -229,7 +233,7 @@ fn the_hosts_grids_match_the_kernels_tiles() {
 #[test]
 fn a_latent_to_search_for_lies_alike_in_rust_and_wgsl() {
     for source in [SCALAR, TRELLIS] {
-        let (module, _) = parsed(source);
+        let (module, _) = parsed(&source);
         let (_, latent) =
             module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Latent")).unwrap();
         let TypeInner::Struct { members, span } = &latent.inner else {
@@ -244,7 +248,7 @@ fn a_latent_to_search_for_lies_alike_in_rust_and_wgsl() {
 
 #[test]
 fn threads_own_no_more_groups_than_a_search_has_room_for() {
-    let (module, _) = parsed(TRELLIS);
+    let (module, _) = parsed(&TRELLIS);
     let (_, most) =
         module.constants.iter().find(|(_, c)| c.name.as_deref() == Some("MOST_OWNED")).unwrap();
     let naga::Expression::Literal(Literal::U32(most)) = module.global_expressions[most.init] else {
@@ -281,7 +285,7 @@ fn fits(variant: &Variant, memory: u32) {
             module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
         let bytes: u32 = shared.map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx())).sum();
         assert!(bytes <= memory, "{}: {bytes} bytes", variant.source.label);
-        let entry = module.entry_points.iter().find(|e| e.name == variant.entry_point).unwrap();
+        let entry = module.entry_points.iter().find(|e| e.name == "main").unwrap();
         let threads: u32 = entry.workgroup_size.iter().product();
         assert!(threads <= 256, "{}: {threads} threads", variant.source.label);
     });

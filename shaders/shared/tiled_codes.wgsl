@@ -1,7 +1,4 @@
-// Encode where a tile holds a row's whole latent: the product's rows are quantised out of registers.
-
-@group(0) @binding(4) var<storage, read_write> codes: array<u32>;
-@group(0) @binding(5) var<storage, read_write> scales: array<f32>;
+// A tile that holds its rows' whole latents: they are quantised out of registers.
 
 // The largest magnitude of each of the tile's rows.
 var<workgroup> largest: array<atomic<u32>, TALL>;
@@ -15,13 +12,7 @@ fn measure_block(row: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32
 }
 
 fn codes_row(first: u32, row: u32, o4: u32, z: vec4<f32>) {
-    if first + row < params.rows && o4 < OUTPUTS4 {
-        let scale = scale_of(atomicLoad(&largest[row]));
-        codes[(first + row) * OUTPUTS4 + o4] = codes_of(z, scale);
-        if o4 == 0u {
-            scales[first + row] = scale;
-        }
-    }
+    store(first + row, o4, z, scale_of(atomicLoad(&largest[row])));
 }
 
 fn codes_block(first: u32, row: u32, o4: u32,
@@ -33,7 +24,7 @@ fn codes_block(first: u32, row: u32, o4: u32,
 }
 
 @compute @workgroup_size(ACROSS, DOWN)
-fn main_codes(
+fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {

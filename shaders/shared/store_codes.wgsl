@@ -1,0 +1,12 @@
+// Rows of a product as codes and scales.
+@group(0) @binding(4) var<storage, read_write> codes: array<u32>;
+@group(0) @binding(5) var<storage, read_write> scales: array<f32>;
+
+fn store(row: u32, o4: u32, z: vec4<f32>, scale: f32) {
+    if row < params.rows && o4 < OUTPUTS4 {
+        codes[row * OUTPUTS4 + o4] = codes_of(z, scale);
+        if o4 == 0u {
+            scales[row] = scale;
+        }
+    }
+}
