@@ -88,7 +88,8 @@ fn devices_of_callers_are_shared(engine: &CodecOptions) {
     let case = Case { dim: 40, latent: 13, rows: 300, letters: "brn" };
     let model = case.model();
     let rows = case.rows(&model);
-    let expected = codec(engine, &model).encode_flat(&rows).unwrap();
+    // On a device of the same kind: an adapter's own may have matrix units as well.
+    let expected = codec(&limited(engine, |_| {}), &model).encode_flat(&rows).unwrap();
 
     let (device, queue) = device(gpu_of(engine), |_| {});
     let shared = Gpu::from_device(device.clone(), queue.clone()).unwrap();

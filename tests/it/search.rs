@@ -100,7 +100,8 @@ fn rows_of_any_norm_are_encoded_alike(engine: &CodecOptions) {
         let model = fitted(&rows(300, dim, 303), dim, 9, coding, RowScale::Kept);
         let codec = codec(engine, &model);
         let mut some = rows(200, dim, 304);
-        let factors = [0.0, 1e-42, 1e-37, 1e-20, 1.0, 1e20, 1e37];
+        // A GPU may take subnormal values for zero: but for the row of nothing else, all are above.
+        let factors = [0.0, 1e-42, 1e-33, 1e-20, 1.0, 1e20, 1e37];
         for (row, factor) in some.chunks_mut(dim).zip(factors.iter().cycle()) {
             row.iter_mut().for_each(|v| *v *= factor);
         }
@@ -166,6 +167,8 @@ fn chunks_of_few_rows_change_nothing(engine: &CodecOptions) {
         limits.max_storage_buffer_binding_size = 16 << 10;
         limits.max_compute_workgroups_per_dimension = 3;
     });
+    // Of the same kind: an adapter's own device may have matrix units as well.
+    let large = limited(engine, |_| {});
     for (coding, scale) in [
         (Coding::Scalar, RowScale::Kept),
         (trellis(16), RowScale::Fixed),
@@ -174,10 +177,10 @@ fn chunks_of_few_rows_change_nothing(engine: &CodecOptions) {
         let model = fitted(&rows(300, 13, 307), 13, 11, coding, scale);
         let some = rows(1001, 13, 308);
         let found = codec(&small, &model).encode_flat(&some).unwrap();
-        assert_eq!(found, codec(engine, &model).encode_flat(&some).unwrap(), "{coding:?}");
+        assert_eq!(found, codec(&large, &model).encode_flat(&some).unwrap(), "{coding:?}");
         assert_equally_good(&model, &some, &found, &format!("{coding:?} {scale:?}"));
         let latents = codec(&small, &model).encode_latent(&some).unwrap();
-        assert_eq!(latents, codec(engine, &model).encode_latent(&some).unwrap(), "{coding:?}");
+        assert_eq!(latents, codec(&large, &model).encode_latent(&some).unwrap(), "{coding:?}");
     }
 }
 
