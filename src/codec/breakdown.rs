@@ -73,8 +73,8 @@ pub struct KernelTimes {
 
 impl Codec {
     /// How long the GPU itself takes for these rows `[rows, dim]`: the median of `repeats` runs of
-    /// each program over one chunk in device memory, however large. None on the CPU engine, and on
-    /// devices without timestamps.
+    /// each program over one chunk in device memory, however large, each the last of sixteen in a
+    /// row. None on the CPU engine, and on devices without timestamps.
     ///
     /// # Errors
     /// As for [`encode_flat`](Self::encode_flat); rows that exceed a limit or the device's memory.
