@@ -53,7 +53,8 @@ pub(crate) struct Kernels {
 #[non_exhaustive]
 pub enum Precision {
     /// f32, or as exact as it: on matrix units of 16 x 16, which are several times faster, every
-    /// factor is the sum of two f16, up to 2,048 inputs.
+    /// factor is the sum of two f16, up to 2,048 inputs. Weights below 2^-16 of a layer's largest lose
+    /// digits there.
     #[default]
     F32,
     /// Weights, rows and latents rounded to f16, on matrix units where the adapter has them; where
