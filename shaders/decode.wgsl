@@ -2,7 +2,6 @@
 // codes [rows, INPUTS4] words of four signed bytes; scales [rows] or [1].
 
 @group(0) @binding(3) var<storage, read> codes: array<u32>;
-@group(0) @binding(5) var<storage, read> scales: array<f32>;
 
 alias Raw = u32;
 
@@ -16,10 +15,6 @@ fn unpack(raw: Raw) -> vec4<f32> {
 
 // Integers up to 127.
 const EXACT: bool = true;
-
-fn factor(row: u32) -> f32 {
-    return scales[row * params.scale_stride];
-}
 
 fn finish(sum: vec4<f32>, scale: f32, b: vec4<f32>) -> vec4<f32> {
     return sum * scale + b;

@@ -9,7 +9,6 @@ override STREAM_WORDS: u32;
 override STATE_BITS: u32;
 
 @group(0) @binding(3) var<storage, read> codes: array<u32>;
-@group(0) @binding(5) var<storage, read> scales: array<f32>;
 @group(0) @binding(6) var<storage, read> latents: array<vec4<u32>>;
 @group(0) @binding(7) var<storage, read> tables: array<f32>;
 
@@ -54,10 +53,6 @@ fn fetch(row: u32, i4: u32) -> Raw {
 }
 
 const EXACT: bool = false;
-
-fn factor(row: u32) -> f32 {
-    return scales[row * params.scale_stride];
-}
 
 fn finish(sum: vec4<f32>, scale: f32, b: vec4<f32>) -> vec4<f32> {
     return (sum + b) * scale;

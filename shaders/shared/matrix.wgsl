@@ -29,6 +29,10 @@ struct Sums {
     d: Sum,
 }
 
+fn nothing() -> Sums {
+    return Sums(Sum(), Sum(), Sum(), Sum());
+}
+
 // Of each of the tile's rows.
 var<workgroup> factors: array<f32, ROWS>;
 

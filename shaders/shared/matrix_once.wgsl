@@ -18,7 +18,7 @@ fn multiply(sums: ptr<function, Kept>, at: u32, matrix: u32) {
 }
 
 fn product(group: vec2<u32>, thread: u32) -> Sums {
-    var sums = Sums(Sum(), Sum(), Sum(), Sum());
+    var sums = nothing();
     walk(group, thread, vec2<f32>(1.0), &sums);
     return sums;
 }

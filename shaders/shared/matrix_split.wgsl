@@ -52,10 +52,6 @@ fn multiply(sums: ptr<function, Kept>, at: u32, matrix: u32) {
     (*sums).rests.d = add_rests((*sums).rests.d, at + 3u * BELOW, d, w, rest);
 }
 
-fn nothing() -> Sums {
-    return Sums(Sum(), Sum(), Sum(), Sum());
-}
-
 // What rows are multiplied with unless it does not suit them.
 const USUAL: f32 = 256.0;
 

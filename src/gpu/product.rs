@@ -320,19 +320,19 @@ pub(super) fn product(
     Variant { source: source_of(factor, walk, store, ragged), constants }
 }
 
-macro_rules! file {
+macro_rules! shader {
     ($file:literal) => {
         include_str!(concat!("../../shaders/", $file, ".wgsl"))
     };
 }
 
-pub(super) use file;
+pub(super) use shader;
 
 macro_rules! source {
     ($label:literal: $($file:literal),+) => {
         Source {
             label: concat!("vecodec.", $label),
-            files: std::borrow::Cow::Borrowed(&[$($crate::gpu::product::file!($file)),+]),
+            files: std::borrow::Cow::Borrowed(&[$($crate::gpu::product::shader!($file)),+]),
         }
     };
 }
@@ -343,42 +343,46 @@ pub(super) use source;
 fn source_of(factor: Factor, walk: Walk, store: Store, ragged: bool) -> Source {
     // Extensions are enabled before anything else.
     let mut files = match walk {
-        Walk::Registers { .. } => vec![file!("shared/registers")],
-        Walk::Tiled { .. } => vec![file!("shared/tiled")],
-        Walk::Matrix { side: 8, .. } => vec![file!("shared/matrix8"), file!("shared/matrix")],
-        Walk::Matrix { .. } => vec![file!("shared/matrix16"), file!("shared/matrix")],
+        Walk::Registers { .. } => vec![shader!("shared/registers")],
+        Walk::Tiled { .. } => vec![shader!("shared/tiled")],
+        Walk::Matrix { side: 8, .. } => vec![shader!("shared/matrix8"), shader!("shared/matrix")],
+        Walk::Matrix { .. } => vec![shader!("shared/matrix16"), shader!("shared/matrix")],
     };
     files.push(match walk {
         Walk::Registers { half: false } | Walk::Tiled { half: false, .. } => {
-            file!("shared/weights")
+            shader!("shared/weights")
         }
         Walk::Registers { half: true } | Walk::Tiled { half: true, .. } => {
-            file!("shared/weights_half")
+            shader!("shared/weights_half")
         }
-        Walk::Matrix { split: false, .. } => file!("shared/matrix_once"),
-        Walk::Matrix { split: true, .. } => file!("shared/matrix_split"),
+        Walk::Matrix { split: false, .. } => shader!("shared/matrix_once"),
+        Walk::Matrix { split: true, .. } => shader!("shared/matrix_split"),
     });
-    files.extend([file!("shared/params"), file!("shared/bits"), file!("shared/product")]);
-    let (label, factor) = match factor {
-        Factor::Codes => ("vecodec.decode", file!("decode")),
-        Factor::Streams { .. } => ("vecodec.decode_stream", file!("decode_stream")),
-        Factor::Values => ("vecodec.project", file!("project")),
+    files.extend([shader!("shared/params"), shader!("shared/bits"), shader!("shared/product")]);
+    let label = match factor {
+        Factor::Codes => "vecodec.decode",
+        Factor::Streams { .. } => "vecodec.decode_stream",
+        Factor::Values if store == Store::Codes => "vecodec.encode",
+        Factor::Values => "vecodec.project",
     };
-    files.push(factor);
+    files.extend(match factor {
+        Factor::Codes => vec![shader!("shared/row_scales"), shader!("decode")],
+        Factor::Streams { .. } => vec![shader!("shared/row_scales"), shader!("decode_stream")],
+        Factor::Values => vec![shader!("project")],
+    });
     files.extend(match (store, walk) {
-        (Store::Codes, Walk::Matrix { .. }) => Some(file!("shared/matrix_codes")),
-        (Store::Codes, _) => Some(file!("shared/tiled_codes")),
-        (_, Walk::Matrix { .. }) => Some(file!("shared/matrix_rows")),
-        (_, Walk::Tiled { .. }) => Some(file!("shared/tiled_rows")),
+        (Store::Codes, Walk::Matrix { .. }) => Some(shader!("shared/matrix_codes")),
+        (Store::Codes, _) => Some(shader!("shared/tiled_codes")),
+        (_, Walk::Matrix { .. }) => Some(shader!("shared/matrix_rows")),
+        (_, Walk::Tiled { .. }) => Some(shader!("shared/tiled_rows")),
         (_, Walk::Registers { .. }) => None,
     });
     files.extend(match store {
-        Store::Codes => vec![file!("shared/quantizer"), file!("shared/store_codes")],
-        Store::Half => vec![file!("shared/store_half")],
-        Store::Tight if ragged => vec![file!("shared/store_ragged")],
-        Store::Tight | Store::Padded => vec![file!("shared/store_padded")],
+        Store::Codes => vec![shader!("shared/quantizer"), shader!("shared/store_codes")],
+        Store::Half => vec![shader!("shared/store_half")],
+        Store::Tight if ragged => vec![shader!("shared/store_ragged")],
+        Store::Tight | Store::Padded => vec![shader!("shared/store_padded")],
     });
-    let label = if store == Store::Codes { "vecodec.encode" } else { label };
     Source { label, files: files.into() }
 }
 
