@@ -1,5 +1,5 @@
 // The product on matrix units, f16 x f16 summed in f32: a workgroup of eight subgroups owns a tile of
-// ROWS rows x COLUMNS outputs, a subgroup four matrices of it, one below the other. Inputs pass
+// ROWS rows x COLUMNS outputs, a subgroup DOWN matrices of it, one below the other. Inputs pass
 // through workgroup memory in steps of STEP. Weights come straight from memory, by way of the
 // caches: the less workgroup memory is taken, the more the caches hold.
 // Weights [BLOCKS_DOWN, BLOCKS_ACROSS] matrices of SIDE outputs x SIDE inputs as f16, padded with
@@ -8,7 +8,7 @@
 const THREADS: u32 = 256u;
 // Of every adapter with such units.
 const SUBGROUP: u32 = 32u;
-const ROWS: u32 = 4u * SIDE;
+const ROWS: u32 = DOWN * SIDE;
 const COLUMNS: u32 = 8u * SIDE;
 const WIDE4: u32 = COLUMNS / 4u;
 const STEP4: u32 = STEP / 4u;
@@ -22,23 +22,12 @@ const BELOW: u32 = SIDE * STRIDE;
 override BLOCKS_DOWN: u32;
 override BLOCKS_ACROSS: u32;
 
-struct Sums {
-    a: Sum,
-    b: Sum,
-    c: Sum,
-    d: Sum,
-}
-
-fn nothing() -> Sums {
-    return Sums(Sum(), Sum(), Sum(), Sum());
-}
-
 // Of each of the tile's rows.
 var<workgroup> factors: array<f32, ROWS>;
 
-// The rows of the tile that a thread brings; the second only where the tile has as many.
-fn brought(thread: u32) -> vec2<u32> {
-    return vec2<u32>(thread / STEP4, thread / STEP4 + AT_ONCE);
+// The rows of the tile that a thread brings, as many of the four as the tile has.
+fn brought(thread: u32) -> vec4<u32> {
+    return vec4<u32>(thread / STEP4) + AT_ONCE * vec4<u32>(0u, 1u, 2u, 3u);
 }
 
 fn clamped(group: vec2<u32>, row: u32) -> u32 {
@@ -48,6 +37,8 @@ fn clamped(group: vec2<u32>, row: u32) -> u32 {
 struct Fetched {
     a: Raw,
     b: Raw,
+    c: Raw,
+    d: Raw,
 }
 
 // Rows beyond the last repeat it, and are not stored.
@@ -59,44 +50,16 @@ fn fetch_step(group: vec2<u32>, thread: u32, step4: u32) -> Fetched {
     if ROWS > AT_ONCE {
         fetched.b = fetch(clamped(group, rows.y), at);
     }
+    if ROWS > 2u * AT_ONCE {
+        fetched.c = fetch(clamped(group, rows.z), at);
+        fetched.d = fetch(clamped(group, rows.w), at);
+    }
     return fetched;
 }
 
-// Adds the products of rows multiplied with `units` to `sums`. Gives the largest magnitudes of the
-// rows that the thread brought, where `put_x` tells them.
-fn walk(group: vec2<u32>, thread: u32, units: vec2<f32>, sums: ptr<function, Kept>) -> vec2<u32> {
-    var largest = vec2<u32>();
-    let rows = brought(thread);
-    let column = min(group.x * COLUMNS / SIDE + thread / SUBGROUP, BLOCKS_DOWN - 1u);
-    var fetched = fetch_step(group, thread, 0u);
-    for (var step4 = 0u; step4 < INPUTS4; step4 += STEP4) {
-        // Beyond the last input x is zero, whatever stands there in memory.
-        let i4 = thread % STEP4;
-        let inside = step4 + i4 < INPUTS4;
-        let a = select(vec4<f32>(), unpack(fetched.a), inside);
-        largest.x = max(largest.x, put_x(rows.x * STRIDE + 4u * i4, a, units.x));
-        if ROWS > AT_ONCE {
-            let b = select(vec4<f32>(), unpack(fetched.b), inside);
-            largest.y = max(largest.y, put_x(rows.y * STRIDE + 4u * i4, b, units.y));
-        }
-        workgroupBarrier();
-        // The next step's values are under way while this one's are multiplied.
-        if step4 + STEP4 < INPUTS4 {
-            fetched = fetch_step(group, thread, step4 + STEP4);
-        }
-        // Written out: compilers that do not unroll a loop here keep more in registers.
-        let matrix = column * BLOCKS_ACROSS + 4u * step4 / SIDE;
-        multiply(sums, 0u, matrix);
-        if STEP > SIDE {
-            multiply(sums, SIDE, matrix + 1u);
-        }
-        if STEP > 2u * SIDE {
-            multiply(sums, 2u * SIDE, matrix + 2u);
-            multiply(sums, 3u * SIDE, matrix + 3u);
-        }
-        workgroupBarrier();
-    }
-    return largest;
+// The first of the weights' matrices for a thread's subgroup; those of further inputs follow it.
+fn first_matrix(group: vec2<u32>, thread: u32) -> u32 {
+    return min(group.x * COLUMNS / SIDE + thread / SUBGROUP, BLOCKS_DOWN - 1u) * BLOCKS_ACROSS;
 }
 
 // The sums pass through workgroup memory, since what lies where in a matrix is the driver's choice:
@@ -127,8 +90,5 @@ fn main(
     }
     // A thread's outputs are the same in all strips.
     let b = bias[min(group.x * WIDE4 + thread % WIDE4, OUTPUTS4 - 1u)];
-    store_strip(group.xy, thread, 0u, s.a, b);
-    store_strip(group.xy, thread, 1u, s.b, b);
-    store_strip(group.xy, thread, 2u, s.c, b);
-    store_strip(group.xy, thread, 3u, s.d, b);
+    store_strips(group.xy, thread, s, b);
 }

@@ -3,8 +3,23 @@
 // followed by its rests.
 
 // Rests take registers, and the more of those a thread holds, the fewer workgroups run at once.
-const STEP: u32 = select(16u, 32u, EXACT);
+const STEP: u32 = select(SIDE, 2u * SIDE, EXACT);
 const TILES: u32 = select(2u, 1u, EXACT);
+const DOWN: u32 = 4u;
+
+struct Sums {
+    a: Sum,
+    b: Sum,
+    c: Sum,
+    d: Sum,
+}
+
+fn store_strips(group: vec2<u32>, thread: u32, s: Sums, b: vec4<f32>) {
+    store_strip(group, thread, 0u, s.a, b);
+    store_strip(group, thread, 1u, s.b, b);
+    store_strip(group, thread, 2u, s.c, b);
+    store_strip(group, thread, 3u, s.d, b);
+}
 
 // The sums of the rests' products apart: added to the large ones step by step, they would be cut
 // off, and always downwards.
@@ -52,6 +67,39 @@ fn multiply(sums: ptr<function, Kept>, at: u32, matrix: u32) {
     (*sums).rests.d = add_rests((*sums).rests.d, at + 3u * BELOW, d, w, rest);
 }
 
+// Adds the products of rows multiplied with `units` to `sums`. Gives the largest magnitudes of the
+// rows that the thread brought, of which a tile has two at most.
+fn walk(group: vec2<u32>, thread: u32, units: vec2<f32>, sums: ptr<function, Kept>) -> vec2<u32> {
+    var largest = vec2<u32>();
+    let rows = brought(thread);
+    let first = first_matrix(group, thread);
+    var fetched = fetch_step(group, thread, 0u);
+    for (var step4 = 0u; step4 < INPUTS4; step4 += STEP4) {
+        // Beyond the last input x is zero, whatever stands there in memory.
+        let i4 = thread % STEP4;
+        let inside = step4 + i4 < INPUTS4;
+        let at = rows * STRIDE + 4u * i4;
+        let a = select(vec4<f32>(), unpack(fetched.a), inside);
+        largest.x = max(largest.x, put_x(at.x, a, units.x));
+        if ROWS > AT_ONCE {
+            let b = select(vec4<f32>(), unpack(fetched.b), inside);
+            largest.y = max(largest.y, put_x(at.y, b, units.y));
+        }
+        workgroupBarrier();
+        // The next step's values are under way while this one's are multiplied.
+        if step4 + STEP4 < INPUTS4 {
+            fetched = fetch_step(group, thread, step4 + STEP4);
+        }
+        let matrix = first + 4u * step4 / SIDE;
+        multiply(sums, 0u, matrix);
+        if STEP > SIDE {
+            multiply(sums, SIDE, matrix + 1u);
+        }
+        workgroupBarrier();
+    }
+    return largest;
+}
+
 // What rows are multiplied with unless it does not suit them.
 const USUAL: f32 = 256.0;
 
@@ -81,7 +129,7 @@ fn product(group: vec2<u32>, thread: u32) -> Sums {
         atomicStore(&unsuited, 0u);
     }
     var units = vec2<f32>(USUAL);
-    var sums = Kept(nothing(), nothing());
+    var sums: Kept;
     var largest = walk(group, thread, units, &sums);
     if !EXACT {
         // The threads that brought a row are neighbours.
@@ -102,7 +150,7 @@ fn product(group: vec2<u32>, thread: u32) -> Sums {
             again = atomicLoad(&unsuited) == 1u;
         }
         if workgroupUniformLoad(&again) {
-            sums = Kept(nothing(), nothing());
+            sums = Kept();
             walk(group, thread, units, &sums);
         }
     }

@@ -54,7 +54,8 @@ impl Walk {
             Self::Tiled { tile: Tile { across, down, rows4, columns4, .. }, .. } => {
                 Some((4 * down * rows4, across * columns4))
             }
-            Self::Matrix { side, .. } => Some((4 * side, 2 * side)),
+            // `DOWN` in `shaders/shared/matrix_split.wgsl` and `matrix_once.wgsl`.
+            Self::Matrix { side, split } => Some((if split { 4 } else { 8 } * side, 2 * side)),
         }
     }
 
