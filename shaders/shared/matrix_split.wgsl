@@ -67,39 +67,6 @@ fn multiply(sums: ptr<function, Kept>, at: u32, matrix: u32) {
     (*sums).rests.d = add_rests((*sums).rests.d, at + 3u * BELOW, d, w, rest);
 }
 
-// Adds the products of rows multiplied with `units` to `sums`. Gives the largest magnitudes of the
-// rows that the thread brought, of which a tile has two at most.
-fn walk(group: vec2<u32>, thread: u32, units: vec2<f32>, sums: ptr<function, Kept>) -> vec2<u32> {
-    var largest = vec2<u32>();
-    let rows = brought(thread);
-    let first = first_matrix(group, thread);
-    var fetched = fetch_step(group, thread, 0u);
-    for (var step4 = 0u; step4 < INPUTS4; step4 += STEP4) {
-        // Beyond the last input x is zero, whatever stands there in memory.
-        let i4 = thread % STEP4;
-        let inside = step4 + i4 < INPUTS4;
-        let at = rows * STRIDE + 4u * i4;
-        let a = select(vec4<f32>(), unpack(fetched.a), inside);
-        largest.x = max(largest.x, put_x(at.x, a, units.x));
-        if ROWS > AT_ONCE {
-            let b = select(vec4<f32>(), unpack(fetched.b), inside);
-            largest.y = max(largest.y, put_x(at.y, b, units.y));
-        }
-        workgroupBarrier();
-        // The next step's values are under way while this one's are multiplied.
-        if step4 + STEP4 < INPUTS4 {
-            fetched = fetch_step(group, thread, step4 + STEP4);
-        }
-        let matrix = first + 4u * step4 / SIDE;
-        multiply(sums, 0u, matrix);
-        if STEP > SIDE {
-            multiply(sums, SIDE, matrix + 1u);
-        }
-        workgroupBarrier();
-    }
-    return largest;
-}
-
 // What rows are multiplied with unless it does not suit them.
 const USUAL: f32 = 256.0;
 
@@ -128,7 +95,7 @@ fn product(group: vec2<u32>, thread: u32) -> Sums {
     if thread == 0u {
         atomicStore(&unsuited, 0u);
     }
-    var units = vec2<f32>(USUAL);
+    var units = vec4<f32>(USUAL);
     var sums: Kept;
     var largest = walk(group, thread, units, &sums);
     if !EXACT {
@@ -136,8 +103,9 @@ fn product(group: vec2<u32>, thread: u32) -> Sums {
         for (var other = 1u; other < STEP4; other *= 2u) {
             largest = max(largest, subgroupShuffleXor(largest, other));
         }
-        units = vec2<f32>(unit_of(largest.x), unit_of(largest.y));
-        if any(units != vec2<f32>(USUAL)) {
+        // A tile has no more than two rows for a thread.
+        units = vec4<f32>(unit_of(largest.x), unit_of(largest.y), USUAL, USUAL);
+        if any(units != vec4<f32>(USUAL)) {
             atomicStore(&unsuited, 1u);
         }
         let rows = brought(thread);

@@ -349,15 +349,24 @@ fn source_of(factor: Factor, walk: Walk, store: Store, ragged: bool) -> Source {
         Walk::Matrix { side: 8, .. } => vec![shader!("shared/matrix8"), shader!("shared/matrix")],
         Walk::Matrix { .. } => vec![shader!("shared/matrix16"), shader!("shared/matrix")],
     };
-    files.push(match walk {
-        Walk::Registers { half: false } | Walk::Tiled { half: false, .. } => {
-            shader!("shared/weights")
+    files.extend(match (walk, factor) {
+        (Walk::Registers { half: false } | Walk::Tiled { half: false, .. }, _) => {
+            vec![shader!("shared/weights")]
         }
-        Walk::Registers { half: true } | Walk::Tiled { half: true, .. } => {
-            shader!("shared/weights_half")
+        (Walk::Registers { half: true } | Walk::Tiled { half: true, .. }, _) => {
+            vec![shader!("shared/weights_half")]
         }
-        Walk::Matrix { split: false, .. } => shader!("shared/matrix_once"),
-        Walk::Matrix { split: true, .. } => shader!("shared/matrix_split"),
+        (Walk::Matrix { split: true, .. }, _) => {
+            vec![shader!("shared/matrix_split"), shader!("shared/matrix_walk")]
+        }
+        (Walk::Matrix { split: false, .. }, Factor::Codes) => {
+            vec![shader!("shared/matrix_once"), shader!("shared/matrix_written")]
+        }
+        (Walk::Matrix { split: false, .. }, _) => vec![
+            shader!("shared/matrix_once"),
+            shader!("shared/matrix_called"),
+            shader!("shared/matrix_walk"),
+        ],
     });
     files.extend([shader!("shared/params"), shader!("shared/bits"), shader!("shared/product")]);
     let label = match factor {
