@@ -11,6 +11,7 @@ mod pool;
 mod product;
 mod programs;
 mod slot;
+mod sources;
 mod streams;
 mod timestamps;
 mod wait;

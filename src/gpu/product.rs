@@ -5,8 +5,9 @@ use wgpu::Buffer;
 
 use super::caps::{Caps, Kernels, Precision, Shape, Tile, tile};
 use super::context::Gpu;
-use super::kernel::{Binding, Source, Step, Variant};
+use super::kernel::{Binding, Step, Variant};
 use super::programs::resident;
+use super::sources::source_of;
 use super::streams::Streams;
 use crate::error::{Error, Result};
 use crate::plan::{Grid, count, padded};
@@ -320,82 +321,3 @@ pub(super) fn product(
     }
     Variant { source: source_of(factor, walk, store, ragged), constants }
 }
-
-macro_rules! shader {
-    ($file:literal) => {
-        include_str!(concat!("../../shaders/", $file, ".wgsl"))
-    };
-}
-
-pub(super) use shader;
-
-macro_rules! source {
-    ($label:literal: $($file:literal),+) => {
-        Source {
-            label: concat!("vecodec.", $label),
-            files: std::borrow::Cow::Borrowed(&[$($crate::gpu::product::shader!($file)),+]),
-        }
-    };
-}
-
-pub(super) use source;
-
-/// What a product is put together from: its factor, its walk, and what becomes of its rows.
-fn source_of(factor: Factor, walk: Walk, store: Store, ragged: bool) -> Source {
-    // Extensions are enabled before anything else.
-    let mut files = match walk {
-        Walk::Registers { .. } => vec![shader!("shared/registers")],
-        Walk::Tiled { .. } => vec![shader!("shared/tiled")],
-        Walk::Matrix { side: 8, .. } => vec![shader!("shared/matrix8"), shader!("shared/matrix")],
-        Walk::Matrix { .. } => vec![shader!("shared/matrix16"), shader!("shared/matrix")],
-    };
-    files.extend(match (walk, factor) {
-        (Walk::Registers { half: false } | Walk::Tiled { half: false, .. }, _) => {
-            vec![shader!("shared/weights")]
-        }
-        (Walk::Registers { half: true } | Walk::Tiled { half: true, .. }, _) => {
-            vec![shader!("shared/weights_half")]
-        }
-        (Walk::Matrix { split: true, .. }, _) => {
-            vec![shader!("shared/matrix_split"), shader!("shared/matrix_walk")]
-        }
-        (Walk::Matrix { split: false, .. }, Factor::Codes) => {
-            vec![shader!("shared/matrix_once"), shader!("shared/matrix_written")]
-        }
-        (Walk::Matrix { split: false, .. }, _) => vec![
-            shader!("shared/matrix_once"),
-            shader!("shared/matrix_called"),
-            shader!("shared/matrix_walk"),
-        ],
-    });
-    files.extend([shader!("shared/params"), shader!("shared/bits"), shader!("shared/product")]);
-    let label = match factor {
-        Factor::Codes => "vecodec.decode",
-        Factor::Streams { .. } => "vecodec.decode_stream",
-        Factor::Values if store == Store::Codes => "vecodec.encode",
-        Factor::Values => "vecodec.project",
-    };
-    files.extend(match factor {
-        Factor::Codes => vec![shader!("shared/row_scales"), shader!("decode")],
-        Factor::Streams { .. } => vec![shader!("shared/row_scales"), shader!("decode_stream")],
-        Factor::Values => vec![shader!("project")],
-    });
-    files.extend(match (store, walk) {
-        (Store::Codes, Walk::Matrix { .. }) => Some(shader!("shared/matrix_codes")),
-        (Store::Codes, _) => Some(shader!("shared/tiled_codes")),
-        (_, Walk::Matrix { .. }) => Some(shader!("shared/matrix_rows")),
-        (_, Walk::Tiled { .. }) => Some(shader!("shared/tiled_rows")),
-        (_, Walk::Registers { .. }) => None,
-    });
-    files.extend(match store {
-        Store::Codes => vec![shader!("shared/quantizer"), shader!("shared/store_codes")],
-        Store::Half => vec![shader!("shared/store_half")],
-        Store::Tight if ragged => vec![shader!("shared/store_ragged")],
-        Store::Tight | Store::Padded => vec![shader!("shared/store_padded")],
-    });
-    Source { label, files: files.into() }
-}
-
-/// Latents to codes and scales.
-pub(super) const QUANTIZE: Source =
-    source!("quantize": "shared/params", "shared/bits", "shared/quantizer", "quantize");
