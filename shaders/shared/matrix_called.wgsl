@@ -1,4 +1,4 @@
-// The product of values, by calls: see `matrix_written.wgsl`.
+// The product of values and streams, by calls: see `matrix_written.wgsl`.
 
 alias Kept = Sums;
 
