@@ -122,6 +122,8 @@ pub(crate) enum Grid {
     Line { workgroup: u32, rows: u32, columns: u32 },
     /// Two-dimensional workgroups that cover a tile of `rows` rows and `columns` of `of` columns.
     Tiles { rows: u32, columns: u32, of: u32 },
+    /// The same with at most `most` workgroups along the rows; each goes on to the tile `most` further.
+    Strided { rows: u32, columns: u32, of: u32, most: u32 },
 }
 
 impl Grid {
@@ -136,6 +138,9 @@ impl Grid {
             }
             Self::Tiles { rows: tall, columns, of } => {
                 [of.div_ceil(columns), rows.div_ceil(tall), 1]
+            }
+            Self::Strided { rows: tall, columns, of, most } => {
+                [of.div_ceil(columns), rows.div_ceil(tall).min(most), 1]
             }
         }
     }
@@ -155,10 +160,14 @@ impl Grid {
                     blocks => Ok(blocks * u64::from(rows)),
                 }
             }
-            Self::Tiles { rows, columns, of } => match of.div_ceil(columns) {
-                wide if wide > groups => Err(limit(wide.into())),
-                _ => Ok(u64::from(groups) * u64::from(rows)),
-            },
+            Self::Tiles { columns, of, .. } | Self::Strided { columns, of, .. }
+                if of.div_ceil(columns) > groups =>
+            {
+                Err(limit(of.div_ceil(columns).into()))
+            }
+            Self::Tiles { rows, .. } => Ok(u64::from(groups) * u64::from(rows)),
+            // They go over any number of rows.
+            Self::Strided { .. } => Ok(u64::MAX),
         }
     }
 }

@@ -9,7 +9,7 @@ alias Sum = coop_mat16x16<f32, C>;
 
 @group(0) @binding(1) var<storage, read> weights: array<vec4<f16>>;
 
-var<workgroup> tile_x: array<vec4<f16>, TILES * ROWS * STRIDE / 4u>;
+var<workgroup> tile_x: array<vec4<f16>, X_VECTORS>;
 var<workgroup> tile_sums: array<vec4<f32>, SIDE * STRIP / 4u>;
 
 fn put(at: u32, x: vec4<f16>) {

@@ -16,9 +16,9 @@ struct Sums {
 
 fn store_strips(group: vec2<u32>, thread: u32, s: Sums, b: vec4<f32>) {
     store_strip(group, thread, 0u, s.a, b);
-    store_strip(group, thread, 1u, s.b, b);
-    store_strip(group, thread, 2u, s.c, b);
-    store_strip(group, thread, 3u, s.d, b);
+    next_strip(group, thread, 1u, s.b, b);
+    next_strip(group, thread, 2u, s.c, b);
+    next_strip(group, thread, 3u, s.d, b);
 }
 
 // The sums of the rests' products apart: added to the large ones step by step, they would be cut

@@ -1,4 +1,4 @@
-// The walk over the inputs in steps, its products by calls of `multiply`.
+// The walk over the inputs in steps.
 
 // Adds the products of rows multiplied with `units` to `sums`. Gives the largest magnitudes of the
 // rows that the thread brought, where `put_x` tells them.

@@ -16,6 +16,11 @@ use crate::plan::{Grid, count, padded};
 pub(super) const WORKGROUP: u32 = 64;
 /// `ROWS` in `shaders/shared/registers.wgsl`.
 pub(super) const REGISTER_ROWS: u32 = 12;
+/// `SIDE` in `shaders/shared/matrix16.wgsl`.
+const SIDE: u32 = 16;
+/// Workgroups that share a column of stationary weights, at most: enough for a large GPU, and few
+/// enough that loading the weights is little of their work.
+const STRIDES: u32 = 512;
 
 /// How a product is walked. `half`: with weights of f16, read as f32.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +35,10 @@ pub(super) enum Walk {
     /// On matrix units of so many rows and columns, with factors of f16, or each `split` in two.
     Matrix {
         side: u32,
+        split: bool,
+    },
+    /// The same on units of 16 x 16, for codes, while the weights stay in registers.
+    Stationary {
         split: bool,
     },
 }
@@ -48,6 +57,19 @@ impl Walk {
         }
     }
 
+    /// The one for this factor over the same weights.
+    pub(super) fn of(self, factor: Factor, inputs: usize) -> Self {
+        match (self, factor) {
+            // `shaders/shared/stationary.wgsl` has room for sixteen matrices of weights.
+            (Self::Matrix { side: 16, split }, Factor::Codes)
+                if inputs <= if split { 128 } else { 256 } =>
+            {
+                Self::Stationary { split }
+            }
+            _ => self,
+        }
+    }
+
     /// Rows and vec4s of outputs of a workgroup's tile.
     pub(super) fn tile(self) -> Option<(u32, u32)> {
         match self {
@@ -57,6 +79,7 @@ impl Walk {
             }
             // `DOWN` in `shaders/shared/matrix_split.wgsl` and `matrix_once.wgsl`.
             Self::Matrix { side, split } => Some((if split { 4 } else { 8 } * side, 2 * side)),
+            Self::Stationary { .. } => Some((SIDE, 2 * SIDE)),
         }
     }
 
@@ -67,9 +90,12 @@ impl Walk {
 
     fn grid(self, outputs: usize) -> Grid {
         let of = count(padded(outputs) / 4);
-        match self.tile() {
-            None => Grid::Line { workgroup: WORKGROUP, rows: REGISTER_ROWS, columns: of },
-            Some((rows, columns)) => Grid::Tiles { rows, columns, of },
+        match (self, self.tile()) {
+            (_, None) => Grid::Line { workgroup: WORKGROUP, rows: REGISTER_ROWS, columns: of },
+            (Self::Stationary { .. }, Some((rows, columns))) => {
+                Grid::Strided { rows, columns, of, most: STRIDES }
+            }
+            (_, Some((rows, columns))) => Grid::Tiles { rows, columns, of },
         }
     }
 
@@ -83,7 +109,7 @@ impl Walk {
                 inputs4.div_ceil(step4.into()) * (1 + 8 * u64::from(step4))
             }
             // Where there are matrix units, loops are not limited.
-            Self::Matrix { .. } => inputs4,
+            Self::Matrix { .. } | Self::Stationary { .. } => inputs4,
         }
     }
 
@@ -105,6 +131,18 @@ impl Walk {
             Self::Matrix { side, .. } => {
                 let [down, across] = blocks(side, [inputs, outputs]);
                 vec![("BLOCKS_DOWN", down as f64), ("BLOCKS_ACROSS", across as f64)]
+            }
+            Self::Stationary { split } => {
+                let [down, across] = blocks(SIDE, [inputs, outputs]);
+                let stride = SIDE as usize * across + 8;
+                vec![
+                    ("BLOCKS_DOWN", down as f64),
+                    ("BLOCKS_ACROSS", across as f64),
+                    ("STRIDE", stride as f64),
+                    ("X_VECTORS", (SIDE as usize * stride / 4) as f64),
+                    ("HELD", if across > 8 { across / 2 } else { across } as f64),
+                    ("SPLIT", f64::from(u8::from(split))),
+                ]
             }
         }
     }
@@ -138,6 +176,7 @@ impl Layer {
                 if half { halved(values) } else { (values, 1.0) }
             }
             Walk::Matrix { side, split } => in_blocks(weights, [inputs, outputs], side, split),
+            Walk::Stationary { split } => in_blocks(weights, [inputs, outputs], SIDE, split),
         };
         let mut values = bias.map_or(vec![0.0; outputs], <[f32]>::to_vec);
         values.resize(padded(outputs), 0.0);
@@ -158,11 +197,11 @@ fn by_input(weights: &[f32], [inputs, outputs]: [usize; 2]) -> Vec<f32> {
     values
 }
 
-/// `BLOCKS_DOWN` and `BLOCKS_ACROSS` in `shaders/shared/matrix.wgsl`, whose steps are of 32 inputs at
-/// most.
+/// `BLOCKS_DOWN` and `BLOCKS_ACROSS` in `shaders/shared/matrix.wgsl`: whole steps of 32 inputs at
+/// most, and two halves of them where stationary weights come in two.
 fn blocks(side: u32, [inputs, outputs]: [usize; 2]) -> [usize; 2] {
-    let side = side as usize;
-    [outputs.div_ceil(side), inputs.next_multiple_of(32) / side]
+    let (side, step) = (side as usize, if inputs > 128 { 64 } else { 32 });
+    [outputs.div_ceil(side), inputs.next_multiple_of(step) / side]
 }
 
 /// Weights as the matrix units load them, matrix by matrix, each followed by what rounding it to f16
@@ -256,19 +295,15 @@ impl Product<'_> {
     /// `inputs` are the factor, and what else the kernel touches.
     fn step(&self, gpu: &Gpu, factor: Factor, inputs: &[Binding]) -> Result<Step> {
         let Self { layer, store, output } = self;
-        check_iterations(gpu, layer.walk.iterations(layer.inputs))?;
-        let variant = product(
-            factor,
-            layer.walk,
-            [layer.inputs, layer.outputs],
-            (layer.relu, layer.unit),
-            *store,
-        );
+        let walk = layer.walk.of(factor, layer.inputs);
+        check_iterations(gpu, walk.iterations(layer.inputs))?;
+        let variant =
+            product(factor, walk, [layer.inputs, layer.outputs], (layer.relu, layer.unit), *store);
         let mut bindings = vec![Binding::Params];
         bindings.extend([&layer.weights, &layer.bias].map(|b| Binding::Resident(b.clone())));
         bindings.extend([inputs[0].clone(), output.clone()]);
         bindings.extend(inputs[1..].iter().cloned());
-        Step::new(gpu, &variant, bindings, layer.walk.grid(layer.outputs))
+        Step::new(gpu, &variant, bindings, walk.grid(layer.outputs))
     }
 }
 

@@ -29,26 +29,21 @@ pub(super) fn source_of(factor: Factor, walk: Walk, store: Store, ragged: bool) 
         Walk::Registers { .. } => vec![shader!("shared/registers")],
         Walk::Tiled { .. } => vec![shader!("shared/tiled")],
         Walk::Matrix { side: 8, .. } => vec![shader!("shared/matrix8"), shader!("shared/matrix")],
-        Walk::Matrix { .. } => vec![shader!("shared/matrix16"), shader!("shared/matrix")],
+        Walk::Matrix { .. } | Walk::Stationary { .. } => {
+            vec![shader!("shared/matrix16"), shader!("shared/matrix")]
+        }
     };
-    files.extend(match (walk, factor) {
-        (Walk::Registers { half: false } | Walk::Tiled { half: false, .. }, _) => {
-            vec![shader!("shared/weights")]
-        }
-        (Walk::Registers { half: true } | Walk::Tiled { half: true, .. }, _) => {
-            vec![shader!("shared/weights_half")]
-        }
-        (Walk::Matrix { split: true, .. }, _) => {
-            vec![shader!("shared/matrix_split"), shader!("shared/matrix_walk")]
-        }
-        (Walk::Matrix { split: false, .. }, Factor::Codes) => {
-            vec![shader!("shared/matrix_once"), shader!("shared/matrix_written")]
-        }
-        (Walk::Matrix { split: false, .. }, _) => vec![
-            shader!("shared/matrix_once"),
-            shader!("shared/matrix_called"),
+    files.extend(match walk {
+        Walk::Registers { half } | Walk::Tiled { half, .. } => match half {
+            false => vec![shader!("shared/weights")],
+            true => vec![shader!("shared/weights_half")],
+        },
+        Walk::Matrix { split, .. } => vec![
+            shader!("shared/matrix_steps"),
             shader!("shared/matrix_walk"),
+            if split { shader!("shared/matrix_split") } else { shader!("shared/matrix_once") },
         ],
+        Walk::Stationary { .. } => vec![shader!("shared/stationary")],
     });
     files.extend([shader!("shared/params"), shader!("shared/bits"), shader!("shared/product")]);
     let label = match factor {
@@ -65,7 +60,7 @@ pub(super) fn source_of(factor: Factor, walk: Walk, store: Store, ragged: bool) 
     files.extend(match (store, walk) {
         (Store::Codes, Walk::Matrix { .. }) => Some(shader!("shared/matrix_codes")),
         (Store::Codes, _) => Some(shader!("shared/tiled_codes")),
-        (_, Walk::Matrix { .. }) => Some(shader!("shared/matrix_rows")),
+        (_, Walk::Matrix { .. } | Walk::Stationary { .. }) => Some(shader!("shared/matrix_rows")),
         (_, Walk::Tiled { .. }) => Some(shader!("shared/tiled_rows")),
         (_, Walk::Registers { .. }) => None,
     });

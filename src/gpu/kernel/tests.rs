@@ -49,7 +49,8 @@ fn variants() -> Vec<Variant> {
     let trellis = Factor::Streams { words: 16, state_bits: 8 };
     for factor in [Factor::Codes, Factor::Values, scalar, trellis] {
         for walk in walks() {
-            for layer in [[1, 1], [128, 768], [384, 64], [97, 53], [300, 1536]] {
+            for layer in [[1, 1], [128, 768], [384, 64], [97, 53], [300, 1536], [256, 20]] {
+                let walk = walk.of(factor, layer[0]);
                 for (relu, store) in
                     [(false, Store::Tight), (true, Store::Padded), (false, Store::Half)]
                 {
@@ -206,8 +207,9 @@ fn params_lie_alike_in_rust_and_wgsl() {
 
 #[test]
 fn the_hosts_grids_match_the_kernels_tiles() {
+    const LAYER: [usize; 2] = [128, 768];
     let constant = |walk: Walk, name: &str| {
-        let variant = product(Factor::Codes, walk, [128, 768], (false, 1.0), Store::Tight);
+        let variant = product(Factor::Codes, walk, LAYER, (false, 1.0), Store::Tight);
         let (module, _) = parsed(&variant.source);
         let (_, constant) =
             module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name)).unwrap();
@@ -216,13 +218,16 @@ fn the_hosts_grids_match_the_kernels_tiles() {
             ref other => panic!("{name} is {other:?}"),
         }
     };
-    for walk in walks() {
+    let stationary = walks().into_iter().map(|walk| walk.of(Factor::Codes, LAYER[0]));
+    for walk in walks().into_iter().chain(stationary) {
         match walk {
             Walk::Registers { .. } => assert_eq!(constant(walk, "ROWS"), REGISTER_ROWS),
             // Its sizes are overrides.
             Walk::Tiled { .. } => {}
-            Walk::Matrix { side, .. } => {
-                assert_eq!(constant(walk, "SIDE"), side);
+            Walk::Matrix { .. } | Walk::Stationary { .. } => {
+                if let Walk::Matrix { side, .. } = walk {
+                    assert_eq!(constant(walk, "SIDE"), side);
+                }
                 assert_eq!(constant(walk, "ROWS"), walk.tile().unwrap().0);
                 assert_eq!(constant(walk, "WIDE4"), walk.tile().unwrap().1);
             }
@@ -265,13 +270,16 @@ fn workgroups_stay_within_the_limits_of_their_adapters() {
         let memory = match walk {
             Walk::Registers { .. } => 0,
             Walk::Tiled { .. } => 16 << 10,
-            Walk::Matrix { .. } => MATRIX_TILE_BYTES,
+            Walk::Matrix { .. } | Walk::Stationary { .. } => MATRIX_TILE_BYTES,
         };
         for (factor, store) in [(Factor::Codes, Store::Tight), (Factor::Values, Store::Codes)] {
             if store == Store::Codes && !walk.holds(64) {
                 continue;
             }
-            fits(&product(factor, walk, [64, 64], (false, 1.0), store), memory);
+            for inputs in [64, 128, 256] {
+                let walk = walk.of(factor, inputs);
+                fits(&product(factor, walk, [inputs, 64], (false, 1.0), store), memory);
+            }
         }
     }
     // A search runs on every device.
