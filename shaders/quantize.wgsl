@@ -1,27 +1,44 @@
 // Quantise latents [rows, 4 * LATENTS4], padded with zeros, to scales [rows] and codes
-// [rows, LATENTS4] words of four signed bytes; a thread owns a row.
+// [rows, LATENTS4] words of four signed bytes; LANES threads, neighbours, share a row.
 
 override LATENTS4: u32;
 override WORKGROUP: u32;
+override LANES: u32;
 
 @group(0) @binding(1) var<storage, read> latents: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> scales: array<f32>;
 @group(0) @binding(3) var<storage, read_write> codes: array<u32>;
 
+// Each thread's.
+var<workgroup> maxima: array<u32, WORKGROUP>;
+
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.x;
-    if row >= params.rows {
-        return;
-    }
+fn main(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let row = id.x / LANES;
+    let lane = id.x % LANES;
+    // Threads beyond the last row have no latents, but wait with the others.
+    let inside = row < params.rows;
     let first = row * LATENTS4;
+    let end = select(0u, LATENTS4, inside);
     var largest = 0u;
-    for (var i = 0u; i < LATENTS4; i++) {
+    for (var i = lane; i < end; i += LANES) {
         largest = max(largest, magnitude(latents[first + i]));
     }
+    if LANES > 1u {
+        maxima[thread] = largest;
+        workgroupBarrier();
+        for (var other = 0u; other < LANES; other++) {
+            largest = max(largest, maxima[thread - lane + other]);
+        }
+    }
     let scale = scale_of(largest);
-    scales[row] = scale;
-    for (var i = 0u; i < LATENTS4; i++) {
+    if inside && lane == 0u {
+        scales[row] = scale;
+    }
+    for (var i = lane; i < end; i += LANES) {
         codes[first + i] = codes_of(latents[first + i], scale);
     }
 }

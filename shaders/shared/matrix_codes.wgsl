@@ -1,5 +1,7 @@
 // A tile that holds its rows' whole latents: neighbouring threads quantise a row.
 
+const QUANTISED: bool = true;
+
 fn store_strip(group: vec2<u32>, thread: u32, down: u32, sum: Sum, b: vec4<f32>) {
     strip(thread, sum);
     for (var item = thread; item < SIDE * WIDE4; item += THREADS) {

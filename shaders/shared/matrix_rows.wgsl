@@ -1,5 +1,7 @@
 // A tile's rows into memory.
 
+const QUANTISED: bool = false;
+
 // Values first: no read passes a write.
 fn store_strip(group: vec2<u32>, thread: u32, down: u32, sum: Sum, b: vec4<f32>) {
     strip(thread, sum);

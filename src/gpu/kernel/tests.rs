@@ -43,7 +43,7 @@ fn searches() -> Vec<Variant> {
 }
 
 fn variants() -> Vec<Variant> {
-    let mut variants = vec![quantizer(1), quantizer(32), unit_rows(1), unit_rows(96)];
+    let mut variants = vec![quantizer(1, 1), quantizer(75, 16), unit_rows(1), unit_rows(96)];
     variants.extend(searches());
     let scalar = Factor::Streams { words: 16, state_bits: 0 };
     let trellis = Factor::Streams { words: 16, state_bits: 8 };
@@ -272,7 +272,11 @@ fn workgroups_stay_within_the_limits_of_their_adapters() {
             Walk::Tiled { .. } => 16 << 10,
             Walk::Matrix { .. } | Walk::Stationary { .. } => MATRIX_TILE_BYTES,
         };
-        for (factor, store) in [(Factor::Codes, Store::Tight), (Factor::Values, Store::Codes)] {
+        for (factor, store) in [
+            (Factor::Codes, Store::Tight),
+            (Factor::Values, Store::Tight),
+            (Factor::Values, Store::Codes),
+        ] {
             if store == Store::Codes && !walk.holds(64) {
                 continue;
             }
