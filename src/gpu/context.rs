@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use wgpu::{
     Adapter, AdapterInfo, Buffer, BufferDescriptor, BufferUsages, Device, DeviceDescriptor,
-    DeviceType, ErrorFilter, ExperimentalFeatures, Features, MemoryHints, PollType, Queue,
-    SubmissionIndex,
+    DeviceType, ErrorFilter, ExperimentalFeatures, Features, MemoryHints, PipelineCache, PollType,
+    Queue, SubmissionIndex,
 };
 
 use super::adapters;
 use super::caps::{self, Caps};
+use super::pipelines;
 use super::wait::{Mode, Poller, Signal};
 use crate::error::{Error, Result};
 
@@ -24,6 +25,7 @@ struct Inner {
     link: Link,
     info: AdapterInfo,
     caps: Caps,
+    pipelines: Option<PipelineCache>,
     poller: Poller,
 }
 
@@ -43,7 +45,7 @@ impl Gpu {
     /// # Errors
     /// No such adapter (the error lists what was found), or it gives no device.
     pub fn new() -> Result<Self> {
-        Self::from_adapter(adapters::best()?)
+        Self::from_adapter(adapters::best()?, None)
     }
 
     /// The best adapter there is, if it is not a software one.
@@ -54,16 +56,18 @@ impl Gpu {
             let wanted = "other than a software one".to_owned();
             return Err(Error::NoAdapter { wanted, found: info.name });
         }
-        Self::from_adapter(adapter)
+        Self::from_adapter(adapter, None)
     }
 
-    fn from_adapter(adapter: Adapter) -> Result<Self> {
+    /// `kept`: the data of an earlier pipeline cache.
+    pub(super) fn from_adapter(adapter: Adapter, kept: Option<&[u8]>) -> Result<Self> {
         let mut required_limits = adapter.limits();
         // DX12 reserves descriptors for all of them at once.
         required_limits.max_non_sampler_bindings =
             required_limits.max_non_sampler_bindings.min(10_000);
         let wanted = Features::MAPPABLE_PRIMARY_BUFFERS
             | Features::TIMESTAMP_QUERY
+            | Features::PIPELINE_CACHE
             | Features::SHADER_F16
             | Features::SUBGROUP
             | Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
@@ -92,7 +96,7 @@ impl Gpu {
         // Errors are caught in scopes; one that escapes belongs to no call, and must not panic.
         link.device.on_uncaptured_error(Arc::new(|_| {}));
         let matrix = caps::matrix_units(&adapter);
-        Ok(Self::from_link(link, adapter.get_info(), matrix))
+        Ok(Self::from_link(link, adapter.get_info(), matrix, kept))
     }
 
     /// Shares the caller's device. Its hooks for errors and loss are left alone.
@@ -117,12 +121,13 @@ impl Gpu {
         let software = info.device_type == DeviceType::Cpu;
         let link = Link { device, queue, lost: Arc::new(OnceLock::new()), software };
         // What matrix units there are, an adapter tells and a device does not.
-        Ok(Self::from_link(link, info, None))
+        Ok(Self::from_link(link, info, None, None))
     }
 
-    fn from_link(link: Link, info: AdapterInfo, matrix: Option<u32>) -> Self {
+    fn from_link(link: Link, info: AdapterInfo, matrix: Option<u32>, kept: Option<&[u8]>) -> Self {
         let caps = Caps::new(&link.device, &info, matrix);
-        Self(Arc::new(Inner { poller: Poller::new(link.clone()), link, info, caps }))
+        let pipelines = pipelines::cache(&link.device, kept);
+        Self(Arc::new(Inner { poller: Poller::new(link.clone()), link, info, caps, pipelines }))
     }
 
     /// The adapter's name, backend, driver and class.
@@ -138,6 +143,10 @@ impl Gpu {
     /// The device's queue.
     pub fn queue(&self) -> &Queue {
         &self.0.link.queue
+    }
+
+    pub(super) fn pipelines(&self) -> Option<&PipelineCache> {
+        self.0.pipelines.as_ref()
     }
 
     pub(crate) fn caps(&self) -> &Caps {

@@ -91,7 +91,7 @@ fn pipeline(gpu: &Gpu, variant: &Variant) -> ComputePipeline {
             // Every tile is written before it is read.
             zero_initialize_workgroup_memory: false,
         },
-        cache: None,
+        cache: gpu.pipelines(),
     })
 }
 

@@ -7,6 +7,7 @@ mod buffers;
 mod caps;
 mod context;
 mod kernel;
+mod pipelines;
 mod pool;
 mod product;
 mod programs;

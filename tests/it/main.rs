@@ -20,6 +20,7 @@ mod layers;
 mod limits;
 mod oracle;
 mod original;
+mod pipelines;
 mod precision;
 mod real_data;
 mod refused;

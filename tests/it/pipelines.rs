@@ -1,0 +1,113 @@
+//! Pipelines kept in a file: found again, of no use, or no such file at all.
+
+use std::fs;
+use std::path::Path;
+
+use vecodec::wgpu::Backend;
+use vecodec::{Codec, CodecOptions, Engine, Error, Gpu};
+
+use crate::compare::assert_same_bits;
+use crate::data::{Case, Random};
+use crate::engines::{codec, cpu, gpu_suite};
+
+gpu_suite!(gpu:
+    kept_pipelines_decode_alike,
+    damaged_caches_are_compiled_anew,
+    other_files_are_refused_and_kept,
+    folders_are_no_caches,
+);
+
+const CASE: Case = Case { dim: 20, latent: 9, rows: 30, letters: "b" };
+
+fn on(gpu: &Gpu) -> CodecOptions {
+    CodecOptions { engine: Engine::Gpu(gpu.clone()), ..cpu() }
+}
+
+/// Builds a codec on this device, and holds it to one on the engine.
+fn assert_decodes(gpu: &Gpu, like: &CodecOptions) -> Codec {
+    let model = CASE.model();
+    let (expected, found) = (codec(like, &model), codec(&on(gpu), &model));
+    let codes = expected.encode_flat(&CASE.rows(&model)).unwrap();
+    let [expected, decoded] = [expected, found.clone()].map(|c| c.decode_flat(&codes).unwrap());
+    assert_same_bits(&expected, &decoded, CASE);
+    found
+}
+
+/// A cache of a codec's pipelines, where the backend has caches.
+fn saved(gpu: &Gpu, path: &Path) -> bool {
+    let kept = gpu.save_pipeline_cache(path).unwrap();
+    assert_eq!(kept, gpu.adapter_info().backend == Backend::Vulkan);
+    assert_eq!(kept, path.exists());
+    kept
+}
+
+fn kept_pipelines_decode_alike(engine: &CodecOptions) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipelines");
+    let gpu = Gpu::with_pipeline_cache(&path).unwrap();
+    assert!(!path.exists(), "reading writes nothing");
+    let _codec = assert_decodes(&gpu, engine);
+    if saved(&gpu, &path) {
+        let again = Gpu::with_pipeline_cache(&path).unwrap();
+        let _codec = assert_decodes(&again, engine);
+        // What was read is kept when it is saved again.
+        let bytes = fs::metadata(&path).unwrap().len();
+        assert!(saved(&again, &path));
+        assert!(fs::metadata(&path).unwrap().len() >= bytes);
+    }
+}
+
+fn damaged_caches_are_compiled_anew(engine: &CodecOptions) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipelines");
+    let gpu = Gpu::with_pipeline_cache(&path).unwrap();
+    let _codec = assert_decodes(&gpu, engine);
+    let kept = saved(&gpu, &path);
+    // Without caches of the backend's, bytes that only begin like one.
+    let whole = if kept { fs::read(&path).unwrap() } else { b"VECOPIPE".repeat(20) };
+    let mut random = Random::new(1);
+    for _ in 0..20 {
+        let mut bytes = whole.clone();
+        // Behind the eight bytes that tell what file it is.
+        let at = 8 + (random.uniform() * (bytes.len() - 8) as f64) as usize;
+        bytes[at] ^= 1 << (random.uniform() * 8.0) as u32;
+        fs::write(&path, &bytes).unwrap();
+        Gpu::with_pipeline_cache(&path).unwrap();
+        bytes.truncate(at);
+        fs::write(&path, &bytes).unwrap();
+        let gpu = Gpu::with_pipeline_cache(&path).unwrap();
+        let _codec = assert_decodes(&gpu, engine);
+    }
+    assert_eq!(gpu.save_pipeline_cache(&path).unwrap(), kept);
+    if kept {
+        assert!(fs::read(&path).unwrap().starts_with(&whole[..8]), "a damaged one is replaced");
+    }
+}
+
+fn other_files_are_refused_and_kept(engine: &CodecOptions) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    CASE.model().save(&path).unwrap();
+    let before = fs::read(&path).unwrap();
+    for bytes in [&before[..], &[], b"VECOPIP"] {
+        fs::write(&path, bytes).unwrap();
+        let error = Gpu::with_pipeline_cache(&path).unwrap_err();
+        assert!(matches!(&error, Error::Format { path: p, .. } if *p == path), "{error}");
+        assert!(error.to_string().contains("name another file"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+    let Engine::Gpu(gpu) = &engine.engine else { panic!("{engine:?} is no GPU") };
+    let _codec = assert_decodes(gpu, engine);
+}
+
+fn folders_are_no_caches(engine: &CodecOptions) {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Gpu::with_pipeline_cache(folder.path()).unwrap_err();
+    assert!(matches!(&error, Error::Io { path, .. } if path == folder.path()), "{error}");
+    let gpu = Gpu::new().unwrap();
+    if gpu.adapter_info().backend == Backend::Vulkan {
+        let error = gpu.save_pipeline_cache(folder.path().join("absent/pipelines")).unwrap_err();
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+    }
+    let _codec = assert_decodes(&gpu, engine);
+}
