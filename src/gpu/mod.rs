@@ -16,6 +16,7 @@ mod sources;
 mod streams;
 mod timestamps;
 mod wait;
+mod walk;
 
 pub(crate) use buffers::{Buffers, Readback};
 pub(crate) use caps::Kernels;

@@ -1,7 +1,8 @@
 //! The files of `shaders` that kernels are put together from.
 
 use super::kernel::Source;
-use super::product::{Factor, Store, Walk};
+use super::product::{Factor, Store};
+use super::walk::Walk;
 
 macro_rules! shader {
     ($file:literal) => {

@@ -4,9 +4,10 @@ use wgpu::Buffer;
 
 use super::context::Gpu;
 use super::kernel::{Binding, Source, Step, Variant};
-use super::product::{WORKGROUP, check_iterations};
+use super::product::check_iterations;
 use super::programs::resident;
 use super::sources::source;
+use super::walk::WORKGROUP;
 use crate::error::{Error, Result};
 use crate::plan::{Grid, count, padded};
 use crate::stream::{BitPlan, MAX_WIDTH, Window};

@@ -12,9 +12,10 @@ use naga::{AddressSpace, Literal, Module, ShaderStage, TypeInner};
 use super::*;
 use crate::gpu::Params;
 use crate::gpu::caps::{MATRIX_TILE_BYTES, tile};
-use crate::gpu::product::{Factor, REGISTER_ROWS, Store, Walk, product};
+use crate::gpu::product::{Factor, Store, product};
 use crate::gpu::programs::quantizer;
 use crate::gpu::streams::{SCALAR, Search, TRELLIS, unit_rows};
+use crate::gpu::walk::{REGISTER_ROWS, Walk};
 use crate::stream::{BitPlan, Window};
 
 fn walks() -> Vec<Walk> {
@@ -50,7 +51,7 @@ fn variants() -> Vec<Variant> {
     for factor in [Factor::Codes, Factor::Values, scalar, trellis] {
         for walk in walks() {
             for layer in [[1, 1], [128, 768], [384, 64], [97, 53], [300, 1536], [256, 20]] {
-                let walk = walk.of(factor, layer[0]);
+                let walk = factor.walk(walk, layer[0]);
                 for (relu, store) in
                     [(false, Store::Tight), (true, Store::Padded), (false, Store::Half)]
                 {
@@ -218,7 +219,7 @@ fn the_hosts_grids_match_the_kernels_tiles() {
             ref other => panic!("{name} is {other:?}"),
         }
     };
-    let stationary = walks().into_iter().map(|walk| walk.of(Factor::Codes, LAYER[0]));
+    let stationary = walks().into_iter().map(|walk| walk.of_codes(LAYER[0]));
     for walk in walks().into_iter().chain(stationary) {
         match walk {
             Walk::Registers { .. } => assert_eq!(constant(walk, "ROWS"), REGISTER_ROWS),
@@ -281,7 +282,7 @@ fn workgroups_stay_within_the_limits_of_their_adapters() {
                 continue;
             }
             for inputs in [64, 128, 256] {
-                let walk = walk.of(factor, inputs);
+                let walk = factor.walk(walk, inputs);
                 fits(&product(factor, walk, [inputs, 64], (false, 1.0), store), memory);
             }
         }
