@@ -215,6 +215,10 @@ mod tests {
         let thin = Grid::Tiles { rows: 64, columns: 16, of: 1 };
         let rows = decode(1, 4).chunk_rows(&LIMITS, &[thin], 1 << 40).unwrap();
         assert_eq!(rows, 64 * 65535);
+        // Unless its workgroups go on.
+        let strided = Grid::Strided { rows: 64, columns: 16, of: 1, most: 512 };
+        let rows = decode(1, 4).chunk_rows(&LIMITS, &[strided], 1 << 40).unwrap();
+        assert!(rows > 64 * 65535 && rows as u64 <= LIMITS.binding_bytes / 4, "{rows}");
     }
 
     #[test]
@@ -256,6 +260,12 @@ mod tests {
             assert!(x * 64 >= rows.div_ceil(12) * 3 && (x - 1) * 64 < rows.div_ceil(12) * 3);
             let [x, y, _] = Grid::Tiles { rows: 64, columns: 16, of: 17 }.groups(rows);
             assert_eq!((x, y), (2, rows.div_ceil(64)));
+        }
+        // Each of the most goes on until the last row.
+        let strided = Grid::Strided { rows: 16, columns: 32, of: 33, most: 512 };
+        for (rows, expected) in [(1, 1), (16, 1), (17, 2), (8192, 512), (8193, 512), (1 << 30, 512)]
+        {
+            assert_eq!(strided.groups(rows), [2, expected, 1]);
         }
     }
 
