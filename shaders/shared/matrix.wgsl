@@ -2,7 +2,7 @@
 // ROWS rows x COLUMNS outputs, a subgroup the matrices of one column of it. Weights come straight from
 // memory, by way of the caches.
 // Weights [BLOCKS_DOWN, BLOCKS_ACROSS] matrices of SIDE outputs x SIDE inputs as f16, padded with
-// zeros to an even number of them across.
+// zeros to whole steps of 32 inputs, and beyond 128 inputs of 64.
 
 const THREADS: u32 = 256u;
 // Of every adapter with such units.

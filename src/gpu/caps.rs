@@ -64,7 +64,7 @@ pub enum Precision {
 }
 
 /// Workgroup memory of a tile on matrix units of 16 x 16.
-pub(super) const MATRIX_TILE_BYTES: u32 = 30 << 10;
+pub(super) const MATRIX_TILE_BYTES: u32 = 20 << 10;
 
 /// A workgroup's part of a product: threads, blocks of 4 rows x 4 outputs a thread, and vec4s of
 /// inputs a step (the overrides of `shaders/shared/tiled.wgsl`).

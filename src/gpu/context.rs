@@ -156,22 +156,15 @@ impl Gpu {
     /// Runs `work` on the device and turns the errors it raised into this crate's.
     pub(crate) fn scoped<T>(&self, what: &'static str, work: impl FnOnce() -> T) -> Result<T> {
         self.0.link.check_lost()?;
-        let device = self.device();
-        let scopes = [ErrorFilter::Validation, ErrorFilter::Internal, ErrorFilter::OutOfMemory]
-            .map(|filter| device.push_error_scope(filter));
-        let value = work();
-        // The last one pushed is the first to go; on native they are ready at once.
-        let errors = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop()));
-        match errors.collect::<Vec<_>>().into_iter().next() {
-            None => Ok(value),
-            Some(wgpu::Error::OutOfMemory { source }) => {
+        caught(self.device(), work).or_else(|error| match error {
+            wgpu::Error::OutOfMemory { source } => {
                 Err(Error::OutOfMemory { detail: source.to_string() })
             }
-            Some(error) => {
+            error => {
                 self.0.link.check_lost()?;
                 Err(Error::Gpu { what, detail: error.to_string() })
             }
-        }
+        })
     }
 
     pub(super) fn buffer(&self, label: &str, size: u64, usage: BufferUsages) -> Buffer {
@@ -231,6 +224,16 @@ impl Gpu {
             }
         }
     }
+}
+
+/// Runs `work` on the device, whose errors stay in here.
+pub(super) fn caught<T>(device: &Device, work: impl FnOnce() -> T) -> Result<T, wgpu::Error> {
+    let scopes = [ErrorFilter::Validation, ErrorFilter::Internal, ErrorFilter::OutOfMemory]
+        .map(|filter| device.push_error_scope(filter));
+    let value = work();
+    // The last one pushed is the first to go; on native they are ready at once.
+    let errors = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop()));
+    errors.collect::<Vec<_>>().into_iter().next().map_or(Ok(value), Err)
 }
 
 impl Link {

@@ -87,8 +87,11 @@ impl Programs {
                 let projected =
                     latents(Store::Padded, Binding::Scratch(0)).project(gpu, &values)?;
                 // Threads that share a row read it together; a software adapter has no use for it.
-                let lanes = if matches!(to_latents, Walk::Registers { .. }) { 1 } else { 16 };
-                (vec![latents_in], vec![projected, quantize(gpu, latents4, lanes)?])
+                let threads = match to_latents {
+                    Walk::Registers { .. } => [WORKGROUP, 1],
+                    _ => [4 * WORKGROUP, 16],
+                };
+                (vec![latents_in], vec![projected, quantize(gpu, latents4, threads)?])
             }
         };
         let encode = Program {
@@ -135,23 +138,23 @@ impl Programs {
     }
 }
 
-/// The kernel that quantises latents of this many vec4s, so many threads a row.
-pub(super) fn quantizer(latents4: u64, lanes: u32) -> Variant {
+/// The kernel that quantises latents of this many vec4s, with so many threads a workgroup and a row.
+pub(super) fn quantizer(latents4: u64, [workgroup, lanes]: [u32; 2]) -> Variant {
     let constants = vec![
         ("LATENTS4", latents4 as f64),
-        ("WORKGROUP", f64::from(WORKGROUP)),
+        ("WORKGROUP", f64::from(workgroup)),
         ("LANES", f64::from(lanes)),
     ];
     Variant { source: QUANTIZE, constants }
 }
 
 /// The latents in the first scratch buffer to scales and codes.
-fn quantize(gpu: &Gpu, latents4: u64, lanes: u32) -> Result<Step> {
+fn quantize(gpu: &Gpu, latents4: u64, [workgroup, lanes]: [u32; 2]) -> Result<Step> {
     check_iterations(gpu, 2 * latents4.div_ceil(lanes.into()) + u64::from(lanes))?;
     let bindings =
         vec![Binding::Params, Binding::Scratch(0), Binding::Output(0), Binding::Output(1)];
-    let grid = Grid::Line { workgroup: WORKGROUP, rows: 1, columns: lanes };
-    Step::new(gpu, &quantizer(latents4, lanes), bindings, grid)
+    let grid = Grid::Line { workgroup, rows: 1, columns: lanes };
+    Step::new(gpu, &quantizer(latents4, [workgroup, lanes]), bindings, grid)
 }
 
 pub(super) fn resident(gpu: &Gpu, label: &str, values: &[f32]) -> Result<Buffer> {

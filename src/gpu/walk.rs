@@ -10,7 +10,8 @@ pub(super) const REGISTER_ROWS: u32 = 12;
 /// `SIDE` in `shaders/shared/matrix16.wgsl`.
 pub(super) const SIDE: u32 = 16;
 /// Workgroups that share a column of stationary weights, at most: enough for a large GPU, and few
-/// enough that loading the weights is little of their work.
+/// enough that loading the weights is little of their work. A case in `tests/it/shapes.rs` has more
+/// rows than three rounds of them take.
 const STRIDES: u32 = 512;
 
 /// How a product is walked. `half`: with weights of f16, read as f32.
@@ -138,7 +139,7 @@ impl Walk {
 }
 
 /// `BLOCKS_DOWN` and `BLOCKS_ACROSS` in `shaders/shared/matrix.wgsl`: whole steps of 32 inputs at
-/// most, and two halves of them where stationary weights come in two.
+/// most, and two halves of whole pairs where stationary weights come in two.
 pub(super) fn blocks(side: u32, [inputs, outputs]: [usize; 2]) -> [usize; 2] {
     let (side, step) = (side as usize, if inputs > 128 { 64 } else { 32 });
     [outputs.div_ceil(side), inputs.next_multiple_of(step) / side]

@@ -8,6 +8,7 @@ use vecodec::{Codec, CodecOptions, Engine, Error, Gpu};
 
 use crate::compare::assert_same_bits;
 use crate::data::{Case, Random};
+use crate::devices::limited;
 use crate::engines::{codec, cpu, gpu_suite};
 
 gpu_suite!(gpu:
@@ -15,6 +16,7 @@ gpu_suite!(gpu:
     damaged_caches_are_compiled_anew,
     other_files_are_refused_and_kept,
     folders_are_no_caches,
+    devices_without_a_cache_say_so,
 );
 
 const CASE: Case = Case { dim: 20, latent: 9, rows: 30, letters: "b" };
@@ -49,11 +51,11 @@ fn kept_pipelines_decode_alike(engine: &CodecOptions) {
     let _codec = assert_decodes(&gpu, engine);
     if saved(&gpu, &path) {
         let again = Gpu::with_pipeline_cache(&path).unwrap();
-        let _codec = assert_decodes(&again, engine);
-        // What was read is kept when it is saved again.
+        // What was read is there before any pipeline is built, and is kept when it is saved.
         let bytes = fs::metadata(&path).unwrap().len();
         assert!(saved(&again, &path));
         assert!(fs::metadata(&path).unwrap().len() >= bytes);
+        let _codec = assert_decodes(&again, engine);
     }
 }
 
@@ -71,16 +73,13 @@ fn damaged_caches_are_compiled_anew(engine: &CodecOptions) {
         // Behind the eight bytes that tell what file it is.
         let at = 8 + (random.uniform() * (bytes.len() - 8) as f64) as usize;
         bytes[at] ^= 1 << (random.uniform() * 8.0) as u32;
-        fs::write(&path, &bytes).unwrap();
-        Gpu::with_pipeline_cache(&path).unwrap();
-        bytes.truncate(at);
-        fs::write(&path, &bytes).unwrap();
-        let gpu = Gpu::with_pipeline_cache(&path).unwrap();
-        let _codec = assert_decodes(&gpu, engine);
-    }
-    assert_eq!(gpu.save_pipeline_cache(&path).unwrap(), kept);
-    if kept {
-        assert!(fs::read(&path).unwrap().starts_with(&whole[..8]), "a damaged one is replaced");
+        for damaged in [&bytes[..], &whole[..at]] {
+            fs::write(&path, damaged).unwrap();
+            let gpu = Gpu::with_pipeline_cache(&path).unwrap();
+            let _codec = assert_decodes(&gpu, engine);
+            assert_eq!(gpu.save_pipeline_cache(&path).unwrap(), kept);
+            assert_eq!(fs::read(&path).unwrap() != damaged, kept, "a damaged one is replaced");
+        }
     }
 }
 
@@ -110,4 +109,13 @@ fn folders_are_no_caches(engine: &CodecOptions) {
         assert!(matches!(error, Error::Io { .. }), "{error}");
     }
     let _codec = assert_decodes(&gpu, engine);
+}
+
+fn devices_without_a_cache_say_so(engine: &CodecOptions) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipelines");
+    // The caller asked for no features.
+    let Engine::Gpu(gpu) = limited(engine, |_| {}).engine else { panic!("it is a GPU's") };
+    assert!(!gpu.save_pipeline_cache(&path).unwrap());
+    assert!(!path.exists());
 }

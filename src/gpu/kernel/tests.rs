@@ -44,7 +44,8 @@ fn searches() -> Vec<Variant> {
 }
 
 fn variants() -> Vec<Variant> {
-    let mut variants = vec![quantizer(1, 1), quantizer(75, 16), unit_rows(1), unit_rows(96)];
+    let mut variants =
+        vec![quantizer(1, [64, 1]), quantizer(75, [256, 16]), unit_rows(1), unit_rows(96)];
     variants.extend(searches());
     let scalar = Factor::Streams { words: 16, state_bits: 0 };
     let trellis = Factor::Streams { words: 16, state_bits: 8 };
