@@ -23,7 +23,8 @@ impl Gpu {
     /// ever.
     ///
     /// Most drivers keep a cache of their own in the user's home; this one is for where that does not
-    /// last, as in a container: on a H200 a codec is built in 0.03 s with it, and in 0.8 s without either.
+    /// last, as in a container: on a H200 a codec is built in 0.03 s with it, and in 0.8 s without
+    /// either.
     ///
     /// The driver trusts the file as it trusts its own cache: keep it where no one else can write. A
     /// checksum tells accidents alone.
