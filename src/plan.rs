@@ -120,10 +120,10 @@ pub(crate) enum Grid {
     /// One-dimensional workgroups of `workgroup` threads; a thread covers `rows` rows of one of
     /// `columns` columns.
     Line { workgroup: u32, rows: u32, columns: u32 },
-    /// Two-dimensional workgroups that cover a tile of `rows` rows and `columns` of `of` columns.
-    Tiles { rows: u32, columns: u32, of: u32 },
-    /// The same with at most `most` workgroups along the rows; each goes on to the tile `most` further.
-    Strided { rows: u32, columns: u32, of: u32, most: u32 },
+    /// Two-dimensional workgroups that cover a tile of `rows` rows and `columns` of `of` columns. If
+    /// there are to be no more than `most` of them along the rows, each goes on to the tile so many
+    /// further.
+    Tiles { rows: u32, columns: u32, of: u32, most: Option<u32> },
 }
 
 impl Grid {
@@ -136,11 +136,9 @@ impl Grid {
                 // `max_rows` has bounded it.
                 [u32::try_from(groups).unwrap_or(u32::MAX), 1, 1]
             }
-            Self::Tiles { rows: tall, columns, of } => {
-                [of.div_ceil(columns), rows.div_ceil(tall), 1]
-            }
-            Self::Strided { rows: tall, columns, of, most } => {
-                [of.div_ceil(columns), rows.div_ceil(tall).min(most), 1]
+            Self::Tiles { rows: tall, columns, of, most } => {
+                let down = rows.div_ceil(tall);
+                [of.div_ceil(columns), most.map_or(down, |most| down.min(most)), 1]
             }
         }
     }
@@ -160,14 +158,12 @@ impl Grid {
                     blocks => Ok(blocks * u64::from(rows)),
                 }
             }
-            Self::Tiles { columns, of, .. } | Self::Strided { columns, of, .. }
-                if of.div_ceil(columns) > groups =>
-            {
-                Err(limit(of.div_ceil(columns).into()))
-            }
-            Self::Tiles { rows, .. } => Ok(u64::from(groups) * u64::from(rows)),
-            // They go over any number of rows.
-            Self::Strided { .. } => Ok(u64::MAX),
+            Self::Tiles { rows, columns, of, most } => match of.div_ceil(columns) {
+                wide if wide > groups => Err(limit(wide.into())),
+                // Those that go on cover any number of rows.
+                _ if most.is_some() => Ok(u64::MAX),
+                _ => Ok(u64::from(groups) * u64::from(rows)),
+            },
         }
     }
 }
@@ -212,11 +208,11 @@ mod tests {
             assert!(line.groups(rows as u32)[0] <= LIMITS.groups);
         }
         // One value a row: the dispatch is the limit, not the bytes.
-        let thin = Grid::Tiles { rows: 64, columns: 16, of: 1 };
+        let thin = Grid::Tiles { rows: 64, columns: 16, of: 1, most: None };
         let rows = decode(1, 4).chunk_rows(&LIMITS, &[thin], 1 << 40).unwrap();
         assert_eq!(rows, 64 * 65535);
         // Unless its workgroups go on.
-        let strided = Grid::Strided { rows: 64, columns: 16, of: 1, most: 512 };
+        let strided = Grid::Tiles { rows: 64, columns: 16, of: 1, most: Some(512) };
         let rows = decode(1, 4).chunk_rows(&LIMITS, &[strided], 1 << 40).unwrap();
         assert!(rows > 64 * 65535 && rows as u64 <= LIMITS.binding_bytes / 4, "{rows}");
     }
@@ -249,7 +245,7 @@ mod tests {
             matches!(wide, Error::Limit { required: r, available: a, .. } if (r, a) == (required, available)),
             "{wide}"
         );
-        let grid = Grid::Tiles { rows: 64, columns: 1, of: 70_000 };
+        let grid = Grid::Tiles { rows: 64, columns: 1, of: 70_000, most: None };
         assert!(decode(4, 4).chunk_rows(&LIMITS, &[grid], 1 << 20).is_err());
     }
 
@@ -258,11 +254,11 @@ mod tests {
         for rows in [1, 11, 12, 13, 63, 64, 65, 1000] {
             let [x, ..] = Grid::Line { workgroup: 64, rows: 12, columns: 3 }.groups(rows);
             assert!(x * 64 >= rows.div_ceil(12) * 3 && (x - 1) * 64 < rows.div_ceil(12) * 3);
-            let [x, y, _] = Grid::Tiles { rows: 64, columns: 16, of: 17 }.groups(rows);
+            let [x, y, _] = Grid::Tiles { rows: 64, columns: 16, of: 17, most: None }.groups(rows);
             assert_eq!((x, y), (2, rows.div_ceil(64)));
         }
         // Each of the most goes on until the last row.
-        let strided = Grid::Strided { rows: 16, columns: 32, of: 33, most: 512 };
+        let strided = Grid::Tiles { rows: 16, columns: 32, of: 33, most: Some(512) };
         for (rows, expected) in [(1, 1), (16, 1), (17, 2), (8192, 512), (8193, 512), (1 << 30, 512)]
         {
             assert_eq!(strided.groups(rows), [2, expected, 1]);

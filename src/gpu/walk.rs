@@ -80,12 +80,12 @@ impl Walk {
 
     pub(super) fn grid(self, outputs: usize) -> Grid {
         let of = count(padded(outputs) / 4);
-        match (self, self.tile()) {
-            (_, None) => Grid::Line { workgroup: WORKGROUP, rows: REGISTER_ROWS, columns: of },
-            (Self::Stationary { .. }, Some((rows, columns))) => {
-                Grid::Strided { rows, columns, of, most: STRIDES }
+        match self.tile() {
+            None => Grid::Line { workgroup: WORKGROUP, rows: REGISTER_ROWS, columns: of },
+            Some((rows, columns)) => {
+                let most = matches!(self, Self::Stationary { .. }).then_some(STRIDES);
+                Grid::Tiles { rows, columns, of, most }
             }
-            (_, Some((rows, columns))) => Grid::Tiles { rows, columns, of },
         }
     }
 
