@@ -17,6 +17,16 @@ pub enum Activation {
     Relu,
 }
 
+impl Activation {
+    /// The number that a fingerprint hashes. Stored models depend on it: it never changes.
+    pub(super) fn wire_id(self) -> u8 {
+        match self {
+            Self::Identity => 0,
+            Self::Relu => 1,
+        }
+    }
+}
+
 /// How latents are turned into bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -43,6 +53,17 @@ pub enum RowScale {
     Fixed,
     /// The row's L2 norm, in four of its bytes. Best where norms vary widely.
     Kept,
+}
+
+impl RowScale {
+    /// The number that a fingerprint hashes. Stored models depend on it: it never changes.
+    pub(super) fn wire_id(self) -> u8 {
+        match self {
+            Self::Auto => 0,
+            Self::Fixed => 1,
+            Self::Kept => 2,
+        }
+    }
 }
 
 /// Shape and options of a [`Model`](crate::Model).

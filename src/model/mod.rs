@@ -118,7 +118,7 @@ impl Fingerprint {
         for size in [*dim, *latent_dim] {
             hasher.update(&(size as u64).to_le_bytes());
         }
-        hasher.update(&[*activation as u8, *normalized_latent as u8]);
+        hasher.update(&[activation.wire_id(), u8::from(*normalized_latent)]);
         for (name, values) in weights.tensors() {
             hasher.update(name.as_bytes());
             hasher.update(bytemuck::cast_slice(values));
@@ -126,7 +126,7 @@ impl Fingerprint {
         if let Some(plan) = plan {
             let state_bits = plan.window().state_bits() as u8;
             hasher.update(b"bits");
-            hasher.update(&[state_bits, *row_scale as u8]);
+            hasher.update(&[state_bits, row_scale.wire_id()]);
             hasher.update(plan.widths());
             hasher.update(bytemuck::cast_slice(plan.steps()));
             (1..=MAX_WIDTH as u8).for_each(|width| {

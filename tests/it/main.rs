@@ -14,6 +14,7 @@ mod engines;
 mod evaluate;
 mod files;
 mod fit;
+mod golden;
 mod half;
 mod input;
 mod layers;

@@ -1,0 +1,97 @@
+//! Files of every format version ever written: they load, decode to what they decoded to, and are
+//! written again byte for byte.
+
+use std::fs;
+use std::path::PathBuf;
+
+use vecodec::{CodecOptions, Codes, Model};
+
+use crate::compare::all_agree;
+use crate::engines::{codec, cpu, engine_suite};
+
+engine_suite!(codes_decode_to_what_they_did);
+
+const DIM: usize = 21;
+const ROWS: usize = 37;
+
+/// Names in `tests/golden`, and the fingerprints of their models.
+const CASES: [(&str, &str); 7] = [
+    ("v1-int8", "3805b8ee9a0e604acb950bdded48eeb6"),
+    ("v1-int8-relu", "62dc4cb9f515aabccf3c510127c71591"),
+    ("v1-int8-relu-normalized", "86e3fcdc936824558c2bf9de36d52203"),
+    ("v2-scalar", "5974aa88fdfe63d101fc5cff7813b358"),
+    ("v2-scalar-norms", "902377239e4d048681d44d8c36ac9ba4"),
+    ("v2-trellis", "ec61cf9e56a66d4fd984d774ac4792ff"),
+    ("v2-trellis-norms", "8e8307b0ea74a3416e13fe3f8b23b4cb"),
+];
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+fn model(name: &str) -> Model {
+    Model::load(path(&format!("{name}.model.safetensors"))).unwrap()
+}
+
+fn codes(name: &str) -> Codes {
+    Codes::load(path(&format!("{name}.codes.safetensors"))).unwrap()
+}
+
+fn values(name: &str) -> Vec<f32> {
+    let bytes = fs::read(path(name)).unwrap();
+    bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+/// The hash covers what a file says, in numbers that no change of the source may move.
+#[test]
+fn fingerprints_are_what_they_were() {
+    for (name, fingerprint) in CASES {
+        let (model, codes) = (model(name), codes(name));
+        assert_eq!(model.fingerprint().to_string(), fingerprint, "{name}");
+        assert_eq!(codes.fingerprint(), model.fingerprint(), "{name}");
+    }
+}
+
+#[test]
+fn files_are_written_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy");
+    for (name, _) in CASES {
+        model(name).save(&copy).unwrap();
+        let golden = fs::read(path(&format!("{name}.model.safetensors"))).unwrap();
+        assert_eq!(fs::read(&copy).unwrap(), golden, "model {name}");
+    }
+    for name in CASES.map(|(name, _)| name).into_iter().chain(["v1-int8-one-scale"]) {
+        codes(name).save(&copy).unwrap();
+        let golden = fs::read(path(&format!("{name}.codes.safetensors"))).unwrap();
+        assert_eq!(fs::read(&copy).unwrap(), golden, "codes {name}");
+    }
+    let shared = codes("v1-int8-one-scale");
+    assert_eq!(shared.scales(), [0.5]);
+    assert_eq!(shared.as_bytes(), (0..50).collect::<Vec<u8>>());
+}
+
+/// No row of these lies near a tie, so every machine finds the same codes.
+#[test]
+fn rows_encode_to_what_they_did() {
+    for (name, _) in CASES {
+        let (expected, rows) = (codes(name), values("rows.f32"));
+        let found = codec(&cpu(), &model(name)).encode_flat(&rows).unwrap();
+        assert_eq!(found.as_bytes(), expected.as_bytes(), "{name}");
+        for (found, expected) in found.scales().iter().zip(expected.scales()) {
+            assert!((found - expected).abs() <= 1e-5 * expected, "{name}: {found} for {expected}");
+        }
+    }
+}
+
+fn codes_decode_to_what_they_did(engine: &CodecOptions) {
+    all_agree(|report| {
+        for (name, _) in CASES {
+            let (codes, expected) = (codes(name), values(&format!("{name}.decoded.f32")));
+            assert_eq!((codes.rows(), expected.len()), (ROWS, ROWS * DIM), "{name}");
+            let found = codec(engine, &model(name)).decode_flat(&codes).unwrap();
+            let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+            report.rows(name, &expected, &found, DIM, 1e-6);
+        }
+    });
+}
