@@ -48,7 +48,7 @@ pub use error::{Error, Result};
 pub use gpu::{Gpu, Precision, Shape as KernelShape};
 pub use metrics::Metrics;
 pub use model::{
-    Activation, Coding, Fingerprint, FitReport, FitStage, Model, ModelConfig, RowScale, Weights,
+    Activation, Coding, Fingerprint, FitReport, FitStage, Model, ModelConfig, RowNorm, Weights,
 };
 // The types of `Gpu::from_device`: their version is this crate's.
 pub use wgpu;

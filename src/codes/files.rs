@@ -77,7 +77,7 @@ impl CodesWriter {
         if rows == 0 {
             return Err(Error::EmptyBatch { dim: model.config().dim });
         }
-        let scales = if model.config().keeps_scale() { rows } else { 1 };
+        let scales = if model.config().has_row_scales() { rows } else { 1 };
         Self::new(path.as_ref(), model.config(), model.fingerprint(), rows, scales)
     }
 

@@ -94,7 +94,7 @@ impl Codes {
         }
         let (config, model) = (model.config().clone(), model.fingerprint());
         let rows = packed.len() / config.packed_size();
-        let scales = match config.keeps_scale() {
+        let scales = match config.has_row_scales() {
             true => Scales::PerRow(scales),
             false if rows == 1 => Scales::PerRow(vec![1.0]),
             false => Scales::Uniform(1.0),

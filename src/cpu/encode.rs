@@ -117,7 +117,7 @@ fn project(
     let range = first..first + latents.len() / config.latent_dim;
     rows.check_finite(range.clone())?;
     let x = match rows.contiguous(&range) {
-        _ if config.bytes.is_some() && config.keeps_scale() => {
+        _ if config.bytes.is_some() && config.has_row_scales() => {
             gather_unit_rows(rows, range, gathered, norms)?;
             gathered
         }

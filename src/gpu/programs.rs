@@ -58,13 +58,13 @@ impl Programs {
             Some(plan) => Some(Streams::new(gpu, plan)?),
             None => None,
         };
-        let search = model.plan().map(|plan| Search::new(plan, config.keeps_scale()));
+        let search = model.plan().map(|plan| Search::new(plan, config.has_row_scales()));
         let rows_in = vec![4 * rows4 * VALUE_BYTES];
         let latents_in = 4 * latents4 * VALUE_BYTES;
         let coded = vec![VALUE_BYTES, padded(config.packed_size()) as u64];
         let rows_out = dim as u64 * VALUE_BYTES;
         // Rows whose norm is kept beside a stream are divided by it before anything else.
-        let divided = search.is_some() && config.keeps_scale();
+        let divided = search.is_some() && config.has_row_scales();
         let (values, unit_bytes, norm_bytes) = match divided {
             true => (Binding::Scratch(1), rows_in[0], VALUE_BYTES),
             false => (Binding::Input(0), 0, 0),

@@ -96,7 +96,7 @@ impl Streams {
 /// How streams are searched for: pure values.
 pub(super) struct Search<'a> {
     plan: &'a BitPlan,
-    keeps_scale: bool,
+    has_row_scales: bool,
     trellis: Option<Trellis>,
 }
 
@@ -111,12 +111,12 @@ struct Trellis {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(plan: &'a BitPlan, keeps_scale: bool) -> Self {
+    pub(super) fn new(plan: &'a BitPlan, has_row_scales: bool) -> Self {
         let trellis = match plan.window() {
             Window::Own => None,
             Window::Last(bits) => Some(Trellis::new(plan, bits)),
         };
-        Self { plan, keeps_scale, trellis }
+        Self { plan, has_row_scales, trellis }
     }
 
     /// Bytes of a row's decisions.
@@ -145,7 +145,7 @@ impl<'a> Search<'a> {
         let mut constants = vec![
             ("LATENTS", f64::from(count(self.plan.latents()))),
             ("WORDS", f64::from(words)),
-            ("KEEPS_SCALE", f64::from(u8::from(self.keeps_scale))),
+            ("KEEPS_SCALE", f64::from(u8::from(self.has_row_scales))),
         ];
         let source = match &self.trellis {
             None => {

@@ -42,26 +42,26 @@ pub enum Coding {
     },
 }
 
-/// Whether rows keep a scale of their own in a model with a budget of bytes.
+/// Whether a row's L2 norm is stored with its bit codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum RowScale {
+pub enum RowNorm {
     /// As the fit finds better on its training rows.
     #[default]
     Auto,
     /// None: all bytes go to the latents. Best where rows have much the same norm.
-    Fixed,
+    Omit,
     /// The row's L2 norm, in four of its bytes. Best where norms vary widely.
-    Kept,
+    Store,
 }
 
-impl RowScale {
+impl RowNorm {
     /// The number that a fingerprint hashes. Stored models depend on it: it never changes.
     pub(super) fn wire_id(self) -> u8 {
         match self {
             Self::Auto => 0,
-            Self::Fixed => 1,
-            Self::Kept => 2,
+            Self::Omit => 1,
+            Self::Store => 2,
         }
     }
 }
@@ -87,7 +87,7 @@ pub struct ModelConfig {
     /// How a stream of bits is made; of no effect on 8-bit codes.
     pub coding: Coding,
     /// Whether a stream of bits goes with a scale; of no effect on 8-bit codes.
-    pub row_scale: RowScale,
+    pub row_norm: RowNorm,
 }
 
 impl ModelConfig {
@@ -102,7 +102,7 @@ impl ModelConfig {
             normalized_latent: false,
             bytes: None,
             coding: Coding::Trellis { states: 256 },
-            row_scale: RowScale::Auto,
+            row_norm: RowNorm::Auto,
         }
     }
 
@@ -120,8 +120,8 @@ impl ModelConfig {
     }
 
     /// The same with rows' scales kept or not, for models with a budget of bytes.
-    pub fn with_row_scale(mut self, row_scale: RowScale) -> Self {
-        self.row_scale = row_scale;
+    pub fn with_row_norm(mut self, row_norm: RowNorm) -> Self {
+        self.row_norm = row_norm;
         self
     }
 
@@ -154,7 +154,7 @@ impl ModelConfig {
 
     /// Bytes of an encoded row, its scale included.
     pub fn code_size(&self) -> usize {
-        self.packed_size() + if self.keeps_scale() { SCALE_BYTES } else { 0 }
+        self.packed_size() + if self.has_row_scales() { SCALE_BYTES } else { 0 }
     }
 
     /// Bytes of a row as `f32` over bytes of its code, the scale's bytes counted.
@@ -166,7 +166,7 @@ impl ModelConfig {
     pub(crate) fn packed_size(&self) -> usize {
         match self.bytes {
             None => self.latent_dim,
-            Some(bytes) if self.keeps_scale() => bytes.saturating_sub(SCALE_BYTES),
+            Some(bytes) if self.has_row_scales() => bytes.saturating_sub(SCALE_BYTES),
             Some(bytes) => bytes,
         }
     }
@@ -180,8 +180,8 @@ impl ModelConfig {
     }
 
     /// Whether every row has a scale of its own.
-    pub(crate) fn keeps_scale(&self) -> bool {
-        self.bytes.is_none() || self.row_scale == RowScale::Kept
+    pub(crate) fn has_row_scales(&self) -> bool {
+        self.bytes.is_none() || self.row_norm == RowNorm::Store
     }
 
     /// Whether what the encoder's projection gives is the latent.

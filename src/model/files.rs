@@ -5,7 +5,7 @@ use std::path::Path;
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
-use super::config::{Activation, Coding, ModelConfig, RowScale};
+use super::config::{Activation, Coding, ModelConfig, RowNorm};
 use super::weights::{DECODER, DECODER_BIAS, ENCODER, ENCODER_BIAS, Weights, tensor_shape};
 use super::{Fingerprint, Model};
 use crate::error::{Error, Result};
@@ -53,7 +53,8 @@ struct StreamRecord {
     bytes: usize,
     /// Of the trellis; none if scalar.
     states: Option<usize>,
-    row_scale: bool,
+    #[serde(rename = "row_scale")]
+    row_norm: bool,
 }
 
 impl ConfigRecord {
@@ -65,7 +66,7 @@ impl ConfigRecord {
                 Coding::Scalar => None,
                 Coding::Trellis { states } => Some(states),
             },
-            row_scale: config.keeps_scale(),
+            row_norm: config.has_row_scales(),
         });
         let activation = match activation {
             Activation::Identity => "identity",
@@ -107,10 +108,10 @@ impl ConfigRecord {
         let mut config = ModelConfig::new(record.dim, record.latent_dim)
             .with_activation(activation)
             .with_normalized_latent(record.normalized_latent);
-        if let Some(StreamRecord { bytes, states, row_scale }) = record.stream {
+        if let Some(StreamRecord { bytes, states, row_norm }) = record.stream {
             let coding = states.map_or(Coding::Scalar, |states| Coding::Trellis { states });
-            let row_scale = if row_scale { RowScale::Kept } else { RowScale::Fixed };
-            config = config.with_bytes(bytes).with_coding(coding).with_row_scale(row_scale);
+            let row_norm = if row_norm { RowNorm::Store } else { RowNorm::Omit };
+            config = config.with_bytes(bytes).with_coding(coding).with_row_norm(row_norm);
         }
         config.validate().map_err(|e| Error::format(reader.path(), e.to_string()))?;
         Ok((config, model))

@@ -9,7 +9,7 @@ mod weights;
 use std::fmt;
 use std::sync::Arc;
 
-pub use config::{Activation, Coding, ModelConfig, RowScale};
+pub use config::{Activation, Coding, ModelConfig, RowNorm};
 pub(crate) use files::ConfigRecord;
 pub use fit::{FitReport, FitStage};
 pub use weights::Weights;
@@ -114,7 +114,7 @@ pub struct Fingerprint([u8; 16]);
 impl Fingerprint {
     fn of(config: &ModelConfig, weights: &Weights, plan: Option<&BitPlan>) -> Self {
         let mut hasher = blake3::Hasher::new();
-        let ModelConfig { dim, latent_dim, activation, normalized_latent, row_scale, .. } = config;
+        let ModelConfig { dim, latent_dim, activation, normalized_latent, row_norm, .. } = config;
         for size in [*dim, *latent_dim] {
             hasher.update(&(size as u64).to_le_bytes());
         }
@@ -126,7 +126,7 @@ impl Fingerprint {
         if let Some(plan) = plan {
             let state_bits = plan.window().state_bits() as u8;
             hasher.update(b"bits");
-            hasher.update(&[state_bits, row_scale.wire_id()]);
+            hasher.update(&[state_bits, row_norm.wire_id()]);
             hasher.update(plan.widths());
             hasher.update(bytemuck::cast_slice(plan.steps()));
             (1..=MAX_WIDTH as u8).for_each(|width| {

@@ -1,7 +1,7 @@
 //! Streams that an engine searches for: as good as another's, and the best there are.
 
 use vecodec::wgpu::DeviceType;
-use vecodec::{Codec, CodecOptions, Codes, Coding, Engine, Error, Model, RowScale};
+use vecodec::{Codec, CodecOptions, Codes, Coding, Engine, Error, Model, RowNorm};
 
 use crate::compare::RTOL;
 use crate::devices::limited;
@@ -64,26 +64,26 @@ pub fn assert_equally_good(model: &Model, rows: &[f32], found: &Codes, label: &s
 }
 
 fn engines_find_equally_good_streams(engine: &CodecOptions) {
-    use RowScale::{Fixed, Kept};
+    use RowNorm::{Omit, Store};
     for (dim, bytes, coding, scale, count) in [
-        (1, 1, Coding::Scalar, Fixed, 1),
-        (1, 1, trellis(2), Fixed, 1),
-        (1, 1, trellis(256), Fixed, 300),
-        (3, 3, Coding::Scalar, Fixed, 65),
-        (2, 6, trellis(4), Kept, 100),
-        (5, 5, trellis(4096), Fixed, 33),
-        (13, 4, trellis(8), Fixed, 1000),
-        (13, 13, trellis(32), Kept, 257),
-        (24, 28, trellis(256), Kept, 100),
-        (31, 7, trellis(64), Fixed, 500),
-        (40, 17, Coding::Scalar, Kept, 3000),
-        (47, 11, trellis(128), Fixed, 129),
-        (67, 33, trellis(256), Fixed, 1000),
-        (67, 37, trellis(512), Kept, 100),
-        (53, 23, trellis(1024), Fixed, 100),
-        (53, 9, trellis(2048), Kept, 64),
-        (97, 25, trellis(4096), Fixed, 64),
-        (150, 64, Coding::Scalar, Fixed, 700),
+        (1, 1, Coding::Scalar, Omit, 1),
+        (1, 1, trellis(2), Omit, 1),
+        (1, 1, trellis(256), Omit, 300),
+        (3, 3, Coding::Scalar, Omit, 65),
+        (2, 6, trellis(4), Store, 100),
+        (5, 5, trellis(4096), Omit, 33),
+        (13, 4, trellis(8), Omit, 1000),
+        (13, 13, trellis(32), Store, 257),
+        (24, 28, trellis(256), Store, 100),
+        (31, 7, trellis(64), Omit, 500),
+        (40, 17, Coding::Scalar, Store, 3000),
+        (47, 11, trellis(128), Omit, 129),
+        (67, 33, trellis(256), Omit, 1000),
+        (67, 37, trellis(512), Store, 100),
+        (53, 23, trellis(1024), Omit, 100),
+        (53, 9, trellis(2048), Store, 64),
+        (97, 25, trellis(4096), Omit, 64),
+        (150, 64, Coding::Scalar, Omit, 700),
     ] {
         let model = fitted(&rows(120, dim, 301), dim, bytes, coding, scale);
         let label = format!("{dim} in {bytes} bytes, {coding:?}, {scale:?}, {count} rows");
@@ -97,7 +97,7 @@ fn engines_find_equally_good_streams(engine: &CodecOptions) {
 fn rows_of_any_norm_are_encoded_alike(engine: &CodecOptions) {
     let dim = 10;
     for coding in [Coding::Scalar, trellis(16)] {
-        let model = fitted(&rows(300, dim, 303), dim, 9, coding, RowScale::Kept);
+        let model = fitted(&rows(300, dim, 303), dim, 9, coding, RowNorm::Store);
         let codec = codec(engine, &model);
         let mut some = rows(200, dim, 304);
         // A GPU may take subnormal values for zero: but for the row of nothing else, all are above.
@@ -124,7 +124,7 @@ fn rows_of_any_norm_are_encoded_alike(engine: &CodecOptions) {
         let units = Codes::from_parts(&model, codes.as_bytes().to_vec(), scales).unwrap();
         assert_equally_good(&model, &unit, &units, &format!("{coding:?}"));
 
-        for scale in [RowScale::Kept, RowScale::Fixed] {
+        for scale in [RowNorm::Store, RowNorm::Omit] {
             let model = fitted(&rows(300, dim, 303), dim, 9, coding, scale);
             let codec = crate::engines::codec(engine, &model);
             let mut bad = some.clone();
@@ -144,7 +144,7 @@ fn rows_of_any_norm_are_encoded_alike(engine: &CodecOptions) {
 fn the_best_stream_there_is_is_found(engine: &CodecOptions) {
     let dim = 6;
     for coding in [Coding::Scalar, trellis(8), trellis(16), trellis(256)] {
-        let model = fitted(&rows(500, dim, 305), dim, 2, coding, RowScale::Fixed);
+        let model = fitted(&rows(500, dim, 305), dim, 2, coding, RowNorm::Omit);
         assert_eq!(model.config().code_size(), 2, "{coding:?}");
         let codec = codec(engine, &model);
         let all: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
@@ -170,9 +170,9 @@ fn chunks_of_few_rows_change_nothing(engine: &CodecOptions) {
     // Of the same kind: an adapter's own device may have matrix units as well.
     let large = limited(engine, |_| {});
     for (coding, scale) in [
-        (Coding::Scalar, RowScale::Kept),
-        (trellis(16), RowScale::Fixed),
-        (trellis(256), RowScale::Kept),
+        (Coding::Scalar, RowNorm::Store),
+        (trellis(16), RowNorm::Omit),
+        (trellis(256), RowNorm::Store),
     ] {
         let model = fitted(&rows(300, 13, 307), 13, 11, coding, scale);
         let some = rows(1001, 13, 308);
@@ -188,10 +188,10 @@ fn chunks_of_few_rows_change_nothing(engine: &CodecOptions) {
 fn searches_too_large_for_a_workgroup_are_refused(engine: &CodecOptions) {
     let small = limited(engine, |limits| limits.max_compute_workgroup_storage_size = 8 << 10);
     let train = rows(50, 2, 311);
-    let model = fitted(&train, 2, 2, trellis(4096), RowScale::Fixed);
+    let model = fitted(&train, 2, 2, trellis(4096), RowNorm::Omit);
     let error = Codec::with_options(model, small.clone()).unwrap_err();
     assert!(matches!(error, Error::Limit { required: 16384, available: 8192, .. }), "{error}");
-    let model = fitted(&train, 2, 2, trellis(2048), RowScale::Fixed);
+    let model = fitted(&train, 2, 2, trellis(2048), RowNorm::Omit);
     let found = codec(&small, &model).encode_flat(&train).unwrap();
     assert_equally_good(&model, &train, &found, "2048 states");
 }
@@ -202,7 +202,7 @@ fn searches_too_long_for_an_adapter_are_refused(engine: &CodecOptions) {
     let Engine::Gpu(gpu) = &engine.engine else { panic!("{engine:?} is no GPU") };
     let software = gpu.adapter_info().device_type == DeviceType::Cpu;
     for (dim, long) in [(230, false), (242, true)] {
-        let model = fitted(&rows(600, dim, 309), dim, dim, trellis(256), RowScale::Fixed);
+        let model = fitted(&rows(600, dim, 309), dim, dim, trellis(256), RowNorm::Omit);
         assert_eq!(model.widths().unwrap(), vec![8; dim]);
         match Codec::with_options(model.clone(), engine.clone()) {
             Err(error) => {

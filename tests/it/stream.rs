@@ -2,7 +2,7 @@
 
 use vecodec::{
     Activation, Codec, CodecOptions, Codes, CodesReader, CodesWriter, Coding, Error, Model,
-    ModelConfig, RowScale, metrics,
+    ModelConfig, RowNorm, metrics,
 };
 
 use crate::compare::assert_same_bits;
@@ -38,9 +38,9 @@ fn codings() -> [Coding; 4] {
     [Coding::Scalar, trellis(4), trellis(256), trellis(1024)]
 }
 
-pub fn fitted(rows: &[f32], dim: usize, bytes: usize, coding: Coding, scale: RowScale) -> Model {
+pub fn fitted(rows: &[f32], dim: usize, bytes: usize, coding: Coding, scale: RowNorm) -> Model {
     let config = ModelConfig::new(dim, dim).with_bytes(bytes).with_coding(coding);
-    Model::fit(rows, config.with_row_scale(scale)).unwrap()
+    Model::fit(rows, config.with_row_norm(scale)).unwrap()
 }
 
 fn relative_error(codec: &Codec, rows: &[f32]) -> f64 {
@@ -92,13 +92,13 @@ fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
 
 fn rows_come_back_as_the_format_says(engine: &CodecOptions) {
     for (dim, bytes, coding, scale) in [
-        (1, 1, Coding::Scalar, RowScale::Fixed),
-        (3, 2, Coding::Trellis { states: 2 }, RowScale::Fixed),
-        (13, 3, Coding::Trellis { states: 256 }, RowScale::Fixed),
-        (13, 9, Coding::Trellis { states: 16 }, RowScale::Kept),
-        (32, 7, Coding::Scalar, RowScale::Kept),
-        (40, 11, Coding::Trellis { states: 4096 }, RowScale::Fixed),
-        (66, 33, Coding::Trellis { states: 256 }, RowScale::Kept),
+        (1, 1, Coding::Scalar, RowNorm::Omit),
+        (3, 2, Coding::Trellis { states: 2 }, RowNorm::Omit),
+        (13, 3, Coding::Trellis { states: 256 }, RowNorm::Omit),
+        (13, 9, Coding::Trellis { states: 16 }, RowNorm::Store),
+        (32, 7, Coding::Scalar, RowNorm::Store),
+        (40, 11, Coding::Trellis { states: 4096 }, RowNorm::Omit),
+        (66, 33, Coding::Trellis { states: 256 }, RowNorm::Store),
     ] {
         let train = rows(300, dim, 161);
         let model = fitted(&train, dim, bytes, coding, scale);
@@ -124,7 +124,7 @@ fn rows_come_back_as_the_format_says(engine: &CodecOptions) {
 
 fn verbs_agree_on_streams(engine: &CodecOptions) {
     let train = rows(500, 24, 163);
-    for scale in [RowScale::Fixed, RowScale::Kept] {
+    for scale in [RowNorm::Omit, RowNorm::Store] {
         let model = fitted(&train, 24, 10, Coding::Trellis { states: 64 }, scale);
         let codec = codec(engine, &model);
         let codes = codec.encode_flat(&train).unwrap();
@@ -162,7 +162,7 @@ fn more_bytes_and_more_states_mean_less_error() {
     let all = rows(4500, 32, 164);
     let (train, test) = all.split_at(4000 * 32);
     let error = |bytes, coding| {
-        let model = fitted(train, 32, bytes, coding, RowScale::Fixed);
+        let model = fitted(train, 32, bytes, coding, RowNorm::Omit);
         relative_error(&codec(&cpu(), &model), test)
     };
     for bytes in [4, 8, 16] {
@@ -195,8 +195,8 @@ fn scales_are_kept_where_they_help() {
             let model = fitted(data, 24, 14, coding, scale);
             relative_error(&codec(&cpu(), &model), data)
         };
-        let (fixed, kept) = (error(RowScale::Fixed), error(RowScale::Kept));
-        let auto = error(RowScale::Auto);
+        let (fixed, kept) = (error(RowNorm::Omit), error(RowNorm::Store));
+        let auto = error(RowNorm::Auto);
         assert!(auto <= 1.02 * fixed.min(kept), "{auto} of {fixed} and {kept}");
     }
 }
@@ -225,7 +225,7 @@ fn files_bring_streams_back() {
     let folder = tempfile::tempdir().unwrap();
     let train = rows(400, 20, 169);
     for (coding, scale) in
-        [(Coding::Scalar, RowScale::Kept), (Coding::Trellis { states: 32 }, RowScale::Fixed)]
+        [(Coding::Scalar, RowNorm::Store), (Coding::Trellis { states: 32 }, RowNorm::Omit)]
     {
         let model = fitted(&train, 20, 9, coding, scale);
         let (model_path, path) = (folder.path().join("model"), folder.path().join("codes"));
@@ -243,7 +243,7 @@ fn files_bring_streams_back() {
         }
         writer.finish().unwrap();
         assert_eq!(CodesReader::open(&path).unwrap().read(0..400).unwrap(), codes);
-        if scale == RowScale::Fixed {
+        if scale == RowNorm::Omit {
             // Scales that the file has no room for are not dropped in silence.
             let packed = codes.as_bytes().to_vec();
             let scaled = Codes::from_parts(&loaded, packed, vec![2.0; 400]).unwrap();
@@ -268,7 +268,7 @@ fn budgets_that_cannot_be_spent_are_refused() {
     let trellis = |states| base.clone().with_bytes(4).with_coding(Coding::Trellis { states });
     let refused = [
         base.clone().with_bytes(0),
-        base.clone().with_bytes(4).with_row_scale(RowScale::Kept),
+        base.clone().with_bytes(4).with_row_norm(RowNorm::Store),
         base.clone().with_bytes(100_000),
         base.clone().with_bytes(4).with_activation(Activation::Relu),
         base.clone().with_bytes(4).with_normalized_latent(true),
@@ -294,7 +294,7 @@ fn odd_data_can_be_fitted() {
     let huge: Vec<f32> = rows(50, 6, 172).iter().map(|v| v * 1e15).collect();
     let tiny: Vec<f32> = rows(50, 6, 173).iter().map(|v| v * 1e-15).collect();
     for coding in codings() {
-        for scale in [RowScale::Auto, RowScale::Fixed, RowScale::Kept] {
+        for scale in [RowNorm::Auto, RowNorm::Omit, RowNorm::Store] {
             for data in [&constant, &zeros, &one, &huge, &tiny] {
                 let model = fitted(data, 6, 12, coding, scale);
                 let codec = codec(&cpu(), &model);

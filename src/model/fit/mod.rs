@@ -8,7 +8,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use self::linear::{principal_components, refit_decoder, requantize};
-use super::{Model, ModelConfig, RowScale};
+use super::{Model, ModelConfig, RowNorm};
 use crate::affine::affine;
 use crate::error::{Error, Result};
 use crate::quantize::to_unit;
@@ -32,7 +32,7 @@ pub struct FitReport {
     /// Bits of each latent in a model with a budget of bytes, empty in others.
     pub widths: Vec<u8>,
     /// Whether each row keeps a scale.
-    pub keeps_scale: bool,
+    pub has_row_scales: bool,
 }
 
 /// A step of a fit.
@@ -95,7 +95,7 @@ impl Model {
             rows_used,
             stages: stages.stages,
             widths: model.widths().unwrap_or_default().to_vec(),
-            keeps_scale: model.config().keeps_scale(),
+            has_row_scales: model.config().has_row_scales(),
         };
         Ok((model, report))
     }
@@ -149,7 +149,7 @@ fn relative_error(model: &Model, rows: &[f32]) -> f64 {
     let (config, weights) = (model.config(), model.weights());
     let mut x = rows.to_vec();
     let scales = match config.bytes {
-        Some(_) if config.row_scale == RowScale::Kept => unit_rows(&mut x, config.dim),
+        Some(_) if config.row_norm == RowNorm::Store => unit_rows(&mut x, config.dim),
         _ => vec![1.0; rows.len() / config.dim],
     };
     let mut latents = vec![0.0; scales.len() * config.latent_dim];

@@ -1,6 +1,6 @@
 //! A model whose bits go where the variance is.
 
-use super::super::{Model, ModelConfig, RowScale, Weights};
+use super::super::{Model, ModelConfig, RowNorm, Weights};
 use super::linear::principal_components;
 use super::{MEASURED_ROWS, MOST_ROWS, Stages, relative_error, sampled, unit_rows};
 use crate::affine::affine;
@@ -24,19 +24,19 @@ pub(super) fn fit(
 ) -> Result<(Model, usize)> {
     let used = sampled(rows, MOST_ROWS);
     let count = used.len() / config.dim;
-    let choices: &[RowScale] = match config.row_scale {
-        RowScale::Fixed => &[RowScale::Fixed],
-        RowScale::Kept => &[RowScale::Kept],
+    let choices: &[RowNorm] = match config.row_norm {
+        RowNorm::Omit => &[RowNorm::Omit],
+        RowNorm::Store => &[RowNorm::Store],
         // Less than a byte beside the scale: there is no choice.
-        RowScale::Auto if config.clone().with_row_scale(RowScale::Kept).packed_size() == 0 => {
-            &[RowScale::Fixed]
+        RowNorm::Auto if config.clone().with_row_norm(RowNorm::Store).packed_size() == 0 => {
+            &[RowNorm::Omit]
         }
-        RowScale::Auto if norms_vary(&used, config.dim) => &[RowScale::Fixed, RowScale::Kept],
-        RowScale::Auto => &[RowScale::Fixed],
+        RowNorm::Auto if norms_vary(&used, config.dim) => &[RowNorm::Omit, RowNorm::Store],
+        RowNorm::Auto => &[RowNorm::Omit],
     };
     let mut best: Option<(Model, f64)> = None;
-    for &row_scale in choices {
-        let config = config.clone().with_row_scale(row_scale);
+    for &row_norm in choices {
+        let config = config.clone().with_row_norm(row_norm);
         let (model, error) = fit_with(used.clone(), &config, stages)?;
         if best.as_ref().is_none_or(|(_, least)| error < *least) {
             best = Some((model, error));
@@ -61,7 +61,7 @@ fn fit_with(
 ) -> Result<(Model, f64)> {
     let dim = config.dim;
     let measured = sampled(&Rows::flat("training rows", &used, dim)?, MEASURED_ROWS);
-    let kept = config.row_scale == RowScale::Kept;
+    let kept = config.row_norm == RowNorm::Store;
     if kept {
         unit_rows(&mut used, dim);
     }
