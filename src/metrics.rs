@@ -21,9 +21,9 @@ pub struct Metrics {
     /// Bytes of a row as `f32` over bytes of its code, the scale's bytes counted.
     pub compression_ratio: f32,
     /// Rows encoded a second.
-    pub encode_vectors_per_s: f64,
+    pub encode_rows_per_s: f64,
     /// Rows decoded a second.
-    pub decode_vectors_per_s: f64,
+    pub decode_rows_per_s: f64,
 }
 
 /// Sums from which all error figures follow, for data that comes block by block.

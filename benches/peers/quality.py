@@ -63,8 +63,8 @@ def measure_ours(name, arguments, files, engine):
         run("decode", codes, "--model", model, "-o", rows, "--engine", engine)
         rates = json.loads(
             run("eval", files.test, "--model", model, "--json", "--engine", engine))
-        return np.load(rows), rates["bytes_per_vector"], fit, (
-            rates["encode_vectors_per_s"], rates["decode_vectors_per_s"])
+        return np.load(rows), rates["bytes_per_row"], fit, (
+            rates["encode_rows_per_s"], rates["decode_rows_per_s"])
 
 
 def measure_faiss(factory, train, test):

@@ -31,7 +31,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
     model.save(&args.output)?;
     let config = model.config();
     output::note(&format!(
-        "{}: fitted {} values to {} latents on {} rows in {:.1} s; {} bytes a vector, {:.1} times \
+        "{}: fitted {} values to {} latents on {} rows in {:.1} s; {} bytes per row, {:.1} times \
          smaller",
         args.output.display(),
         config.dim,

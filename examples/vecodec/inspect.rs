@@ -68,7 +68,7 @@ fn data(path: &Path) -> Result<Lines> {
         ("rows", data.rows().to_string()),
         ("dim", data.dim().to_string()),
         ("type", data.cells().to_string()),
-        ("bytes per vector", data.row_bytes().to_string()),
+        ("bytes per row", data.row_bytes().to_string()),
     ])
 }
 
@@ -83,7 +83,7 @@ fn config(config: &ModelConfig) -> Lines {
         ("latent", config.latent_dim.to_string()),
         ("activation", activation),
         ("normalized latent", config.normalized_latent.to_string()),
-        ("bytes per vector", config.code_size().to_string()),
+        ("bytes per row", config.code_size().to_string()),
         ("compression ratio", format!("{:.2}", config.compression_ratio())),
     ]
 }

@@ -16,7 +16,7 @@ impl Progress {
         let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
             let _ = out.write_str(&grouped(state.per_sec()));
         };
-        let template = "{msg:9} [{bar:32}] {human_pos}/{human_len}  {rate} vectors/s  {eta} left";
+        let template = "{msg:9} [{bar:32}] {human_pos}/{human_len}  {rate} rows/s  {eta} left";
         let style = ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .with_key("rate", rate)

@@ -86,8 +86,8 @@ impl Codec {
             mean_cosine: sums.mean_cosine(),
             snr_db: sums.snr_db(),
             compression_ratio: config.compression_ratio(),
-            encode_vectors_per_s: rate(encode_time),
-            decode_vectors_per_s: rate(decode_time),
+            encode_rows_per_s: rate(encode_time),
+            decode_rows_per_s: rate(decode_time),
         };
         Ok((decoded, metrics))
     }

@@ -100,7 +100,7 @@ fn inspect_tells_what_a_file_is() {
         (&model, "latent", "4"),
         (&model, "activation", "identity"),
         (&model, "normalized latent", "false"),
-        (&model, "bytes per vector", "8"),
+        (&model, "bytes per row", "8"),
         (&model, "compression ratio", "6.00"),
         (&model, "biases", "encoder, decoder"),
         (&other, "latent", "3"),
@@ -133,7 +133,7 @@ fn eval_measures_a_model() {
         ("rows", ROWS as f64),
         ("dim", DIM as f64),
         ("latent", LATENT as f64),
-        ("bytes_per_vector", 8.0),
+        ("bytes_per_row", 8.0),
         ("compression_ratio", 6.0),
     ] {
         assert_eq!(number(name), expected, "{name}");
@@ -143,7 +143,7 @@ fn eval_measures_a_model() {
     assert!(number("max_error") > number("mse").sqrt(), "{text}");
     assert!((0.99..=1.0).contains(&number("mean_cosine")), "{text}");
     assert!((number("snr_db") + 10.0 * number("relative_mse").log10()).abs() < 1e-9, "{text}");
-    assert!(number("encode_vectors_per_s") > 0.0 && number("decode_vectors_per_s") > 0.0);
+    assert!(number("encode_rows_per_s") > 0.0 && number("decode_rows_per_s") > 0.0);
     assert!(report["engine"].as_str().unwrap().starts_with("cpu"), "{text}");
     assert_eq!(report.as_object().unwrap().len(), 13, "{text}");
     // The same figures for people.

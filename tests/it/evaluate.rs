@@ -37,7 +37,7 @@ fn evaluation_is_the_sum_of_its_parts(engine: &CodecOptions) {
     assert_close(metrics.mean_cosine, mean_cosine(&rows, &decoded, CASE.dim).unwrap());
     assert_close(metrics.snr_db, snr_db(&rows, &decoded).unwrap());
     assert_eq!(metrics.compression_ratio, model.config().compression_ratio());
-    for rate in [metrics.encode_vectors_per_s, metrics.decode_vectors_per_s] {
+    for rate in [metrics.encode_rows_per_s, metrics.decode_rows_per_s] {
         assert!(rate.is_finite() && rate > 0.0, "{rate} rows a second");
     }
 }
