@@ -25,12 +25,12 @@
 #[cfg(target_endian = "big")]
 compile_error!("files and GPU buffers are little-endian, and are used without conversion");
 
-mod affine;
 mod codec;
 mod codes;
 mod cpu;
 mod error;
 mod gpu;
+mod linear;
 pub mod metrics;
 mod model;
 mod plan;

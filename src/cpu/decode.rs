@@ -7,9 +7,9 @@ use half::slice::HalfFloatSliceExt as _;
 use rayon::prelude::*;
 
 use super::block_rows;
-use crate::affine::affine;
 use crate::codes::Codes;
 use crate::error::Result;
+use crate::linear::linear;
 use crate::model::Model;
 use crate::quantize::dequantize;
 use crate::rows::Rows;
@@ -90,5 +90,5 @@ pub(crate) fn decode_latent(model: &Model, latents: &Rows<'_>, out: &mut [f32]) 
 /// `Wd z + bd`
 fn project(model: &Model, latents: &[f32], out: &mut [f32]) {
     let (config, weights) = (model.config(), model.weights());
-    affine(out, latents, &weights.decoder, weights.decoder_bias.as_deref(), config.latent_dim);
+    linear(out, latents, &weights.decoder, weights.decoder_bias.as_deref(), config.latent_dim);
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::block_rows;
-use crate::affine::affine;
 use crate::error::{Error, Result};
+use crate::linear::linear;
 use crate::model::{Activation, Model};
 use crate::quantize::{normalize, quantize, to_unit};
 use crate::rows::{Rows, all_finite};
@@ -128,7 +128,7 @@ fn project(
             gathered
         }
     };
-    affine(latents, x, &weights.encoder, weights.encoder_bias.as_deref(), config.dim);
+    linear(latents, x, &weights.encoder, weights.encoder_bias.as_deref(), config.dim);
     if config.activation == Activation::Relu {
         // `z < 0` and not `max`, so that a NaN is kept and reported.
         latents.iter_mut().filter(|z| **z < 0.0).for_each(|z| *z = 0.0);

@@ -1,16 +1,16 @@
 //! Fitting a model to rows.
 
-mod linear;
-mod stream;
+mod bits;
+mod principal;
 
 use std::time::Instant;
 
 use rayon::prelude::*;
 
-use self::linear::{principal_components, refit_decoder, requantize};
+use self::principal::{principal_components, refit_decoder, requantize};
 use super::{Model, ModelConfig, RowNorm};
-use crate::affine::affine;
 use crate::error::{Error, Result};
+use crate::linear::linear;
 use crate::quantize::to_unit;
 use crate::rows::Rows;
 
@@ -88,7 +88,7 @@ impl Model {
         stages.start = Some(Instant::now());
         let (model, rows_used) = match config.bytes {
             None => (fit_codes(&rows, &config, &mut stages)?, rows.len()),
-            Some(_) => stream::fit(&rows, &config, &mut stages)?,
+            Some(_) => bits::fit(&rows, &config, &mut stages)?,
         };
         let report = FitReport {
             rows: rows.len(),
@@ -153,7 +153,7 @@ fn relative_error(model: &Model, rows: &[f32]) -> f64 {
         _ => vec![1.0; rows.len() / config.dim],
     };
     let mut latents = vec![0.0; scales.len() * config.latent_dim];
-    affine(&mut latents, &x, &weights.encoder, weights.encoder_bias.as_deref(), config.dim);
+    linear(&mut latents, &x, &weights.encoder, weights.encoder_bias.as_deref(), config.dim);
     match model.plan() {
         None => requantize(config, &mut latents),
         Some(plan) => latents.par_chunks_mut(256 * config.latent_dim).for_each(|latents| {
@@ -165,7 +165,7 @@ fn relative_error(model: &Model, rows: &[f32]) -> f64 {
         }),
     }
     let bias = weights.decoder_bias.as_deref();
-    affine(&mut x, &latents, &weights.decoder, bias, config.latent_dim);
+    linear(&mut x, &latents, &weights.decoder, bias, config.latent_dim);
     let (mut error, mut energy) = (0.0, 0.0);
     let pairs = rows.chunks_exact(config.dim).zip(x.chunks_exact(config.dim));
     for ((row, decoded), scale) in pairs.zip(scales) {

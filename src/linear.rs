@@ -5,7 +5,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 /// `out[rows, outputs] = x[rows, inputs] w[outputs, inputs]^T + bias[outputs]`, all row-major,
 /// on the calling thread.
-pub(crate) fn affine(out: &mut [f32], x: &[f32], w: &[f32], bias: Option<&[f32]>, inputs: usize) {
+pub(crate) fn linear(out: &mut [f32], x: &[f32], w: &[f32], bias: Option<&[f32]>, inputs: usize) {
     let outputs = w.len() / inputs;
     let rows = x.len() / inputs;
     let accumulate = match bias {

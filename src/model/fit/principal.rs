@@ -6,8 +6,8 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatRef, Par, Side, linalg::solvers::Solve as _};
 
 use super::super::{Activation, ModelConfig, Weights};
-use crate::affine::affine;
 use crate::error::{Error, Result};
+use crate::linear::linear;
 use crate::quantize::{dequantize, quantize};
 use crate::rows::Rows;
 
@@ -87,7 +87,7 @@ pub(super) fn refit_decoder(
     for_blocks(rows, |block| {
         let n = block.len() / dim;
         let latents = &mut latents[..n * latent_dim];
-        affine(latents, block, &weights.encoder, weights.encoder_bias.as_deref(), dim);
+        linear(latents, block, &weights.encoder, weights.encoder_bias.as_deref(), dim);
         requantize(config, latents);
         let z = Mat::from_fn(n, columns, |r, c| match c {
             c if c == latent_dim => 1.0,

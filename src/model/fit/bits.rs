@@ -1,10 +1,10 @@
 //! A model whose bits go where the variance is.
 
 use super::super::{Model, ModelConfig, RowNorm, Weights};
-use super::linear::principal_components;
+use super::principal::principal_components;
 use super::{MEASURED_ROWS, MOST_ROWS, Stages, relative_error, sampled, unit_rows};
-use crate::affine::affine;
 use crate::error::Result;
+use crate::linear::linear;
 use crate::quantize::norm;
 use crate::rows::Rows;
 use crate::stream::{Trainer, allocate};
@@ -71,7 +71,7 @@ fn fit_with(
 
     let trained = sampled(&rows, TRAINED_ROWS);
     let mut latents = vec![0.0; trained.len()];
-    affine(&mut latents, &trained, &weights.encoder, weights.encoder_bias.as_deref(), dim);
+    linear(&mut latents, &trained, &weights.encoder, weights.encoder_bias.as_deref(), dim);
     let steps: Vec<f32> = variances.iter().map(|v| v.sqrt() as f32).collect();
     let trainer = Trainer::new(config.window(), &latents, dim, &steps)?;
     let widths = allocate(&variances, trainer.distortions(), 8 * config.packed_size());
