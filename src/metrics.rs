@@ -67,7 +67,7 @@ impl ErrorSums {
     }
 
     /// Rows added so far.
-    pub fn rows(&self) -> usize {
+    pub fn row_count(&self) -> usize {
         self.rows
     }
 

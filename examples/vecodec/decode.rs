@@ -24,7 +24,7 @@ pub fn run(args: &DecodeArgs) -> Result<()> {
         );
         return Err(CliError::file(&args.codes, detail));
     }
-    let (rows, dim) = (reader.rows(), model.config().dim);
+    let (rows, dim) = (reader.row_count(), model.config().dim);
     let mut writer = DataWriter::create(&args.output, rows, dim)?;
     let codec = engine::codec(model, args.engine.engine()?)?;
 

@@ -15,11 +15,11 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
     let mut data = DataReader::open(&args.data)?;
     let model = engine::model_for(&args.model, &data)?;
     let codec = engine::codec(model, args.engine.engine()?)?;
-    let mut writer = CodesWriter::create(&args.output, codec.model(), data.rows())?;
+    let mut writer = CodesWriter::create(&args.output, codec.model(), data.row_count())?;
 
-    let progress = Progress::vectors("encoding", data.rows());
+    let progress = Progress::vectors("encoding", data.row_count());
     let mut rows = Vec::new();
-    for range in blocks(0..data.rows(), data.dim()) {
+    for range in blocks(0..data.row_count(), data.dim()) {
         data.read(range.clone(), &mut rows)?;
         let codes =
             codec.encode_flat(&rows).map_err(|e| CliError::in_rows(&args.data, range.start, e))?;
@@ -33,7 +33,7 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
     output::note(&format!(
         "{}: {} rows of {} values in {} bytes each, {:.1} times smaller; engine {}",
         args.output.display(),
-        data.rows(),
+        data.row_count(),
         config.dim,
         config.code_size(),
         config.compression_ratio(),

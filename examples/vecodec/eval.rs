@@ -40,7 +40,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let mut data = DataReader::open(&args.data)?;
     let engine = args.engine.engine()?;
     let (model, range) = match &args.model {
-        Some(path) => (engine::model_for(path, &data)?, 0..data.rows()),
+        Some(path) => (engine::model_for(path, &data)?, 0..data.row_count()),
         None => fit_first_half(&mut data, &args.size)?,
     };
     let report = measure(&mut data, range, &engine::codec(model, engine)?)?;
@@ -49,7 +49,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
 
 /// A model of the first half of the rows, and the other half to measure it on.
 fn fit_first_half(data: &mut DataReader, size: &SizeArgs) -> Result<(Model, Range<usize>)> {
-    let (rows, dim, half) = (data.rows(), data.dim(), data.rows() / 2);
+    let (rows, dim, half) = (data.row_count(), data.dim(), data.row_count() / 2);
     if half == 0 {
         let detail = "holds 1 row, and to fit on one half and measure on the other takes 2: \
                       pass more rows, or a model with --model";

@@ -26,7 +26,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
         .with_normalized_latent(args.normalize);
 
     let start = Instant::now();
-    let rows = data.rows();
+    let rows = data.row_count();
     let model = fit(&mut data, rows, config)?;
     model.save(&args.output)?;
     let config = model.config();

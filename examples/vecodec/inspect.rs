@@ -42,8 +42,8 @@ fn model(path: &Path) -> Result<Lines> {
     };
     let mut lines = vec![("kind", "model".to_owned())];
     lines.extend(config(model.config()));
-    if let Some(widths) = model.widths() {
-        let of = |bits: u8| widths.iter().filter(|width| **width == bits).count();
+    if let Some(bits_per_latent) = model.bits_per_latent() {
+        let of = |bits: u8| bits_per_latent.iter().filter(|width| **width == bits).count();
         let counts = (1..=8).rev().filter(|bits| of(*bits) > 0);
         let text: Vec<String> = counts.map(|bits| format!("{} x {bits}", of(bits))).collect();
         lines.push(("latents x bits", text.join(", ")));
@@ -55,7 +55,7 @@ fn model(path: &Path) -> Result<Lines> {
 
 fn codes(path: &Path) -> Result<Lines> {
     let codes = decode::open(path)?;
-    let mut lines = vec![("kind", "codes".to_owned()), ("rows", codes.rows().to_string())];
+    let mut lines = vec![("kind", "codes".to_owned()), ("rows", codes.row_count().to_string())];
     lines.extend(config(codes.config()));
     lines.push(("model fingerprint", codes.fingerprint().to_string()));
     Ok(lines)
@@ -65,7 +65,7 @@ fn data(path: &Path) -> Result<Lines> {
     let data = DataReader::open(path)?;
     Ok(vec![
         ("kind", format!("data ({})", data.format())),
-        ("rows", data.rows().to_string()),
+        ("rows", data.row_count().to_string()),
         ("dim", data.dim().to_string()),
         ("type", data.cells().to_string()),
         ("bytes per row", data.row_bytes().to_string()),

@@ -42,7 +42,7 @@ impl Codec {
         codes.check_model(self.model())?;
         let Backend::Gpu(engine) = self.backend() else { return Ok(None) };
         let mut parts = Breakdown { kernel: Some(Duration::ZERO), ..Breakdown::default() };
-        let mut rows = Vec::with_capacity(codes.rows());
+        let mut rows = Vec::with_capacity(codes.row_count());
         let mut ring = Self::decode_ring(engine, &engine.programs.decode, Mode::Block, codes)?;
         while let Some(chunk) = pollster::block_on(ring.next_timed(&mut parts)) {
             let (_, view) = chunk?;
@@ -92,8 +92,8 @@ impl Codec {
             })
         };
         let of_codes = |program| {
-            engine.program_time(program, codes.rows(), repeats, |sections| {
-                fill_codes(&codes, 0..codes.rows(), sections);
+            engine.program_time(program, codes.row_count(), repeats, |sections| {
+                fill_codes(&codes, 0..codes.row_count(), sections);
                 Ok(())
             })
         };

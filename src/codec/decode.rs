@@ -80,7 +80,7 @@ impl Codec {
         let model = self.model();
         codes.check_model(model)?;
         Ok(match self.backend() {
-            Backend::Cpu => Chunks::Cpu { model, codes, rest: 0..codes.rows() },
+            Backend::Cpu => Chunks::Cpu { model, codes, rest: 0..codes.row_count() },
             Backend::Gpu(engine) => {
                 let ring = Self::decode_ring(engine, &engine.programs.decode, mode, codes)?;
                 Chunks::Gpu { ring, dim: model.config().dim }
@@ -95,7 +95,7 @@ impl Codec {
         codes: &'a Codes,
     ) -> Result<Ring<'a>> {
         let scale_stride = u32::from(codes.scales().len() > 1);
-        engine.run(program, mode, codes.rows(), scale_stride, |range, sections| {
+        engine.run(program, mode, codes.row_count(), scale_stride, |range, sections| {
             fill_codes(codes, range, sections);
             Ok(())
         })
@@ -103,11 +103,11 @@ impl Codec {
 
     pub(super) async fn decode_vec(&self, mode: Mode, codes: &Codes) -> Result<Vec<f32>> {
         codes.check_model(self.model())?;
-        let len = codes.rows() * self.model().config().dim;
+        let len = codes.row_count() * self.model().config().dim;
         match self.backend() {
             Backend::Cpu => {
                 let mut out = zeroed(len);
-                cpu::decode(self.model(), codes, 0..codes.rows(), &mut out);
+                cpu::decode(self.model(), codes, 0..codes.row_count(), &mut out);
                 Ok(out)
             }
             Backend::Gpu(engine) => {
@@ -119,7 +119,7 @@ impl Codec {
 
     pub(super) async fn decode_nested(&self, mode: Mode, codes: &Codes) -> Result<Vec<Vec<f32>>> {
         let mut chunks = self.decode_chunks(mode, codes)?;
-        let mut rows = Vec::with_capacity(codes.rows());
+        let mut rows = Vec::with_capacity(codes.row_count());
         while let Some(chunk) = chunks.next().await {
             extend_nested(&mut rows, &chunk?, self.model().config().dim);
         }
@@ -134,9 +134,9 @@ impl Codec {
     ) -> Result<()> {
         codes.check_model(self.model())?;
         let dim = self.model().config().dim;
-        check_output(codes.rows(), dim, out.len())?;
+        check_output(codes.row_count(), dim, out.len())?;
         match self.backend() {
-            Backend::Cpu => cpu::decode(self.model(), codes, 0..codes.rows(), out),
+            Backend::Cpu => cpu::decode(self.model(), codes, 0..codes.row_count(), out),
             Backend::Gpu(engine) => {
                 let mut ring = Self::decode_ring(engine, &engine.programs.decode, mode, codes)?;
                 while let Some(chunk) = ring.next().await {

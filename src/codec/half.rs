@@ -54,7 +54,7 @@ impl Codec {
 
     async fn half_vec(&self, mode: Mode, codes: &Codes) -> Result<Vec<f16>> {
         codes.check_model(self.model())?;
-        let mut out = zeroed(codes.rows() * self.model().config().dim);
+        let mut out = zeroed(codes.row_count() * self.model().config().dim);
         self.half_slice(mode, codes, &mut out).await?;
         Ok(out)
     }
@@ -62,7 +62,7 @@ impl Codec {
     async fn half_slice(&self, mode: Mode, codes: &Codes, out: &mut [f16]) -> Result<()> {
         codes.check_model(self.model())?;
         let dim = self.model().config().dim;
-        check_output(codes.rows(), dim, out.len())?;
+        check_output(codes.row_count(), dim, out.len())?;
         match self.backend() {
             Backend::Cpu => cpu::decode_half(self.model(), codes, out),
             Backend::Gpu(engine) => {

@@ -52,7 +52,7 @@ impl Codes {
     /// The file cannot be read, is no codes file, or was cut off.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let mut reader = CodesReader::open(path)?;
-        let rows = reader.rows();
+        let rows = reader.row_count();
         reader.read(0..rows)
     }
 }
@@ -184,7 +184,7 @@ impl CodesReader {
     }
 
     /// Number of encoded rows in the file.
-    pub fn rows(&self) -> usize {
+    pub fn row_count(&self) -> usize {
         self.rows
     }
 

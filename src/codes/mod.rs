@@ -103,7 +103,7 @@ impl Codes {
     }
 
     /// Number of encoded rows.
-    pub fn rows(&self) -> usize {
+    pub fn row_count(&self) -> usize {
         self.rows
     }
 

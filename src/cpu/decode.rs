@@ -28,7 +28,7 @@ pub(crate) fn decode(model: &Model, codes: &Codes, range: Range<usize>, out: &mu
 /// The same, rounded to f16.
 pub(crate) fn decode_half(model: &Model, codes: &Codes, out: &mut [f16]) {
     let dim = model.config().dim;
-    let block = block_rows(codes.rows());
+    let block = block_rows(codes.row_count());
     out.par_chunks_mut(block * dim).enumerate().for_each_init(
         || (Vec::new(), Vec::new()),
         |(latents, rows), (index, out)| {

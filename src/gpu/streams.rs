@@ -23,7 +23,7 @@ pub(super) const TRELLIS: Source =
 
 /// A bit plan on the device.
 pub(super) struct Streams {
-    /// For four latents each: ends and widths, then steps.
+    /// For four latents each: ends and bits_per_latent, then steps.
     pub(super) latents: Buffer,
     /// One table after the other, by width.
     pub(super) tables: Buffer,
@@ -36,7 +36,7 @@ impl Streams {
         let count4 = padded(plan.latents()) / 4;
         // Padding reads the first bit, and counts nothing: its step is zero.
         let mut latents = vec![[1 | 1 << 24, 0u32]; 4 * count4];
-        let parts = plan.ends().iter().zip(plan.widths()).zip(plan.steps());
+        let parts = plan.ends().iter().zip(plan.bits_per_latent()).zip(plan.steps());
         for (latent, ((end, width), step)) in latents.iter_mut().zip(parts) {
             *latent = [end | u32::from(*width) << 24, step.to_bits()];
         }
@@ -132,7 +132,7 @@ impl<'a> Search<'a> {
 
     /// `Latent` in `shaders/shared/search.wgsl`, of each.
     fn latents(&self) -> Vec<[u32; 4]> {
-        let parts = self.plan.ends().iter().zip(self.plan.widths()).zip(self.plan.steps());
+        let parts = self.plan.ends().iter().zip(self.plan.bits_per_latent()).zip(self.plan.steps());
         let position = |i| self.trellis.as_ref().map_or(0, |trellis| trellis.positions[i]);
         let latent = |(i, ((end, width), step)): (usize, ((&u32, &u8), &f32))| {
             [*end, u32::from(*width), step.to_bits(), position(i)]
@@ -170,9 +170,9 @@ impl<'a> Search<'a> {
     /// Iterations of a thread's loops as software adapters count them: they pass once more through
     /// a loop than its body is to run, without effect, and so through every loop within.
     fn iterations(&self) -> u64 {
-        let widths = || self.plan.widths().iter();
+        let bits_per_latent = || self.plan.bits_per_latent().iter();
         let Some(trellis) = &self.trellis else {
-            return 2 + widths().map(|width| 2 + u64::from(*width)).sum::<u64>();
+            return 2 + bits_per_latent().map(|width| 2 + u64::from(*width)).sum::<u64>();
         };
         let (states, threads) = (1u64 << trellis.state_bits, u64::from(trellis.threads));
         let (owned, each) = (states / 2 / threads, states / threads);
@@ -182,7 +182,7 @@ impl<'a> Search<'a> {
         };
         let words = u64::from(stream_words(self.plan)).div_ceil(threads);
         let ends = each + states + self.plan.latents() as u64 + words + 8;
-        ends + widths().map(latent).sum::<u64>()
+        ends + bits_per_latent().map(latent).sum::<u64>()
     }
 }
 
@@ -201,7 +201,7 @@ impl Trellis {
             end += bits;
             position
         };
-        let positions = plan.widths().iter().map(position).collect();
+        let positions = plan.bits_per_latent().iter().map(position).collect();
         Self { state_bits, threads, positions, decision_words: end.div_ceil(32) }
     }
 

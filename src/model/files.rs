@@ -18,7 +18,7 @@ const VERSION: u32 = 1;
 const STREAM_VERSION: u32 = 2;
 
 /// Tensors of a bit plan: U8 `[latent]`, F32 `[latent]`, and F32 `[entries]` a width.
-const WIDTHS: &str = "stream.widths";
+const WIDTHS: &str = "stream.bits_per_latent";
 const STEPS: &str = "stream.steps";
 const TABLES: [&str; MAX_WIDTH + 1] = [
     "",
@@ -144,7 +144,7 @@ impl Model {
             for (name, values) in tables(plan).chain([(STEPS, plan.steps())]) {
                 writer.write(name, 0, bytemuck::cast_slice(values))?;
             }
-            writer.write(WIDTHS, 0, plan.widths())?;
+            writer.write(WIDTHS, 0, plan.bits_per_latent())?;
         }
         writer.finish()
     }
@@ -210,8 +210,8 @@ fn read_plan(config: &ModelConfig, reader: &mut Reader) -> Result<BitPlan> {
     let latents = config.latent_dim;
     reader.expect(WIDTHS, Dtype::U8, &[latents])?;
     reader.expect(STEPS, Dtype::F32, &[latents])?;
-    let mut widths = vec![0; latents];
-    reader.read(WIDTHS, 0, &mut widths)?;
+    let mut bits_per_latent = vec![0; latents];
+    reader.read(WIDTHS, 0, &mut bits_per_latent)?;
     let steps = reader.read_f32(STEPS)?;
     let window = config.window();
     let mut tables = vec![Vec::new(); MAX_WIDTH + 1];
@@ -221,7 +221,7 @@ fn read_plan(config: &ModelConfig, reader: &mut Reader) -> Result<BitPlan> {
             *table = reader.read_f32(TABLES[width])?;
         }
     }
-    BitPlan::new(window, widths, steps, tables)
+    BitPlan::new(window, bits_per_latent, steps, tables)
         .map_err(|e| Error::format(reader.path(), e.to_string()))
 }
 

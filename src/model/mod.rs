@@ -78,8 +78,8 @@ impl Model {
     }
 
     /// Bits of each latent in a model with a budget of bytes; none in others.
-    pub fn widths(&self) -> Option<&[u8]> {
-        self.plan().map(BitPlan::widths)
+    pub fn bits_per_latent(&self) -> Option<&[u8]> {
+        self.plan().map(BitPlan::bits_per_latent)
     }
 
     /// Shape and options.
@@ -127,7 +127,7 @@ impl Fingerprint {
             let state_bits = plan.window().state_bits() as u8;
             hasher.update(b"bits");
             hasher.update(&[state_bits, row_norm.wire_id()]);
-            hasher.update(plan.widths());
+            hasher.update(plan.bits_per_latent());
             hasher.update(bytemuck::cast_slice(plan.steps()));
             (1..=MAX_WIDTH as u8).for_each(|width| {
                 hasher.update(bytemuck::cast_slice(plan.table(width)));

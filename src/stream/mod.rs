@@ -1,7 +1,7 @@
 //! Latents as a stream of bits: how many each gets, and what they stand for.
 //!
 //! Latent `i` owns `width_i` bits of a row's stream, ending before bit `end_i`, the sum of the
-//! widths so far. Bit `k` of the stream is bit `k % 8` of byte `k / 8`. The latent's value is
+//! bits_per_latent so far. Bit `k` of the stream is bit `k % 8` of byte `k / 8`. The latent's value is
 //! `step_i * table[window]`, where the window is the last `S` bits before `end_i`, read as a
 //! number whose first bit is the least significant; bits before the stream's begin are zero.
 //!
@@ -37,7 +37,7 @@ pub(crate) enum Window {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BitPlan {
     window: Window,
-    widths: Vec<u8>,
+    bits_per_latent: Vec<u8>,
     steps: Vec<f32>,
     /// By width; empty for a width no latent has.
     tables: Vec<Vec<f32>>,
@@ -89,7 +89,7 @@ impl BitPlan {
     /// Checks and completes a plan. `tables[w]` serves the latents of width `w`.
     pub(crate) fn new(
         window: Window,
-        widths: Vec<u8>,
+        bits_per_latent: Vec<u8>,
         steps: Vec<f32>,
         tables: Vec<Vec<f32>>,
     ) -> Result<Self> {
@@ -100,13 +100,13 @@ impl BitPlan {
             return bad("bits of a trellis' window", MAX_STATE_BITS as usize, bits as usize);
         }
         let widest = window.widest();
-        if steps.len() != widths.len() {
-            return bad("steps", widths.len(), steps.len());
+        if steps.len() != bits_per_latent.len() {
+            return bad("steps", bits_per_latent.len(), steps.len());
         }
-        if let Some(&width) = widths.iter().find(|w| !(1..=widest).contains(&usize::from(**w))) {
+        if let Some(&width) = bits_per_latent.iter().find(|w| !(1..=widest).contains(&usize::from(**w))) {
             return bad("bits of a latent", widest, width.into());
         }
-        for &width in &widths {
+        for &width in &bits_per_latent {
             let expected = 1 << window.bits(width);
             let found = tables.get(usize::from(width)).map_or(0, Vec::len);
             if found != expected {
@@ -117,7 +117,7 @@ impl BitPlan {
         if !finite {
             return bad("finite steps and tables", 1, 0);
         }
-        let ends = widths.iter().scan(0, |end, width| {
+        let ends = bits_per_latent.iter().scan(0, |end, width| {
             *end += u32::from(*width);
             Some(*end)
         });
@@ -133,17 +133,17 @@ impl BitPlan {
         let reader = |((&end, &width), &step): ((&u32, &u8), &f32)| {
             Reader::new(end, window.bits(width), starts[usize::from(width)], step)
         };
-        let readers = ends.iter().zip(&widths).zip(&steps).map(reader).collect();
+        let readers = ends.iter().zip(&bits_per_latent).zip(&steps).map(reader).collect();
         let entries = tables.concat();
-        Ok(Self { window, widths, steps, tables, ends, readers, entries })
+        Ok(Self { window, bits_per_latent, steps, tables, ends, readers, entries })
     }
 
     pub(crate) fn window(&self) -> Window {
         self.window
     }
 
-    pub(crate) fn widths(&self) -> &[u8] {
-        &self.widths
+    pub(crate) fn bits_per_latent(&self) -> &[u8] {
+        &self.bits_per_latent
     }
 
     pub(crate) fn steps(&self) -> &[f32] {
@@ -160,7 +160,7 @@ impl BitPlan {
     }
 
     pub(crate) fn latents(&self) -> usize {
-        self.widths.len()
+        self.bits_per_latent.len()
     }
 
     /// Bytes of a row's stream.
@@ -179,7 +179,7 @@ impl BitPlan {
                 for (windows, stream) in rows.zip(streams.chunks_exact_mut(self.stream_bytes())) {
                     // A latent's own bits are the last, most significant ones of its window.
                     let own = |(window, width): (&u16, &u8)| window >> (bits - u32::from(*width));
-                    self.pack(windows.iter().zip(&self.widths).map(own), stream);
+                    self.pack(windows.iter().zip(&self.bits_per_latent).map(own), stream);
                 }
             }
         }
@@ -189,7 +189,7 @@ impl BitPlan {
     fn pack(&self, codes: impl Iterator<Item = u16>, stream: &mut [u8]) {
         let (mut held, mut count) = (0u32, 0);
         let mut bytes = stream.iter_mut();
-        for (code, width) in codes.zip(&self.widths) {
+        for (code, width) in codes.zip(&self.bits_per_latent) {
             held |= u32::from(code) << count;
             count += u32::from(*width);
             while count >= 8 {

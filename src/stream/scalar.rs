@@ -6,7 +6,7 @@ use super::BitPlan;
 pub(super) fn encode(plan: &BitPlan, latents: &[f32], streams: &mut [u8]) {
     // Thresholds half way between levels, in units of the latent.
     let thresholds: Vec<Vec<f32>> = plan
-        .widths
+        .bits_per_latent
         .iter()
         .zip(&plan.steps)
         .map(|(&width, step)| {

@@ -14,8 +14,8 @@ fn numbers(len: usize, seed: u64) -> Vec<f32> {
         .collect()
 }
 
-fn plan(window: Window, widths: &[u8]) -> BitPlan {
-    let steps = (0..widths.len()).map(|i| 1.0 / (1.0 + i as f32)).collect();
+fn plan(window: Window, bits_per_latent: &[u8]) -> BitPlan {
+    let steps = (0..bits_per_latent.len()).map(|i| 1.0 / (1.0 + i as f32)).collect();
     let table = |width: u8| match width {
         0 => Vec::new(),
         width => {
@@ -26,8 +26,8 @@ fn plan(window: Window, widths: &[u8]) -> BitPlan {
             table
         }
     };
-    let widest = widths.iter().copied().max().unwrap();
-    BitPlan::new(window, widths.to_vec(), steps, (0..=widest).map(table).collect()).unwrap()
+    let widest = bits_per_latent.iter().copied().max().unwrap();
+    BitPlan::new(window, bits_per_latent.to_vec(), steps, (0..=widest).map(table).collect()).unwrap()
 }
 
 /// Reads the stream bit by bit, as the format says.
@@ -43,7 +43,7 @@ fn naive(plan: &BitPlan, stream: &[u8]) -> Vec<f32> {
         let window: usize = (0..bits).map(|j| bit(end - bits + j) << j).sum();
         step * plan.table(*width)[window]
     };
-    plan.widths.iter().zip(&plan.steps).map(value).collect()
+    plan.bits_per_latent.iter().zip(&plan.steps).map(value).collect()
 }
 
 fn error(a: &[f32], b: &[f32]) -> f32 {
@@ -88,9 +88,9 @@ fn encoders_find_the_best_stream_there_is() {
 
 #[test]
 fn plans_that_make_no_sense_are_refused() {
-    let ok = |window, widths: &[u8], entries: usize| {
+    let ok = |window, bits_per_latent: &[u8], entries: usize| {
         let tables = vec![vec![0.0; entries]; 10];
-        BitPlan::new(window, widths.to_vec(), vec![1.0; widths.len()], tables).is_ok()
+        BitPlan::new(window, bits_per_latent.to_vec(), vec![1.0; bits_per_latent.len()], tables).is_ok()
     };
     assert!(ok(Window::Own, &[3], 8));
     assert!(!ok(Window::Own, &[3], 4), "the table is too small");
@@ -110,9 +110,9 @@ fn bits_go_where_the_variance_is() {
     assert_eq!(allocate(&[8.0, 4.0, 0.1], &distortions, 3), [2, 1]);
     assert_eq!(allocate(&[1.0, 1.0], &distortions, 100), [3, 3], "no latent takes more");
     assert_eq!(allocate(&[0.0, 0.0], &distortions, 8), [1], "one latent is always there");
-    let widths = allocate(&[4.0, 3.0, 2.0, 1.0, 0.5], &distortions, 7);
-    assert_eq!(widths.iter().map(|w| usize::from(*w)).sum::<usize>(), 7);
-    assert!(widths.is_sorted_by(|a, b| a >= b), "{widths:?}");
+    let bits_per_latent = allocate(&[4.0, 3.0, 2.0, 1.0, 0.5], &distortions, 7);
+    assert_eq!(bits_per_latent.iter().map(|w| usize::from(*w)).sum::<usize>(), 7);
+    assert!(bits_per_latent.is_sorted_by(|a, b| a >= b), "{bits_per_latent:?}");
 }
 
 #[test]

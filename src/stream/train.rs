@@ -57,53 +57,53 @@ impl Trainer {
         &self.distortions
     }
 
-    /// A plan with these widths, its tables and steps trained on the latents it will code:
-    /// `[rows, widths.len()]`.
+    /// A plan with these bits_per_latent, its tables and steps trained on the latents it will code:
+    /// `[rows, bits_per_latent.len()]`.
     pub(crate) fn plan(
         &self,
-        widths: Vec<u8>,
+        bits_per_latent: Vec<u8>,
         steps: Vec<f32>,
         latents: &[f32],
     ) -> Result<BitPlan> {
-        Ok(refine(self.untrained(widths, steps)?, latents, true)?.0)
+        Ok(refine(self.untrained(bits_per_latent, steps)?, latents, true)?.0)
     }
 
     /// The same with the tables as they were trained for each width alone.
-    pub(crate) fn untrained(&self, widths: Vec<u8>, steps: Vec<f32>) -> Result<BitPlan> {
+    pub(crate) fn untrained(&self, bits_per_latent: Vec<u8>, steps: Vec<f32>) -> Result<BitPlan> {
         let mut tables = self.tables.clone();
         for (width, table) in tables.iter_mut().enumerate() {
-            if !widths.iter().any(|w| usize::from(*w) == width) {
+            if !bits_per_latent.iter().any(|w| usize::from(*w) == width) {
                 table.clear();
             }
         }
-        BitPlan::new(self.window, widths, steps, tables)
+        BitPlan::new(self.window, bits_per_latent, steps, tables)
     }
 }
 
 /// Gives `bits` bits one by one to the latent whose error shrinks the most. Latents that get none
 /// are left out; variances must descend.
 pub(crate) fn allocate(variances: &[f64], distortions: &[f64], bits: usize) -> Vec<u8> {
-    let mut widths = vec![0u8; variances.len()];
+    let mut bits_per_latent = vec![0u8; variances.len()];
     let gain = |i: usize, width: u8| {
         let left = distortions.get(usize::from(width) + 1)?;
         Some(variances[i] * (distortions[usize::from(width)] - left))
     };
     for _ in 0..bits {
-        let gains = widths.iter().enumerate().filter_map(|(i, w)| Some((i, gain(i, *w)?)));
+        let gains = bits_per_latent.iter().enumerate().filter_map(|(i, w)| Some((i, gain(i, *w)?)));
         // The first of equals.
         let best = gains.reduce(|a, b| if b.1 > a.1 { b } else { a });
         match best {
-            Some((i, gain)) if gain > 0.0 => widths[i] += 1,
+            Some((i, gain)) if gain > 0.0 => bits_per_latent[i] += 1,
             _ => break,
         }
     }
-    let used = widths.iter().position(|w| *w == 0).unwrap_or(widths.len());
+    let used = bits_per_latent.iter().position(|w| *w == 0).unwrap_or(bits_per_latent.len());
     // A constant latent still needs a code where it is the only one.
     if used == 0 {
-        widths[0] = 1;
+        bits_per_latent[0] = 1;
     }
-    widths.truncate(used.max(1));
-    widths
+    bits_per_latent.truncate(used.max(1));
+    bits_per_latent
 }
 
 /// Lloyd's iteration: quantise, then move every table entry (and step) to where the error of what
@@ -163,7 +163,7 @@ impl Sums {
         plan.encode(latents, &mut streams);
         for (row, stream) in latents.chunks_exact(count).zip(streams.chunks_exact(bytes)) {
             for (i, z) in row.iter().enumerate() {
-                let (width, step) = (plan.widths[i], f64::from(plan.steps[i]));
+                let (width, step) = (plan.bits_per_latent[i], f64::from(plan.steps[i]));
                 let window = plan.readers[i].window(stream);
                 let value = f64::from(plan.table(width)[window]);
                 let z = f64::from(*z);
@@ -204,7 +204,7 @@ impl Sums {
             let sums = moved_steps.iter_mut().zip(&self.latents);
             sums.for_each(|(step, sums)| *step = ratio(*step, *sums));
         }
-        BitPlan::new(plan.window, plan.widths.clone(), moved_steps, tables)
+        BitPlan::new(plan.window, plan.bits_per_latent.clone(), moved_steps, tables)
     }
 }
 

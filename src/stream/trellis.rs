@@ -42,7 +42,7 @@ impl<'a> Search<'a> {
             end += states >> width;
             start
         };
-        let starts = plan.widths.iter().map(&mut start_of).collect();
+        let starts = plan.bits_per_latent.iter().map(&mut start_of).collect();
         Self {
             plan,
             bits,
@@ -72,7 +72,7 @@ impl<'a> Search<'a> {
     /// Extends all paths by one latent.
     #[inline(always)]
     fn advance(&mut self, i: usize, z: &Lanes) {
-        let (width, step) = (self.plan.widths[i], self.plan.steps[i]);
+        let (width, step) = (self.plan.bits_per_latent[i], self.plan.steps[i]);
         let table = self.plan.table(width);
         let groups = table.len() >> width;
         let decisions = &mut self.decisions[self.starts[i]..][..groups];
@@ -110,7 +110,7 @@ impl<'a> Search<'a> {
         }
         for (i, window) in windows.iter_mut().enumerate().rev() {
             *window = state as u16;
-            let width = self.plan.widths[i];
+            let width = self.plan.bits_per_latent[i];
             let g = state & ((1 << (self.bits - u32::from(width))) - 1);
             state = g << width | usize::from(self.decisions[self.starts[i] + g][lane]);
         }

@@ -58,7 +58,7 @@ fn nested_and_flat_encode_alike(engine: &CodecOptions) {
         assert_eq!(codec.encode(&nested(&rows, case.dim)).unwrap(), flat, "{case}");
         let slices: Vec<&[f32]> = rows.chunks(case.dim).collect();
         assert_eq!(codec.encode(&slices).unwrap(), flat, "{case}");
-        assert_eq!(flat.rows(), case.rows);
+        assert_eq!(flat.row_count(), case.rows);
         assert_eq!(flat.code_size(), case.latent + 4);
         assert_eq!(flat.as_bytes().len(), case.rows * case.latent);
         assert_eq!(flat.scales().len(), case.rows);
@@ -95,7 +95,7 @@ fn mapped_views_may_all_be_held(engine: &CodecOptions) {
     assert_same_bits(&codec.decode_flat(&codes).unwrap(), &flat, "decoded while views are held");
     assert_same_bits(&joined(&codec, &codes), &flat, "mapped while views are held");
     let again = codec.encode(&codec.decode(&codes).unwrap()).unwrap();
-    assert_eq!(again.rows(), codes.rows());
+    assert_eq!(again.row_count(), codes.row_count());
 
     let mut out = Vec::new();
     held.iter().for_each(|view| append(&mut out, view, LONG.dim));
@@ -136,7 +136,7 @@ fn repeated_calls_agree(engine: &CodecOptions) {
     let (flat, latents) = (codec.decode_flat(&codes).unwrap(), codec.encode_latent(&rows).unwrap());
     for other in [1, 699, 3, 700, 64] {
         let part = codec.encode_flat(&rows[..other * case.dim]).unwrap();
-        assert_eq!(part.rows(), other);
+        assert_eq!(part.row_count(), other);
         assert_eq!(codec.decode(&part).unwrap().len(), other);
         assert_eq!(codec.encode_flat(&rows).unwrap(), codes, "after {other} rows");
         assert_same_bits(&codec.decode_flat(&codes).unwrap(), &flat, "decode_flat");

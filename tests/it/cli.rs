@@ -226,7 +226,7 @@ fn rows_are_counted_across_blocks() {
     for name in ["wide.npy", "wide.fvecs"] {
         place.run(&format!("encode {name} --model model -o codes --engine cpu"));
         let codes = vecodec::Codes::load(place.path("codes")).unwrap();
-        assert_eq!(codes.rows(), rows);
+        assert_eq!(codes.row_count(), rows);
         assert!(codes == expected, "{name}: blocks differ from the whole");
     }
     place.run("decode codes --model model -o out.npy --engine cpu");

@@ -48,7 +48,7 @@ impl Report {
     pub fn codes(&mut self, case: impl Display, truth: &Encoded, found: &Codes) {
         self.compared += 1;
         let (rows, latent) = (truth.scales.len(), truth.codes.len() / truth.scales.len());
-        let sizes = (found.rows(), found.as_bytes().len(), found.scales().len());
+        let sizes = (found.row_count(), found.as_bytes().len(), found.scales().len());
         if sizes != (rows, rows * latent, rows) {
             return self.fail(format!("{case}: rows, bytes and scales are {sizes:?}"));
         }

@@ -118,10 +118,10 @@ fn no_altered_byte_of_codes_panics() {
             match fixture.load_codes(&bytes) {
                 Ok(codes) => {
                     loaded += 1;
-                    assert_eq!(codes.as_bytes().len(), codes.rows() * (codes.code_size() - 4));
+                    assert_eq!(codes.as_bytes().len(), codes.row_count() * (codes.code_size() - 4));
                     if codes.fingerprint() == fixture.model.fingerprint() {
                         let decoded = codec.decode(&codes);
-                        assert!(decoded.is_err() || decoded.unwrap().len() == codes.rows());
+                        assert!(decoded.is_err() || decoded.unwrap().len() == codes.row_count());
                     }
                 }
                 Err(_) => refused += 1,
@@ -192,7 +192,7 @@ fn values_that_are_no_scales_or_weights_are_refused() {
         assert!(fixture.load_codes(&bytes).is_err(), "{value}");
         let mut reader = CodesReader::open(fixture.file(&bytes)).unwrap();
         assert!(reader.read(1..3).is_err(), "{value}");
-        assert_eq!(reader.read(3..5).unwrap().rows(), 2, "the rows beside it");
+        assert_eq!(reader.read(3..5).unwrap().row_count(), 2, "the rows beside it");
     }
     let encoder = place(&fixture.model_bytes, "encoder.weight");
     let mut bytes = fixture.model_bytes.clone();

@@ -166,7 +166,7 @@ fn limits_too_small_for_a_row_are_told(engine: &CodecOptions) {
         );
     }
     // The device is none the worse for it.
-    assert_eq!(codec(&engine, &identity(4)).encode(&[[1.0; 4]]).unwrap().rows(), 1);
+    assert_eq!(codec(&engine, &identity(4)).encode(&[[1.0; 4]]).unwrap().row_count(), 1);
 }
 
 /// Each row fits; the matrix does not.
@@ -180,6 +180,6 @@ fn weights_beyond_a_binding_are_told(engine: &CodecOptions) {
         Ok(decoded) => assert_eq!(decoded, rows),
         Err(error) => assert!(matches!(error, Error::Limit { .. }), "{error:?}"),
     }
-    assert_eq!(codec(&engine, &identity(4)).encode(&[[1.0; 4]]).unwrap().rows(), 1);
-    assert_eq!(codec(&gpu(), &model).encode_flat(&rows).unwrap().rows(), 10);
+    assert_eq!(codec(&engine, &identity(4)).encode(&[[1.0; 4]]).unwrap().row_count(), 1);
+    assert_eq!(codec(&gpu(), &model).encode_flat(&rows).unwrap().row_count(), 10);
 }

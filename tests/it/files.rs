@@ -142,7 +142,7 @@ fn codes_of_one_scale_come_back_as_they_were() {
         assert_eq!(loaded.scales(), [0.5], "{rows} rows");
         assert_eq!(loaded, codes, "{rows} rows");
         let part = CodesReader::open(&path).unwrap().read(rows - 1..rows).unwrap();
-        assert_eq!((part.rows(), part.scales()), (1, &[0.5f32][..]));
+        assert_eq!((part.row_count(), part.scales()), (1, &[0.5f32][..]));
     }
 }
 
@@ -166,7 +166,7 @@ fn blocks_give_the_same_file_as_the_whole() {
     assert_eq!(fs::read(&blocks).unwrap(), fs::read(&whole).unwrap());
 
     let mut reader = CodesReader::open(&whole).unwrap();
-    assert_eq!((reader.rows(), reader.fingerprint()), (101, model.fingerprint()));
+    assert_eq!((reader.row_count(), reader.fingerprint()), (101, model.fingerprint()));
     assert_eq!(reader.config(), model.config());
     for (start, end) in [(0, 101), (100, 101), (0, 1), (37, 90)] {
         assert_eq!(reader.read(start..end).unwrap(), part(start, end), "{start}..{end}");

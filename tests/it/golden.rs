@@ -88,7 +88,7 @@ fn codes_decode_to_what_they_did(engine: &CodecOptions) {
     all_agree(|report| {
         for (name, _) in CASES {
             let (codes, expected) = (codes(name), values(&format!("{name}.decoded.f32")));
-            assert_eq!((codes.rows(), expected.len()), (ROWS, ROWS * DIM), "{name}");
+            assert_eq!((codes.row_count(), expected.len()), (ROWS, ROWS * DIM), "{name}");
             let found = codec(engine, &model(name)).decode_flat(&codes).unwrap();
             let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
             report.rows(name, &expected, &found, DIM, 1e-6);

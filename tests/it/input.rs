@@ -119,7 +119,7 @@ fn not_finite_at_the_end_of_a_big_batch(engine: &CodecOptions) {
     let good = Fixture::of(engine, &identity(20), Random::new(81).normals(20 * 50, 1.0));
     let mut rows = good.rows.repeat(ROWS.div_ceil(50));
     rows.truncate(ROWS * 20);
-    assert_eq!(good.codec.encode_flat(&rows).unwrap().rows(), ROWS);
+    assert_eq!(good.codec.encode_flat(&rows).unwrap().row_count(), ROWS);
     for value in [f32::NAN, f32::NEG_INFINITY] {
         rows[ROWS * 20 - 1] = value;
         let error = good.error(good.codec.encode_flat(&rows));

@@ -20,7 +20,10 @@ fn more_rows_than_workgroups(engine: &CodecOptions) {
     let rows: Vec<f32> = (0..ROWS).map(value).collect();
     let codec = codec(engine, &model);
     let codes = codec.encode_flat(&rows).unwrap();
-    assert_eq!((codes.rows(), codes.scales().len(), codes.as_bytes().len()), (ROWS, ROWS, ROWS));
+    assert_eq!(
+        (codes.row_count(), codes.scales().len(), codes.as_bytes().len()),
+        (ROWS, ROWS, ROWS)
+    );
     for (row, (&byte, &scale)) in codes.as_bytes().iter().zip(codes.scales()).enumerate() {
         let x = rows[row];
         let code = if x == 0.0 { 0 } else { 127.0f32.copysign(x) as i8 };

@@ -76,7 +76,7 @@ fn presets_encode_and_decode(engine: &CodecOptions) {
         let rows: Vec<_> = Random::new(seed as u64).normals(50 * dim, 0.1);
         let rows: Vec<&[f32]> = rows.chunks(dim).collect();
         let codes = codec.encode(&rows).unwrap();
-        assert_eq!((codes.rows(), codes.code_size()), (50, latent + 4));
+        assert_eq!((codes.row_count(), codes.code_size()), (50, latent + 4));
         let stored = codes.as_bytes().len() + 4 * codes.scales().len();
         assert!((50 * dim * 4) as f64 / stored as f64 > 10.0);
         let (decoded, metrics) = codec.evaluate(&rows).unwrap();
@@ -111,7 +111,7 @@ fn empty_and_misshapen_input_is_refused(engine: &CodecOptions) {
     assert!(matches!(error, Error::RowLength { row: 0, expected: 8, found: 9 }), "{error}");
     let error = codec.encode(&[vec![0.5; 8], vec![0.5; 7]]).unwrap_err();
     assert!(matches!(error, Error::RowLength { row: 1, expected: 8, found: 7 }), "{error}");
-    assert_eq!(codec.encode(&[vec![0.5; 8]]).unwrap().rows(), 1);
+    assert_eq!(codec.encode(&[vec![0.5; 8]]).unwrap().row_count(), 1);
 }
 
 fn fault_scales_averaged_over_the_batch(engine: &CodecOptions) {

@@ -80,7 +80,7 @@ fn parts_that_do_not_make_codes() {
         let error = Codes::from_parts(&model, vec![1; 12], value).unwrap_err();
         assert_error!(error, Error::InvalidScale { row: 0, .. }, "0");
     }
-    assert_eq!(from(vec![1.0, 0.0, 2.0]).unwrap().rows(), 3);
+    assert_eq!(from(vec![1.0, 0.0, 2.0]).unwrap().row_count(), 3);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn adapter_that_is_not_there() {
         assert!(found.contains(&existing), "{existing:?} is not in {found:?}");
         // The CPU engine needs none.
         assert_eq!(
-            codec(&crate::engines::cpu(), &identity(2)).encode(&[[1.0, 2.0]]).unwrap().rows(),
+            codec(&crate::engines::cpu(), &identity(2)).encode(&[[1.0, 2.0]]).unwrap().row_count(),
             1
         );
         return;

@@ -40,13 +40,17 @@ pub fn assert_equally_good(model: &Model, rows: &[f32], found: &Codes, label: &s
         assert!(error <= RTOL * f64::from(*expected), "{label}: scale {scale} for {expected}");
     }
     let dim = model.config().dim;
-    let bytes = expected.as_bytes().len() / expected.rows();
+    let bytes = expected.as_bytes().len() / expected.row_count();
     let streams = |codes: &Codes| -> Vec<Vec<u8>> {
         codes.as_bytes().chunks(bytes).map(<[u8]>::to_vec).collect()
     };
     let pairs = streams(found).into_iter().zip(streams(&expected));
     let others = pairs.filter(|(found, expected)| found != expected).count();
-    assert!(others <= 1 + expected.rows() / 100, "{label}: {others} of {} rows", expected.rows());
+    assert!(
+        others <= 1 + expected.row_count() / 100,
+        "{label}: {others} of {} rows",
+        expected.row_count()
+    );
     let error = |codes: &Codes| -> Vec<f64> {
         let decoded = on_cpu.decode_flat(codes).unwrap();
         let pairs = rows.chunks(dim).zip(decoded.chunks(dim));
@@ -203,7 +207,7 @@ fn searches_too_long_for_an_adapter_are_refused(engine: &CodecOptions) {
     let software = gpu.adapter_info().device_type == DeviceType::Cpu;
     for (dim, long) in [(230, false), (242, true)] {
         let model = fitted(&rows(600, dim, 309), dim, dim, trellis(256), RowNorm::Omit);
-        assert_eq!(model.widths().unwrap(), vec![8; dim]);
+        assert_eq!(model.bits_per_latent().unwrap(), vec![8; dim]);
         match Codec::with_options(model.clone(), engine.clone()) {
             Err(error) => {
                 assert!(software && long, "{dim}: {error}");

@@ -62,17 +62,17 @@ fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
     };
     let config = model.config();
     let (dim, latents) = (config.dim, config.latent_dim);
-    let widths = file.tensor("stream.widths").unwrap().data().to_vec();
+    let bits_per_latent = file.tensor("stream.bits_per_latent").unwrap().data().to_vec();
     let (steps, decoder) = (floats("stream.steps"), floats("decoder.weight"));
     let bias = floats("decoder.bias");
-    let row_bytes = codes.as_bytes().len() / codes.rows();
+    let row_bytes = codes.as_bytes().len() / codes.row_count();
     let mut out = Vec::new();
     for (row, stream) in codes.as_bytes().chunks(row_bytes).enumerate() {
         let bit = |k: i64| if k < 0 { 0 } else { stream[k as usize / 8] as usize >> (k % 8) & 1 };
         let mut end = 0i64;
         let mut q = vec![0.0; latents];
         for i in 0..latents {
-            let width = i64::from(widths[i]);
+            let width = i64::from(bits_per_latent[i]);
             end += width;
             let bits = match config.coding {
                 Coding::Trellis { states } => i64::from(states.trailing_zeros()),
@@ -212,8 +212,8 @@ fn fits_are_deterministic_and_reported() {
     assert_eq!(model.fingerprint(), Model::fit(&train, config).unwrap().fingerprint());
     assert_eq!(heard, report.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>());
     assert_eq!((report.rows, report.rows_used), (700, 700));
-    assert_eq!(Some(report.widths.as_slice()), model.widths());
-    assert_eq!(report.widths.len(), model.config().latent_dim);
+    assert_eq!(Some(report.bits_per_latent.as_slice()), model.bits_per_latent());
+    assert_eq!(report.bits_per_latent.len(), model.config().latent_dim);
     // With and without scales were tried, and the better one was taken.
     let best = report.stages.iter().map(|s| s.relative_mse).fold(f64::MAX, f64::min);
     let measured = relative_error(&codec(&cpu(), &model), &train);

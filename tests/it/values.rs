@@ -204,7 +204,7 @@ fn one_scale_serves_all_rows(engine: &CodecOptions) {
         let packed: Vec<u8> = (0..rows * 6).map(|i| (i * 37) as u8).collect();
         let shared = Codes::from_parts(&model, packed.clone(), 0.0125f32).unwrap();
         let own = Codes::from_parts(&model, packed.clone(), vec![0.0125f32; rows]).unwrap();
-        assert_eq!((shared.rows(), shared.scales()), (rows, &[0.0125f32][..]));
+        assert_eq!((shared.row_count(), shared.scales()), (rows, &[0.0125f32][..]));
         assert_eq!(shared.as_bytes(), packed);
         let codec = codec(engine, &model);
         let decoded = codec.decode_flat(&shared).unwrap();

@@ -149,7 +149,7 @@ impl DataReader {
         }
     }
 
-    pub fn rows(&self) -> usize {
+    pub fn row_count(&self) -> usize {
         self.layout.rows
     }
 

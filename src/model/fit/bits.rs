@@ -74,9 +74,9 @@ fn fit_with(
     linear(&mut latents, &trained, &weights.encoder, weights.encoder_bias.as_deref(), dim);
     let steps: Vec<f32> = variances.iter().map(|v| v.sqrt() as f32).collect();
     let trainer = Trainer::new(config.window(), &latents, dim, &steps)?;
-    let widths = allocate(&variances, trainer.distortions(), 8 * config.packed_size());
+    let bits_per_latent = allocate(&variances, trainer.distortions(), 8 * config.packed_size());
 
-    let count = widths.len();
+    let count = bits_per_latent.len();
     let latents: Vec<f32> =
         latents.chunks_exact(dim).flat_map(|row| &row[..count]).copied().collect();
     let weights = truncated(weights, dim, count);
@@ -91,9 +91,9 @@ fn fit_with(
     };
     let name = |what: &str| if kept { format!("{what}, with scales") } else { what.to_owned() };
     let steps = steps[..count].to_vec();
-    let first = model(trainer.untrained(widths.clone(), steps.clone())?)?;
+    let first = model(trainer.untrained(bits_per_latent.clone(), steps.clone())?)?;
     stages.end(&name("components and bits"), relative_error(&first, &measured));
-    let trained = model(trainer.plan(widths, steps, &latents)?)?;
+    let trained = model(trainer.plan(bits_per_latent, steps, &latents)?)?;
     let error = relative_error(&trained, &measured);
     stages.end(&name("tables and steps"), error);
     Ok((trained, error))

@@ -30,7 +30,7 @@ pub struct FitReport {
     /// What was done, in order.
     pub stages: Vec<FitStage>,
     /// Bits of each latent in a model with a budget of bytes, empty in others.
-    pub widths: Vec<u8>,
+    pub bits_per_latent: Vec<u8>,
     /// Whether each row keeps a scale.
     pub has_row_scales: bool,
 }
@@ -94,7 +94,7 @@ impl Model {
             rows: rows.len(),
             rows_used,
             stages: stages.stages,
-            widths: model.widths().unwrap_or_default().to_vec(),
+            bits_per_latent: model.bits_per_latent().unwrap_or_default().to_vec(),
             has_row_scales: model.config().has_row_scales(),
         };
         Ok((model, report))
