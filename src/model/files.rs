@@ -18,7 +18,7 @@ const VERSION: u32 = 1;
 const STREAM_VERSION: u32 = 2;
 
 /// Tensors of a bit plan: U8 `[latent]`, F32 `[latent]`, and F32 `[entries]` a width.
-const WIDTHS: &str = "stream.bits_per_latent";
+const WIDTHS: &str = "stream.widths";
 const STEPS: &str = "stream.steps";
 const TABLES: [&str; MAX_WIDTH + 1] = [
     "",

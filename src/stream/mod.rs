@@ -103,7 +103,9 @@ impl BitPlan {
         if steps.len() != bits_per_latent.len() {
             return bad("steps", bits_per_latent.len(), steps.len());
         }
-        if let Some(&width) = bits_per_latent.iter().find(|w| !(1..=widest).contains(&usize::from(**w))) {
+        if let Some(&width) =
+            bits_per_latent.iter().find(|w| !(1..=widest).contains(&usize::from(**w)))
+        {
             return bad("bits of a latent", widest, width.into());
         }
         for &width in &bits_per_latent {

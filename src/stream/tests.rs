@@ -27,7 +27,8 @@ fn plan(window: Window, bits_per_latent: &[u8]) -> BitPlan {
         }
     };
     let widest = bits_per_latent.iter().copied().max().unwrap();
-    BitPlan::new(window, bits_per_latent.to_vec(), steps, (0..=widest).map(table).collect()).unwrap()
+    BitPlan::new(window, bits_per_latent.to_vec(), steps, (0..=widest).map(table).collect())
+        .unwrap()
 }
 
 /// Reads the stream bit by bit, as the format says.
@@ -90,7 +91,8 @@ fn encoders_find_the_best_stream_there_is() {
 fn plans_that_make_no_sense_are_refused() {
     let ok = |window, bits_per_latent: &[u8], entries: usize| {
         let tables = vec![vec![0.0; entries]; 10];
-        BitPlan::new(window, bits_per_latent.to_vec(), vec![1.0; bits_per_latent.len()], tables).is_ok()
+        BitPlan::new(window, bits_per_latent.to_vec(), vec![1.0; bits_per_latent.len()], tables)
+            .is_ok()
     };
     assert!(ok(Window::Own, &[3], 8));
     assert!(!ok(Window::Own, &[3], 4), "the table is too small");

@@ -62,7 +62,7 @@ fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
     };
     let config = model.config();
     let (dim, latents) = (config.dim, config.latent_dim);
-    let bits_per_latent = file.tensor("stream.bits_per_latent").unwrap().data().to_vec();
+    let bits_per_latent = file.tensor("stream.widths").unwrap().data().to_vec();
     let (steps, decoder) = (floats("stream.steps"), floats("decoder.weight"));
     let bias = floats("decoder.bias");
     let row_bytes = codes.as_bytes().len() / codes.row_count();
