@@ -25,6 +25,7 @@
 #[cfg(target_endian = "big")]
 compile_error!("files and GPU buffers are little-endian, and are used without conversion");
 
+mod bit_codes;
 mod codec;
 mod codes;
 mod cpu;
@@ -36,7 +37,6 @@ mod model;
 mod plan;
 mod quantize;
 mod rows;
-mod stream;
 mod tensors;
 
 pub use codec::{

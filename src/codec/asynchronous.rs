@@ -69,7 +69,7 @@ impl Codec {
     /// # Errors
     /// As for [`decode_mapped`](Self::decode_mapped).
     pub fn decode_mapped_async<'a>(&'a self, codes: &'a Codes) -> Result<MappedStream<'a>> {
-        Ok(MappedStream(self.decode_chunks(Mode::Wake, codes)?.streamed()?))
+        Ok(MappedStream(self.decode_chunks(Mode::Wake, codes)?.large_chunks()?))
     }
 
     /// [`decode_latent`](Self::decode_latent) as a future.

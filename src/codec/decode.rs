@@ -61,7 +61,7 @@ impl Codec {
         &'a self,
         codes: &'a Codes,
     ) -> Result<impl Iterator<Item = Result<MappedRows>> + Send + 'a> {
-        let mut chunks = self.decode_chunks(Mode::Block, codes)?.streamed()?;
+        let mut chunks = self.decode_chunks(Mode::Block, codes)?.large_chunks()?;
         Ok(std::iter::from_fn(move || pollster::block_on(chunks.next())))
     }
 

@@ -99,7 +99,7 @@ impl Codec {
         match self.backend() {
             Backend::Gpu(engine) => {
                 let program = &engine.programs.encode;
-                let mut ring = engine.run_rows(program, mode, &rows)?.streamed()?;
+                let mut ring = engine.run_rows(program, mode, &rows)?.large_chunks()?;
                 while let Some(chunk) = ring.next().await {
                     let (range, view) = chunk?;
                     scales[range.clone()].copy_from_slice(ring::values(view.section(0))?);

@@ -86,10 +86,10 @@ pub(super) enum Chunks<'a> {
 }
 
 impl Chunks<'_> {
-    /// As [`Ring::streamed`].
-    pub(super) fn streamed(self) -> Result<Self> {
+    /// As [`Ring::large_chunks`].
+    pub(super) fn large_chunks(self) -> Result<Self> {
         match self {
-            Self::Gpu { ring, dim } => Ok(Self::Gpu { ring: ring.streamed()?, dim }),
+            Self::Gpu { ring, dim } => Ok(Self::Gpu { ring: ring.large_chunks()?, dim }),
             cpu @ Self::Cpu { .. } => Ok(cpu),
         }
     }

@@ -35,7 +35,7 @@ impl GpuEngine {
         let caps = gpu.caps();
         let programs = Programs::new(&gpu, model, kernels)?;
         // A slot has at most four buffers of the chunk's bytes.
-        let pool = Pool::new(IDLE_RINGS * caps.slots as u64 * 4 * caps.chunk_bytes.streamed);
+        let pool = Pool::new(IDLE_RINGS * caps.slots as u64 * 4 * caps.chunk_bytes.large);
         Ok(Self { gpu, programs, pool, buffers_created: AtomicU64::new(0) })
     }
 
@@ -98,9 +98,9 @@ pub(super) struct Ring<'a> {
 
 impl Ring<'_> {
     /// With the longer chunks that pay where the host copies little.
-    pub(super) fn streamed(mut self) -> Result<Self> {
+    pub(super) fn large_chunks(mut self) -> Result<Self> {
         let gpu = &self.engine.gpu;
-        self.chunk_rows = self.program.chunk_rows(gpu, gpu.caps().chunk_bytes.streamed)?;
+        self.chunk_rows = self.program.chunk_rows(gpu, gpu.caps().chunk_bytes.large)?;
         Ok(self)
     }
 

@@ -14,7 +14,7 @@ const CODES: &str = "codes";
 const SCALES: &str = "scales";
 const SCALE_BYTES: u64 = size_of::<f32>() as u64;
 
-/// 8-bit codes are numbers, streams are bits.
+/// 8-bit codes are numbers, bit codes are bits.
 fn dtype(config: &ModelConfig) -> Dtype {
     if config.bytes.is_some() { Dtype::U8 } else { Dtype::I8 }
 }

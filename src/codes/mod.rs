@@ -11,7 +11,7 @@ use crate::model::{Fingerprint, Model, ModelConfig};
 ///
 /// Row `r` takes `code_size()` bytes: `latent_dim` signed bytes in [`as_bytes`](Self::as_bytes),
 /// beginning at `r * latent_dim`, and one `f32` in [`scales`](Self::scales), unless all rows
-/// share one scale. In a model with a budget of bytes it is a stream of bits in place of the
+/// share one scale. In a model with a budget of bytes it is a bit code in place of the
 /// signed bytes, and where rows keep no scale they share the scale 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Codes {
@@ -113,7 +113,7 @@ impl Codes {
     }
 
     /// The packed codes of all rows, without scales: `[rows, latent_dim]` signed bytes, or the
-    /// rows' streams of bits.
+    /// rows' bit codes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.packed
     }

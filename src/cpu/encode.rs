@@ -5,12 +5,12 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::block_rows;
+use crate::bit_codes::BitPlan;
 use crate::error::{Error, Result};
 use crate::linear::linear;
 use crate::model::{Activation, Model};
 use crate::quantize::{normalize, quantize, to_unit};
 use crate::rows::{Rows, all_finite};
-use crate::stream::BitPlan;
 
 /// Writes the codes `[rows, packed_size]` and scales `[rows]` of a batch. A model whose rows keep
 /// no scale leaves the scales as they are.
@@ -36,7 +36,7 @@ pub(crate) fn encode(
             // latent itself, so the division is left out.
             project(model, rows, first, gathered, latents, norms)?;
             if let Some(plan) = model.plan() {
-                return encode_streams(plan, first, latents, packed);
+                return encode_bits(plan, first, latents, packed);
             }
             pulp::Arch::new().dispatch(|| {
                 let codes = packed.chunks_exact_mut(row_bytes);
@@ -64,12 +64,17 @@ pub(crate) fn encode_latent(model: &Model, rows: &Rows<'_>, latents: &mut [f32])
     )
 }
 
-/// The streams of a block of latents, if all of them are finite.
-fn encode_streams(plan: &BitPlan, first: usize, latents: &[f32], streams: &mut [u8]) -> Result<()> {
+/// The bit codes of a block of latents, if all of them are finite.
+fn encode_bits(
+    plan: &BitPlan,
+    first: usize,
+    latents: &[f32],
+    packed_rows: &mut [u8],
+) -> Result<()> {
     match latents.chunks_exact(plan.latents()).position(|z| !all_finite(z)) {
         Some(row) => Err(Error::Overflow { row: first + row }),
         None => {
-            plan.encode(latents, streams);
+            plan.encode(latents, packed_rows);
             Ok(())
         }
     }

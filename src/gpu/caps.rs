@@ -28,7 +28,7 @@ pub(crate) struct ChunkBytes {
     /// Copies them: what is under way should fit the host's caches.
     pub(crate) copied: u64,
     /// Next to nothing: long transfers are faster.
-    pub(crate) streamed: u64,
+    pub(crate) large: u64,
 }
 
 /// How the kernels walk a matrix product.
@@ -96,10 +96,10 @@ impl Caps {
             matrix,
             chunk_bytes: match software {
                 // It shares the host's caches.
-                true => ChunkBytes { copied: 4 << 20, streamed: 4 << 20 },
+                true => ChunkBytes { copied: 4 << 20, large: 4 << 20 },
                 // Measured on a H200 at 32, 48, 64 and 96 MiB: copies fall from 14.9 to 11.2 M
                 // rows/s, views rise from 15.1 to 16.1.
-                false => ChunkBytes { copied: 32 << 20, streamed: 96 << 20 },
+                false => ChunkBytes { copied: 32 << 20, large: 96 << 20 },
             },
             slots: 3,
         }

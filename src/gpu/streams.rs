@@ -1,4 +1,4 @@
-//! Streams of bits on the device: what reads them, and what searches for them.
+//! Bit codes on the device: what reads them, and what searches for them.
 
 use wgpu::Buffer;
 
@@ -8,13 +8,13 @@ use super::product::check_iterations;
 use super::programs::resident;
 use super::sources::source;
 use super::walk::WORKGROUP;
+use crate::bit_codes::{BitPlan, MAX_WIDTH, Window};
 use crate::error::{Error, Result};
 use crate::plan::{Grid, count, padded};
-use crate::stream::{BitPlan, MAX_WIDTH, Window};
 
 /// Rows to unit rows and norms.
 const UNIT: Source = source!("unit": "shared/params", "shared/bits", "unit");
-/// Latents to streams of bits: each to its nearest level.
+/// Latents to bit codes: each to its nearest level.
 pub(super) const SCALAR: Source =
     source!("scalar": "shared/params", "shared/bits", "shared/search", "scalar");
 /// The same through a trellis.
@@ -55,7 +55,7 @@ impl Streams {
         Ok(Self {
             latents: resident(gpu, "vecodec.latents", bytemuck::cast_slice(&words))?,
             tables: resident(gpu, "vecodec.tables", &tables)?,
-            words: stream_words(plan),
+            words: code_words(plan),
             state_bits: plan.window().state_bits(),
         })
     }
@@ -141,7 +141,7 @@ impl<'a> Search<'a> {
     }
 
     pub(super) fn variant(&self) -> Variant {
-        let words = stream_words(self.plan);
+        let words = code_words(self.plan);
         let mut constants = vec![
             ("LATENTS", f64::from(count(self.plan.latents()))),
             ("WORDS", f64::from(words)),
@@ -180,7 +180,7 @@ impl<'a> Search<'a> {
             let groups = (states >> width).div_ceil(threads);
             1 + 4 * (owned + 1) + groups * ((1 << width) - 1) + each
         };
-        let words = u64::from(stream_words(self.plan)).div_ceil(threads);
+        let words = u64::from(code_words(self.plan)).div_ceil(threads);
         let ends = each + states + self.plan.latents() as u64 + words + 8;
         ends + bits_per_latent().map(latent).sum::<u64>()
     }
@@ -207,7 +207,7 @@ impl Trellis {
 
     /// A cost for every state, and afterwards the stream.
     fn memory_words(&self, plan: &BitPlan) -> u32 {
-        stream_words(plan).max(1 << self.state_bits)
+        code_words(plan).max(1 << self.state_bits)
     }
 }
 
@@ -220,8 +220,8 @@ fn threads(states: u32) -> u32 {
 }
 
 /// Words of a row's stream.
-fn stream_words(plan: &BitPlan) -> u32 {
-    count(padded(plan.stream_bytes()) / 4)
+fn code_words(plan: &BitPlan) -> u32 {
+    count(padded(plan.code_bytes()) / 4)
 }
 
 /// What lies half way between the levels of each width, and a value of padding.

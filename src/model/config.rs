@@ -1,7 +1,7 @@
 //! What a model is, apart from its numbers.
 
+use crate::bit_codes::Window;
 use crate::error::{Error, Result};
-use crate::stream::Window;
 
 /// Bytes of the scale that is stored with every row.
 pub(crate) const SCALE_BYTES: usize = size_of::<f32>();
@@ -82,11 +82,11 @@ pub struct ModelConfig {
     /// Whether the latent is divided by its L2 norm. The norm is folded into the row's scale,
     /// so decoding restores the row's magnitude.
     pub normalized_latent: bool,
-    /// Bytes of a code, a scale's included, if it is a stream of bits; else it is 8-bit.
+    /// Bytes of a code, a scale's included, if it is a bit code; else it is 8-bit.
     pub bytes: Option<usize>,
-    /// How a stream of bits is made; of no effect on 8-bit codes.
+    /// How a bit code is made; of no effect on 8-bit codes.
     pub coding: Coding,
-    /// Whether a stream of bits goes with a scale; of no effect on 8-bit codes.
+    /// Whether a bit code goes with a scale; of no effect on 8-bit codes.
     pub row_norm: RowNorm,
 }
 
@@ -171,7 +171,7 @@ impl ModelConfig {
         }
     }
 
-    /// What a stream's windows are.
+    /// What a bit code's windows are.
     pub(crate) fn window(&self) -> Window {
         match self.coding {
             Coding::Scalar => Window::Own,

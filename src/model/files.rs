@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::config::{Activation, Coding, ModelConfig, RowNorm};
 use super::weights::{DECODER, DECODER_BIAS, ENCODER, ENCODER_BIAS, Weights, tensor_shape};
 use super::{Fingerprint, Model};
+use crate::bit_codes::{BitPlan, MAX_WIDTH};
 use crate::error::{Error, Result};
-use crate::stream::{BitPlan, MAX_WIDTH};
 use crate::tensors::{Reader, Spec, Writer};
 
-/// The layout of models and codes of 8 bits, and that of bit streams, the newest this version
+/// The layout of models and codes of 8 bits, and that of bit codes, the newest this version
 /// reads.
 const VERSION: u32 = 1;
-const STREAM_VERSION: u32 = 2;
+const BIT_CODES_VERSION: u32 = 2;
 
 /// Tensors of a bit plan: U8 `[latent]`, F32 `[latent]`, and F32 `[entries]` a width.
 const WIDTHS: &str = "stream.widths";
@@ -41,14 +41,14 @@ pub(crate) struct ConfigRecord {
     latent_dim: usize,
     activation: String,
     normalized_latent: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    stream: Option<StreamRecord>,
+    #[serde(rename = "stream", default, skip_serializing_if = "Option::is_none")]
+    bit_codes: Option<BitCodesRecord>,
     /// The model's fingerprint.
     model: String,
 }
 
 #[derive(Serialize, Deserialize)]
-struct StreamRecord {
+struct BitCodesRecord {
     /// Bytes of a code, a scale's included.
     bytes: usize,
     /// Of the trellis; none if scalar.
@@ -60,7 +60,7 @@ struct StreamRecord {
 impl ConfigRecord {
     pub(crate) fn new(kind: &str, config: &ModelConfig, model: Fingerprint) -> Self {
         let &ModelConfig { dim, latent_dim, activation, normalized_latent, .. } = config;
-        let stream = config.bytes.map(|bytes| StreamRecord {
+        let bit_codes = config.bytes.map(|bytes| BitCodesRecord {
             bytes,
             states: match config.coding {
                 Coding::Scalar => None,
@@ -74,12 +74,12 @@ impl ConfigRecord {
         };
         Self {
             kind: kind.to_owned(),
-            version: if stream.is_some() { STREAM_VERSION } else { VERSION },
+            version: if bit_codes.is_some() { BIT_CODES_VERSION } else { VERSION },
             dim,
             latent_dim,
             activation: activation.to_owned(),
             normalized_latent,
-            stream,
+            bit_codes,
             model: model.to_string(),
         }
     }
@@ -91,9 +91,9 @@ impl ConfigRecord {
         if record.kind != kind {
             return fail(format!("holds a {}, not a {kind}", record.kind));
         }
-        if record.version == 0 || record.version > STREAM_VERSION {
+        if record.version == 0 || record.version > BIT_CODES_VERSION {
             return fail(format!(
-                "has layout version {}, and this program reads up to {STREAM_VERSION}: update vecodec",
+                "has layout version {}, and this program reads up to {BIT_CODES_VERSION}: update vecodec",
                 record.version
             ));
         }
@@ -108,7 +108,7 @@ impl ConfigRecord {
         let mut config = ModelConfig::new(record.dim, record.latent_dim)
             .with_activation(activation)
             .with_normalized_latent(record.normalized_latent);
-        if let Some(StreamRecord { bytes, states, row_norm }) = record.stream {
+        if let Some(BitCodesRecord { bytes, states, row_norm }) = record.bit_codes {
             let coding = states.map_or(Coding::Scalar, |states| Coding::Trellis { states });
             let row_norm = if row_norm { RowNorm::Store } else { RowNorm::Omit };
             config = config.with_bytes(bytes).with_coding(coding).with_row_norm(row_norm);

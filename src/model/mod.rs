@@ -14,8 +14,8 @@ pub(crate) use files::ConfigRecord;
 pub use fit::{FitReport, FitStage};
 pub use weights::Weights;
 
+use crate::bit_codes::{BitPlan, MAX_WIDTH};
 use crate::error::{Error, Result};
-use crate::stream::{BitPlan, MAX_WIDTH};
 
 /// A learned encoder and decoder.
 ///
@@ -25,9 +25,9 @@ use crate::stream::{BitPlan, MAX_WIDTH};
 /// decodes is `Wd (codes * scale) + bd`. A latent whose scale is below the smallest normal `f32`
 /// counts as zero: scale 0, codes 0, decoding to `bd`.
 ///
-/// A model with a budget of bytes has a stream of bits in place of codes; `docs/format.md` gives
+/// A model with a budget of bytes has a bit code in place of codes; `docs/format.md` gives
 /// it. Its rows keep their norm as a scale, or none: with `s` that scale, or 1, the latent is
-/// `We x / s + be`, and what decodes is `s (Wd q + bd)` for the values `q` of the stream.
+/// `We x / s + be`, and what decodes is `s (Wd q + bd)` for the values `q` of the bit code.
 ///
 /// Immutable and cheap to clone.
 #[derive(Clone)]
@@ -64,8 +64,8 @@ impl Model {
             if plan.latents() != config.latent_dim {
                 return bad("latents", config.latent_dim, plan.latents());
             }
-            if plan.stream_bytes() != config.packed_size() {
-                return bad("bytes", config.packed_size(), plan.stream_bytes());
+            if plan.code_bytes() != config.packed_size() {
+                return bad("bytes", config.packed_size(), plan.code_bytes());
             }
         }
         let fingerprint = Fingerprint::of(&config, &weights, plan.as_ref());

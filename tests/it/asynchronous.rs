@@ -15,7 +15,7 @@ use crate::engines::{codec, engine_suite};
 
 engine_suite!(
     futures_agree_with_the_blocking_verbs,
-    streams_agree_with_the_iterator,
+    mapped_streams_agree_with_the_iterator,
     many_futures_run_in_one_task,
     futures_move_between_threads,
     dropped_futures_leave_nothing_behind,
@@ -66,7 +66,7 @@ fn futures_agree_with_the_blocking_verbs(engine: &CodecOptions) {
     }
 }
 
-fn streams_agree_with_the_iterator(engine: &CodecOptions) {
+fn mapped_streams_agree_with_the_iterator(engine: &CodecOptions) {
     let (codec, _, codes, flat) = fixture(engine, LONG);
     block_on(sendable(async {
         let mut stream = codec.decode_mapped_async(&codes).unwrap();

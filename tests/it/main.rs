@@ -4,6 +4,7 @@
 mod agree;
 mod algebra;
 mod asynchronous;
+mod bit_codes;
 mod cli;
 mod compare;
 mod damage;
@@ -28,5 +29,4 @@ mod refused;
 mod search;
 mod shapes;
 mod stats;
-mod stream;
 mod values;

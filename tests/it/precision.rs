@@ -80,7 +80,7 @@ fn encoding_errs_by_the_rounding(engine: &CodecOptions) {
     }
 }
 
-/// Latents, halves, and streams of bits come out of the same kernels.
+/// Latents, halves, and bit codes come out of the same kernels.
 fn others_agree(engine: &CodecOptions) {
     let case = Case { dim: 97, latent: 53, rows: 300, letters: "b" };
     let model = case.model();
@@ -116,8 +116,8 @@ fn sentences_keep_their_error(engine: &CodecOptions) {
         npyz::NpyFile::new(&std::fs::read(file).unwrap()[..]).unwrap().into_vec().unwrap();
     let (fitted, others) = rows.split_at(rows.len() / 384 / 2 * 384);
     let others: Vec<&[f32]> = others.chunks(384).collect();
-    let streams = ModelConfig::new(384, 384).with_bytes(64).with_coding(Coding::Scalar);
-    for config in [ModelConfig::new(384, 64), streams] {
+    let bits = ModelConfig::new(384, 384).with_bytes(64).with_coding(Coding::Scalar);
+    for config in [ModelConfig::new(384, 64), bits] {
         let model = Model::fit(fitted, config).unwrap();
         let half = codec(engine, &model).evaluate(&others).unwrap().1;
         let exact = CodecOptions { precision: Precision::F32, ..engine.clone() };

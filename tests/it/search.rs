@@ -3,13 +3,13 @@
 use vecodec::wgpu::DeviceType;
 use vecodec::{Codec, CodecOptions, Codes, Coding, Engine, Error, Model, RowNorm};
 
+use crate::bit_codes::{fitted, rows};
 use crate::compare::RTOL;
 use crate::devices::limited;
 use crate::engines::{codec, cpu, engine_suite, gpu_suite, kernel_suite};
-use crate::stream::{fitted, rows};
 
 gpu_suite!(gpu:
-    engines_find_equally_good_streams,
+    engines_find_equally_good_codes,
     chunks_of_few_rows_change_nothing,
     searches_too_long_for_an_adapter_are_refused,
     searches_too_large_for_a_workgroup_are_refused,
@@ -21,8 +21,8 @@ mod norms {
 }
 
 mod best {
-    use super::{engine_suite, the_best_stream_there_is_is_found};
-    engine_suite!(the_best_stream_there_is_is_found);
+    use super::{engine_suite, the_best_code_there_is_is_found};
+    engine_suite!(the_best_code_there_is_is_found);
 }
 
 const fn trellis(states: usize) -> Coding {
@@ -41,10 +41,10 @@ pub fn assert_equally_good(model: &Model, rows: &[f32], found: &Codes, label: &s
     }
     let dim = model.config().dim;
     let bytes = expected.as_bytes().len() / expected.row_count();
-    let streams = |codes: &Codes| -> Vec<Vec<u8>> {
+    let packed_rows = |codes: &Codes| -> Vec<Vec<u8>> {
         codes.as_bytes().chunks(bytes).map(<[u8]>::to_vec).collect()
     };
-    let pairs = streams(found).into_iter().zip(streams(&expected));
+    let pairs = packed_rows(found).into_iter().zip(packed_rows(&expected));
     let others = pairs.filter(|(found, expected)| found != expected).count();
     assert!(
         others <= 1 + expected.row_count() / 100,
@@ -67,7 +67,7 @@ pub fn assert_equally_good(model: &Model, rows: &[f32], found: &Codes, label: &s
     }
 }
 
-fn engines_find_equally_good_streams(engine: &CodecOptions) {
+fn engines_find_equally_good_codes(engine: &CodecOptions) {
     use RowNorm::{Omit, Store};
     for (dim, bytes, coding, scale, count) in [
         (1, 1, Coding::Scalar, Omit, 1),
@@ -144,8 +144,8 @@ fn rows_of_any_norm_are_encoded_alike(engine: &CodecOptions) {
     }
 }
 
-/// Every stream of two bytes is tried.
-fn the_best_stream_there_is_is_found(engine: &CodecOptions) {
+/// Every bit code of two bytes is tried.
+fn the_best_code_there_is_is_found(engine: &CodecOptions) {
     let dim = 6;
     for coding in [Coding::Scalar, trellis(8), trellis(16), trellis(256)] {
         let model = fitted(&rows(500, dim, 305), dim, 2, coding, RowNorm::Omit);

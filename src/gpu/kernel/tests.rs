@@ -10,13 +10,13 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Literal, Module, ShaderStage, TypeInner};
 
 use super::*;
+use crate::bit_codes::{BitPlan, Window};
 use crate::gpu::Params;
 use crate::gpu::caps::{MATRIX_TILE_BYTES, tile};
 use crate::gpu::product::{Factor, Store, product};
 use crate::gpu::programs::quantizer;
 use crate::gpu::streams::{SCALAR, Search, TRELLIS, unit_rows};
 use crate::gpu::walk::{REGISTER_ROWS, Walk};
-use crate::stream::{BitPlan, Window};
 
 fn walks() -> Vec<Walk> {
     let mut walks = vec![];

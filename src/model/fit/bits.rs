@@ -3,11 +3,11 @@
 use super::super::{Model, ModelConfig, RowNorm, Weights};
 use super::principal::principal_components;
 use super::{MEASURED_ROWS, MOST_ROWS, Stages, relative_error, sampled, unit_rows};
+use crate::bit_codes::{Trainer, allocate};
 use crate::error::Result;
 use crate::linear::linear;
 use crate::quantize::norm;
 use crate::rows::Rows;
-use crate::stream::{Trainer, allocate};
 
 /// Rows that tables are trained on, evenly spaced.
 const TRAINED_ROWS: usize = 8192;
@@ -80,10 +80,10 @@ fn fit_with(
     let latents: Vec<f32> =
         latents.chunks_exact(dim).flat_map(|row| &row[..count]).copied().collect();
     let weights = truncated(weights, dim, count);
-    let model = |plan: crate::stream::BitPlan| {
+    let model = |plan: crate::bit_codes::BitPlan| {
         let mut config = config.clone();
         config.latent_dim = count;
-        config.bytes = Some(plan.stream_bytes());
+        config.bytes = Some(plan.code_bytes());
         if kept {
             config.bytes = config.bytes.map(|bytes| bytes + super::super::config::SCALE_BYTES);
         }

@@ -14,7 +14,7 @@ use crate::linear::linear;
 use crate::quantize::to_unit;
 use crate::rows::Rows;
 
-/// The most rows a bit stream is fitted on; of more, evenly spaced ones are taken.
+/// The most rows a bit code is fitted on; of more, evenly spaced ones are taken.
 const MOST_ROWS: usize = 200_000;
 /// Rows that errors are measured on, evenly spaced.
 const MEASURED_ROWS: usize = 4096;
@@ -25,7 +25,7 @@ const MEASURED_ROWS: usize = 4096;
 pub struct FitReport {
     /// Rows that were given.
     pub rows: usize,
-    /// Rows that were fitted on: a bit stream's fit takes 200,000 at most, evenly spaced.
+    /// Rows that were fitted on: a bit code's fit takes 200,000 at most, evenly spaced.
     pub rows_used: usize,
     /// What was done, in order.
     pub stages: Vec<FitStage>,
@@ -157,10 +157,10 @@ fn relative_error(model: &Model, rows: &[f32]) -> f64 {
     match model.plan() {
         None => requantize(config, &mut latents),
         Some(plan) => latents.par_chunks_mut(256 * config.latent_dim).for_each(|latents| {
-            let mut streams = vec![0; latents.len() / config.latent_dim * plan.stream_bytes()];
-            plan.encode(latents, &mut streams);
+            let mut packed_rows = vec![0; latents.len() / config.latent_dim * plan.code_bytes()];
+            plan.encode(latents, &mut packed_rows);
             let rows = latents.chunks_exact_mut(config.latent_dim);
-            rows.zip(streams.chunks_exact(plan.stream_bytes()))
+            rows.zip(packed_rows.chunks_exact(plan.code_bytes()))
                 .for_each(|(z, s)| plan.decode(s, z));
         }),
     }

@@ -31,11 +31,11 @@ fn plan(window: Window, bits_per_latent: &[u8]) -> BitPlan {
         .unwrap()
 }
 
-/// Reads the stream bit by bit, as the format says.
-fn naive(plan: &BitPlan, stream: &[u8]) -> Vec<f32> {
+/// Reads the bit code bit by bit, as the format says.
+fn naive(plan: &BitPlan, packed: &[u8]) -> Vec<f32> {
     let bit = |k: i64| match k {
         k if k < 0 => 0,
-        k => usize::from(stream[(k / 8) as usize] >> (k % 8) & 1),
+        k => usize::from(packed[(k / 8) as usize] >> (k % 8) & 1),
     };
     let mut end = 0i64;
     let value = |(width, step): (&u8, &f32)| {
@@ -51,37 +51,37 @@ fn error(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
 }
 
-fn decoded(plan: &BitPlan, stream: &[u8]) -> Vec<f32> {
+fn decoded(plan: &BitPlan, packed: &[u8]) -> Vec<f32> {
     let mut latents = vec![0.0; plan.latents()];
-    plan.decode(stream, &mut latents);
+    plan.decode(packed, &mut latents);
     latents
 }
 
 #[test]
-fn streams_are_read_as_the_format_says() {
+fn codes_are_read_as_the_format_says() {
     for window in [Window::Own, Window::Last(3), Window::Last(8), Window::Last(12)] {
         let plan = plan(window, &[3, 1, 2, 3, 1, 1, 2, 3, 3, 1, 2]);
-        let streams = numbers(plan.stream_bytes() * 50, 5);
-        let streams: Vec<u8> = streams.iter().map(|v| (v * 1e4) as i64 as u8).collect();
-        for stream in streams.chunks(plan.stream_bytes()) {
-            assert_eq!(decoded(&plan, stream), naive(&plan, stream), "{window:?}");
+        let packed_rows = numbers(plan.code_bytes() * 50, 5);
+        let packed_rows: Vec<u8> = packed_rows.iter().map(|v| (v * 1e4) as i64 as u8).collect();
+        for packed in packed_rows.chunks(plan.code_bytes()) {
+            assert_eq!(decoded(&plan, packed), naive(&plan, packed), "{window:?}");
         }
     }
 }
 
 #[test]
-fn encoders_find_the_best_stream_there_is() {
+fn encoders_find_the_best_code_there_is() {
     for window in [Window::Own, Window::Last(2), Window::Last(4), Window::Last(6)] {
         let plan = plan(window, &[2, 1, 2, 1, 2, 1]);
-        let (count, bytes) = (plan.latents(), plan.stream_bytes());
+        let (count, bytes) = (plan.latents(), plan.code_bytes());
         // 37 rows: two full sets of lanes, and a part of one.
         let latents = numbers(37 * count, 9);
-        let mut streams = vec![0; 37 * bytes];
-        plan.encode(&latents, &mut streams);
-        for (row, stream) in latents.chunks(count).zip(streams.chunks(bytes)) {
+        let mut packed_rows = vec![0; 37 * bytes];
+        plan.encode(&latents, &mut packed_rows);
+        for (row, packed) in latents.chunks(count).zip(packed_rows.chunks(bytes)) {
             let all = (0u16..1 << 9).map(|bits| bits.to_le_bytes());
             let best = all.map(|s| error(row, &naive(&plan, &s))).fold(f32::MAX, f32::min);
-            let found = error(row, &naive(&plan, stream));
+            let found = error(row, &naive(&plan, packed));
             assert!(found <= best * 1.00001, "{window:?}: {found} over {best}");
         }
     }
@@ -132,12 +132,12 @@ fn training_shrinks_the_error_below_the_quantiles() {
             assert!(*left > 0.7 * bound && *left < 2.6 * bound, "{window:?}, {width}: {left}");
         }
         let plan = trainer.plan(vec![2; count], vec![1.0; count], &latents).unwrap();
-        let mut streams = vec![0; rows * plan.stream_bytes()];
-        plan.encode(&latents, &mut streams);
-        let pairs = latents.chunks(count).zip(streams.chunks(plan.stream_bytes()));
+        let mut packed_rows = vec![0; rows * plan.code_bytes()];
+        plan.encode(&latents, &mut packed_rows);
+        let pairs = latents.chunks(count).zip(packed_rows.chunks(plan.code_bytes()));
         let left_over: f32 = pairs.map(|(row, s)| error(row, &decoded(&plan, s))).sum();
         let share = f64::from(left_over / energy);
         assert!(share <= left[2] * 1.02, "{window:?}: {share} after {}", left[2]);
-        assert_eq!(plan.stream_bytes(), 4);
+        assert_eq!(plan.code_bytes(), 4);
     }
 }

@@ -3,7 +3,7 @@
 use super::BitPlan;
 
 /// Quantises rows of latents. Levels ascend; a tie goes to the lower one.
-pub(super) fn encode(plan: &BitPlan, latents: &[f32], streams: &mut [u8]) {
+pub(super) fn encode(plan: &BitPlan, latents: &[f32], packed_rows: &mut [u8]) {
     // Thresholds half way between levels, in units of the latent.
     let thresholds: Vec<Vec<f32>> = plan
         .bits_per_latent
@@ -14,10 +14,10 @@ pub(super) fn encode(plan: &BitPlan, latents: &[f32], streams: &mut [u8]) {
         })
         .collect();
     let rows = latents.chunks_exact(plan.latents());
-    for (row, stream) in rows.zip(streams.chunks_exact_mut(plan.stream_bytes())) {
+    for (row, packed) in rows.zip(packed_rows.chunks_exact_mut(plan.code_bytes())) {
         let code = |(z, thresholds): (&f32, &Vec<f32>)| {
             thresholds.iter().fold(0u16, |above, t| above + u16::from(z > t))
         };
-        plan.pack(row.iter().zip(&thresholds).map(code), stream);
+        plan.pack(row.iter().zip(&thresholds).map(code), packed);
     }
 }

@@ -1,9 +1,9 @@
-//! Latents as a stream of bits: how many each gets, and what they stand for.
+//! Latents as a bit code: how many each gets, and what they stand for.
 //!
-//! Latent `i` owns `width_i` bits of a row's stream, ending before bit `end_i`, the sum of the
-//! bits_per_latent so far. Bit `k` of the stream is bit `k % 8` of byte `k / 8`. The latent's value is
+//! Latent `i` owns `width_i` bits of a row's bit code, ending before bit `end_i`, the sum of the
+//! bits_per_latent so far. Bit `k` of the bit code is bit `k % 8` of byte `k / 8`. The latent's value is
 //! `step_i * table[window]`, where the window is the last `S` bits before `end_i`, read as a
-//! number whose first bit is the least significant; bits before the stream's begin are zero.
+//! number whose first bit is the least significant; bits before the bit code's begin are zero.
 //!
 //! With `S = width_i` and a table a width that is a scalar quantiser. With a larger `S`, the same
 //! for all latents, it is a bit-shift trellis: a value also depends on the bits before its own,
@@ -54,7 +54,7 @@ struct Reader {
     first_byte: u32,
     shift: u32,
     mask: u32,
-    /// Bits before the stream, which are zero and stand lowest.
+    /// Bits before the bit code, which are zero and stand lowest.
     missing: u32,
     /// Where its table begins among the entries.
     table: u32,
@@ -71,13 +71,13 @@ impl Reader {
 
     /// The window's number.
     #[inline(always)]
-    fn window(&self, stream: &[u8]) -> usize {
+    fn window(&self, packed: &[u8]) -> usize {
         let first = self.first_byte as usize;
         // A window of 12 bits touches three bytes at most.
-        let loaded = match stream.get(first..first + 4) {
+        let loaded = match packed.get(first..first + 4) {
             Some(bytes) => u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
             None => {
-                let byte = |at: usize| stream.get(at).map_or(0, |byte| u32::from(*byte));
+                let byte = |at: usize| packed.get(at).map_or(0, |byte| u32::from(*byte));
                 byte(first) | byte(first + 1) << 8 | byte(first + 2) << 16
             }
         };
@@ -165,32 +165,32 @@ impl BitPlan {
         self.bits_per_latent.len()
     }
 
-    /// Bytes of a row's stream.
-    pub(crate) fn stream_bytes(&self) -> usize {
+    /// Bytes of a row's bit code.
+    pub(crate) fn code_bytes(&self) -> usize {
         self.ends.last().map_or(0, |end| end.div_ceil(8) as usize)
     }
 
-    /// Quantises rows of latents into their streams, on the calling thread.
-    pub(crate) fn encode(&self, latents: &[f32], streams: &mut [u8]) {
+    /// Quantises rows of latents into their bit codes, on the calling thread.
+    pub(crate) fn encode(&self, latents: &[f32], packed_rows: &mut [u8]) {
         match self.window {
-            Window::Own => scalar::encode(self, latents, streams),
+            Window::Own => scalar::encode(self, latents, packed_rows),
             Window::Last(bits) => {
                 let mut windows = vec![0; latents.len()];
                 trellis::search(self, bits, latents, &mut windows);
                 let rows = windows.chunks_exact(self.latents());
-                for (windows, stream) in rows.zip(streams.chunks_exact_mut(self.stream_bytes())) {
+                for (windows, packed) in rows.zip(packed_rows.chunks_exact_mut(self.code_bytes())) {
                     // A latent's own bits are the last, most significant ones of its window.
                     let own = |(window, width): (&u16, &u8)| window >> (bits - u32::from(*width));
-                    self.pack(windows.iter().zip(&self.bits_per_latent).map(own), stream);
+                    self.pack(windows.iter().zip(&self.bits_per_latent).map(own), packed);
                 }
             }
         }
     }
 
     /// Packs each latent's own bits.
-    fn pack(&self, codes: impl Iterator<Item = u16>, stream: &mut [u8]) {
+    fn pack(&self, codes: impl Iterator<Item = u16>, packed: &mut [u8]) {
         let (mut held, mut count) = (0u32, 0);
-        let mut bytes = stream.iter_mut();
+        let mut bytes = packed.iter_mut();
         for (code, width) in codes.zip(&self.bits_per_latent) {
             held |= u32::from(code) << count;
             count += u32::from(*width);
@@ -207,11 +207,11 @@ impl BitPlan {
         }
     }
 
-    /// The latents of one row's stream.
+    /// The latents of one row's bit code.
     #[inline(always)]
-    pub(crate) fn decode(&self, stream: &[u8], latents: &mut [f32]) {
+    pub(crate) fn decode(&self, packed: &[u8], latents: &mut [f32]) {
         for (z, reader) in latents.iter_mut().zip(&self.readers) {
-            *z = reader.step * self.entries[reader.table as usize + reader.window(stream)];
+            *z = reader.step * self.entries[reader.table as usize + reader.window(packed)];
         }
     }
 }

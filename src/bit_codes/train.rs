@@ -158,13 +158,13 @@ impl Sums {
 
     fn add(&mut self, plan: &BitPlan, latents: &[f32]) {
         let count = plan.latents();
-        let bytes = plan.stream_bytes();
-        let mut streams = vec![0; latents.len() / count * bytes];
-        plan.encode(latents, &mut streams);
-        for (row, stream) in latents.chunks_exact(count).zip(streams.chunks_exact(bytes)) {
+        let bytes = plan.code_bytes();
+        let mut packed_rows = vec![0; latents.len() / count * bytes];
+        plan.encode(latents, &mut packed_rows);
+        for (row, packed) in latents.chunks_exact(count).zip(packed_rows.chunks_exact(bytes)) {
             for (i, z) in row.iter().enumerate() {
                 let (width, step) = (plan.bits_per_latent[i], f64::from(plan.steps[i]));
-                let window = plan.readers[i].window(stream);
+                let window = plan.readers[i].window(packed);
                 let value = f64::from(plan.table(width)[window]);
                 let z = f64::from(*z);
                 self.error += (z - step * value).powi(2);

@@ -1,4 +1,4 @@
-//! Models with a budget of bytes: their streams, their files, both engines, and what is refused.
+//! Models with a budget of bytes: their bit codes, their files, both engines, and what is refused.
 
 use vecodec::{
     Activation, Codec, CodecOptions, Codes, CodesReader, CodesWriter, Coding, Error, Model,
@@ -13,8 +13,8 @@ use crate::search::assert_equally_good;
 kernel_suite!(rows_come_back_as_the_format_says);
 
 mod verbs {
-    use super::{engine_suite, verbs_agree_on_streams};
-    engine_suite!(verbs_agree_on_streams);
+    use super::{engine_suite, verbs_agree_on_bit_codes};
+    engine_suite!(verbs_agree_on_bit_codes);
 }
 
 /// Rows of a decaying spectrum around a mean.
@@ -67,8 +67,8 @@ fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
     let bias = floats("decoder.bias");
     let row_bytes = codes.as_bytes().len() / codes.row_count();
     let mut out = Vec::new();
-    for (row, stream) in codes.as_bytes().chunks(row_bytes).enumerate() {
-        let bit = |k: i64| if k < 0 { 0 } else { stream[k as usize / 8] as usize >> (k % 8) & 1 };
+    for (row, packed) in codes.as_bytes().chunks(row_bytes).enumerate() {
+        let bit = |k: i64| if k < 0 { 0 } else { packed[k as usize / 8] as usize >> (k % 8) & 1 };
         let mut end = 0i64;
         let mut q = vec![0.0; latents];
         for i in 0..latents {
@@ -122,7 +122,7 @@ fn rows_come_back_as_the_format_says(engine: &CodecOptions) {
     }
 }
 
-fn verbs_agree_on_streams(engine: &CodecOptions) {
+fn verbs_agree_on_bit_codes(engine: &CodecOptions) {
     let train = rows(500, 24, 163);
     for scale in [RowNorm::Omit, RowNorm::Store] {
         let model = fitted(&train, 24, 10, Coding::Trellis { states: 64 }, scale);
@@ -221,7 +221,7 @@ fn fits_are_deterministic_and_reported() {
 }
 
 #[test]
-fn files_bring_streams_back() {
+fn files_bring_bit_codes_back() {
     let folder = tempfile::tempdir().unwrap();
     let train = rows(400, 20, 169);
     for (coding, scale) in
