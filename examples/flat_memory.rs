@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "gpu" => Engine::Gpu(Gpu::new()?),
         other => return Err(format!("no engine {other:?}: gpu or cpu").into()),
     };
-    let model = Model::random(ModelConfig::new(DIM, LATENT), 1)?;
+    let model = Model::random(ModelConfig::int8(DIM, LATENT), 1)?;
     let options = CodecOptions { engine, ..Default::default() };
     let codec = Codec::with_options(model, options)?;
     println!("{rows} rows of {DIM} values, {block} at a time, on {}", codec.engine());

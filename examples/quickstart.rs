@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rows: Vec<Vec<f32>> = (0..2000).map(|i| (0..96).map(|j| wave(i, j)).collect()).collect();
 
     // Learn a codec from them: 96 values -> 24 bytes and a scale.
-    let model = Model::fit(&rows.concat(), ModelConfig::new(96, 24))?;
+    let model = Model::fit(&rows.concat(), ModelConfig::int8(96, 24))?;
     let codec = Codec::new(model.clone())?; // a GPU if there is one, else the CPU
     println!("running on {}", codec.engine());
 

@@ -60,10 +60,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let model = match bytes {
         Some(bytes) => {
-            let config = ModelConfig::new(dim, dim).with_bytes(bytes);
+            let config = ModelConfig::bits(dim, bytes);
             Model::fit(&values, config.with_coding(Coding::Trellis { states }))?
         }
-        None => Model::random(ModelConfig::new(dim, latent), 1)?,
+        None => Model::random(ModelConfig::int8(dim, latent), 1)?,
     };
     let latent = model.config().latent_dim;
     let codec = Codec::with_options(model, CodecOptions { engine, ..Default::default() })?;

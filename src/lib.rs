@@ -9,7 +9,7 @@
 //!
 //! let rows: Vec<Vec<f32>> =
 //!     (0..100).map(|i| (0..16).map(|j| ((i * (j % 4 + 1)) as f32).cos()).collect()).collect();
-//! let model = Model::fit(&rows.concat(), ModelConfig::new(16, 4))?;
+//! let model = Model::fit(&rows.concat(), ModelConfig::int8(16, 4))?;
 //! let codec = Codec::new(model)?;
 //! let codes = codec.encode(&rows)?;
 //! assert_eq!(codes.code_size(), 4 + 4);
@@ -48,7 +48,8 @@ pub use error::{Error, Result};
 pub use gpu::{Gpu, Precision, Shape as KernelShape};
 pub use metrics::Metrics;
 pub use model::{
-    Activation, Coding, Fingerprint, FitReport, FitStage, Model, ModelConfig, RowNorm, Weights,
+    Activation, BitsConfig, Coding, Fingerprint, FitReport, FitStage, Int8Config, Model,
+    ModelConfig, RowNorm, Weights,
 };
 // The types of `Gpu::from_device`: their version is this crate's.
 pub use wgpu;

@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // A buffer holds no more than 2 GiB on many a driver.
         let rows = most * 768 / dim.max(768);
         for precision in [Precision::F32, Precision::F16] {
-            let model = Model::random(ModelConfig::new(dim, latent), 1)?;
+            let model = Model::random(ModelConfig::int8(dim, latent), 1)?;
             let options =
                 CodecOptions { engine: Engine::Gpu(gpu.clone()), precision, ..Default::default() };
             let codec = Codec::with_options(model, options)?;

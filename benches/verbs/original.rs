@@ -32,7 +32,7 @@ struct Original {
 
 impl Original {
     fn new(gpu: &Gpu, (dim, latent): (usize, usize)) -> Self {
-        let model = Model::random(ModelConfig::new(dim, latent), 1).expect("a valid shape");
+        let model = Model::random(ModelConfig::int8(dim, latent), 1).expect("a valid shape");
         let mut transposed = vec![0.0f32; latent * dim];
         for (d, row) in model.weights().decoder.chunks(latent).enumerate() {
             row.iter().enumerate().for_each(|(l, weight)| transposed[l * dim + d] = *weight);

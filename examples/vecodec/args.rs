@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use vecodec::{Coding, ModelConfig};
+use vecodec::{Activation, Coding, ModelConfig};
 
 /// Compresses embedding vectors with a learned linear codec.
 ///
@@ -38,10 +38,10 @@ pub struct FitArgs {
     #[command(flatten)]
     pub size: SizeArgs,
     /// Put a ReLU behind the encoder
-    #[arg(long)]
+    #[arg(long, conflicts_with = "bytes")]
     pub relu: bool,
     /// Normalise the latents
-    #[arg(long)]
+    #[arg(long, conflicts_with = "bytes")]
     pub normalize: bool,
     /// Where the model goes (safetensors)
     #[arg(short, long, value_name = "MODEL")]
@@ -49,6 +49,20 @@ pub struct FitArgs {
     /// As for the other commands; whichever it is, a fit itself computes on the CPU
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
+}
+
+impl FitArgs {
+    /// The model to fit to vectors of `dim` values.
+    pub fn config(&self, dim: usize) -> ModelConfig {
+        let activation = if self.relu { Activation::Relu } else { Activation::Identity };
+        let int8 = |latent| {
+            ModelConfig::int8(dim, latent)
+                .with_activation(activation)
+                .with_normalized_latent(self.normalize)
+                .into()
+        };
+        self.size.latent.map_or_else(|| self.size.config(dim, 1), int8)
+    }
 }
 
 #[derive(clap::Args)]
@@ -126,14 +140,17 @@ pub struct SizeArgs {
 impl SizeArgs {
     /// The model to fit to vectors of `dim` values; `latent` stands in for what is not given.
     pub fn config(&self, dim: usize, latent: usize) -> ModelConfig {
-        let config = ModelConfig::new(dim, self.latent.unwrap_or(latent));
-        match self.bytes {
-            None => config,
-            Some(bytes) => config.with_bytes(bytes).with_coding(match self.coding {
-                CodingArg::Scalar => Coding::Scalar,
-                CodingArg::Trellis => Coding::Trellis { states: self.states },
-            }),
-        }
+        self.bits(dim)
+            .unwrap_or_else(|| ModelConfig::int8(dim, self.latent.unwrap_or(latent)).into())
+    }
+
+    /// A model with a budget of bytes, if one is given.
+    fn bits(&self, dim: usize) -> Option<ModelConfig> {
+        let coding = match self.coding {
+            CodingArg::Scalar => Coding::Scalar,
+            CodingArg::Trellis => Coding::Trellis { states: self.states },
+        };
+        Some(ModelConfig::bits(dim, self.bytes?).with_coding(coding).into())
     }
 }
 

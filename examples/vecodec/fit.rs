@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use vecodec::{Activation, Model, ModelConfig};
+use vecodec::{Model, ModelConfig};
 
 use crate::args::{EngineArg, FitArgs};
 use crate::data::DataReader;
@@ -18,12 +18,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
         // Told now, and not by the first command that would use it.
         args.engine.engine()?;
     }
-    let activation = if args.relu { Activation::Relu } else { Activation::Identity };
-    let config = args
-        .size
-        .config(data.dim(), 1)
-        .with_activation(activation)
-        .with_normalized_latent(args.normalize);
+    let config = args.config(data.dim());
 
     let start = Instant::now();
     let rows = data.row_count();

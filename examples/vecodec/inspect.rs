@@ -73,7 +73,7 @@ fn data(path: &Path) -> Result<Lines> {
 }
 
 fn config(config: &ModelConfig) -> Lines {
-    let activation = match config.activation {
+    let activation = match config.activation() {
         Activation::Identity => "identity".to_owned(),
         Activation::Relu => "relu".to_owned(),
         other => format!("{other:?}"),
@@ -82,7 +82,7 @@ fn config(config: &ModelConfig) -> Lines {
         ("dim", config.dim.to_string()),
         ("latent", config.latent_dim.to_string()),
         ("activation", activation),
-        ("normalized latent", config.normalized_latent.to_string()),
+        ("normalized latent", config.normalized_latent().to_string()),
         ("bytes per row", config.code_size().to_string()),
         ("compression ratio", format!("{:.2}", config.compression_ratio())),
     ]

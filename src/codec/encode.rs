@@ -121,7 +121,7 @@ impl Codec {
                 let program = &engine.programs.encode_latent;
                 let ring = engine.run_rows(program, mode, &rows)?;
                 let mut latents = gather(ring, len, latent_dim).await?;
-                if config.normalized_latent {
+                if config.normalized_latent() {
                     latents.par_chunks_exact_mut(latent_dim).for_each(normalize);
                 }
                 latents

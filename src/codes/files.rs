@@ -16,7 +16,7 @@ const SCALE_BYTES: u64 = size_of::<f32>() as u64;
 
 /// 8-bit codes are numbers, bit codes are bits.
 fn dtype(config: &ModelConfig) -> Dtype {
-    if config.bytes.is_some() { Dtype::U8 } else { Dtype::I8 }
+    if config.bytes().is_some() { Dtype::U8 } else { Dtype::I8 }
 }
 
 impl Codes {

@@ -31,7 +31,7 @@ pub(crate) fn encode(
             let Scratch { rows: gathered, latents } = scratch;
             latents.resize(scales.len() * latent_dim, 0.0);
             let first = index * block;
-            let norms = if config.bytes.is_some() { Some(&mut *scales) } else { None };
+            let norms = if config.bytes().is_some() { Some(&mut *scales) } else { None };
             // A normalised latent has the codes and, with its norm folded in, the scale of the
             // latent itself, so the division is left out.
             project(model, rows, first, gathered, latents, norms)?;
@@ -56,7 +56,7 @@ pub(crate) fn encode_latent(model: &Model, rows: &Rows<'_>, latents: &mut [f32])
         Vec::new,
         |gathered, (index, latents)| {
             project(model, rows, index * block, gathered, latents, None)?;
-            if config.normalized_latent {
+            if config.normalized_latent() {
                 latents.chunks_exact_mut(config.latent_dim).for_each(normalize);
             }
             Ok(())
@@ -122,7 +122,7 @@ fn project(
     let range = first..first + latents.len() / config.latent_dim;
     rows.check_finite(range.clone())?;
     let x = match rows.contiguous(&range) {
-        _ if config.bytes.is_some() && config.has_row_scales() => {
+        _ if config.bytes().is_some() && config.has_row_scales() => {
             gather_unit_rows(rows, range, gathered, norms)?;
             gathered
         }
@@ -134,7 +134,7 @@ fn project(
         }
     };
     linear(latents, x, &weights.encoder, weights.encoder_bias.as_deref(), config.dim);
-    if config.activation == Activation::Relu {
+    if config.activation() == Activation::Relu {
         // `z < 0` and not `max`, so that a NaN is kept and reported.
         latents.iter_mut().filter(|z| **z < 0.0).for_each(|z| *z = 0.0);
     }

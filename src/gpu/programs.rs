@@ -34,7 +34,7 @@ impl Programs {
         let (config, weights) = (model.config(), model.weights());
         let (dim, latent_dim) = (config.dim, config.latent_dim);
         let (rows4, latents4) = (padded(dim) as u64 / 4, padded(latent_dim) as u64 / 4);
-        let relu = config.activation == Activation::Relu;
+        let relu = config.activation() == Activation::Relu;
         let to_latents = Walk::new(gpu.caps(), kernels, [dim, latent_dim]);
         let encoder = Layer::new(
             gpu,

@@ -5,7 +5,8 @@ use std::path::Path;
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
-use super::config::{Activation, Coding, ModelConfig, RowNorm};
+use super::config::ModelConfig;
+use super::options::{Activation, Coding, RowNorm};
 use super::weights::{DECODER, DECODER_BIAS, ENCODER, ENCODER_BIAS, Weights, tensor_shape};
 use super::{Fingerprint, Model};
 use crate::bit_codes::{BitPlan, MAX_WIDTH};
@@ -59,26 +60,25 @@ struct BitCodesRecord {
 
 impl ConfigRecord {
     pub(crate) fn new(kind: &str, config: &ModelConfig, model: Fingerprint) -> Self {
-        let &ModelConfig { dim, latent_dim, activation, normalized_latent, .. } = config;
-        let bit_codes = config.bytes.map(|bytes| BitCodesRecord {
-            bytes,
-            states: match config.coding {
+        let bit_codes = config.as_bits().map(|bits| BitCodesRecord {
+            bytes: bits.bytes,
+            states: match bits.coding {
                 Coding::Scalar => None,
                 Coding::Trellis { states } => Some(states),
             },
             row_norm: config.has_row_scales(),
         });
-        let activation = match activation {
+        let activation = match config.activation() {
             Activation::Identity => "identity",
             Activation::Relu => "relu",
         };
         Self {
             kind: kind.to_owned(),
             version: if bit_codes.is_some() { BIT_CODES_VERSION } else { VERSION },
-            dim,
-            latent_dim,
+            dim: config.dim,
+            latent_dim: config.latent_dim,
             activation: activation.to_owned(),
-            normalized_latent,
+            normalized_latent: config.normalized_latent(),
             bit_codes,
             model: model.to_string(),
         }
@@ -105,14 +105,22 @@ impl ConfigRecord {
         let Some(model) = Fingerprint::from_hex(&record.model) else {
             return fail(format!("names its model {:?}, which is no fingerprint", record.model));
         };
-        let mut config = ModelConfig::new(record.dim, record.latent_dim)
-            .with_activation(activation)
-            .with_normalized_latent(record.normalized_latent);
-        if let Some(BitCodesRecord { bytes, states, row_norm }) = record.bit_codes {
-            let coding = states.map_or(Coding::Scalar, |states| Coding::Trellis { states });
-            let row_norm = if row_norm { RowNorm::Store } else { RowNorm::Omit };
-            config = config.with_bytes(bytes).with_coding(coding).with_row_norm(row_norm);
-        }
+        let config = match record.bit_codes {
+            None => ModelConfig::int8(record.dim, record.latent_dim)
+                .with_activation(activation)
+                .with_normalized_latent(record.normalized_latent)
+                .into(),
+            Some(_) if activation != Activation::Identity || record.normalized_latent => {
+                return fail("has bit codes of a latent that is not linear".to_owned());
+            }
+            Some(BitCodesRecord { bytes, states, row_norm }) => {
+                let coding = states.map_or(Coding::Scalar, |states| Coding::Trellis { states });
+                let row_norm = if row_norm { RowNorm::Store } else { RowNorm::Omit };
+                let bits = ModelConfig::bits(record.dim, bytes);
+                let bits = bits.with_coding(coding).with_row_norm(row_norm);
+                ModelConfig::from(bits).with_latent_dim(record.latent_dim)
+            }
+        };
         config.validate().map_err(|e| Error::format(reader.path(), e.to_string()))?;
         Ok((config, model))
     }
@@ -170,7 +178,7 @@ impl Model {
         let encoder_bias = optional(ENCODER_BIAS).transpose()?;
         let decoder_bias = optional(DECODER_BIAS).transpose()?;
         let weights = Weights { encoder, encoder_bias, decoder, decoder_bias };
-        let plan = match config.bytes {
+        let plan = match config.bytes() {
             None => None,
             Some(_) => Some(read_plan(&config, &mut reader)?),
         };
@@ -191,8 +199,9 @@ impl Model {
     pub fn load_raw(
         encoder_path: impl AsRef<Path>,
         decoder_path: impl AsRef<Path>,
-        config: ModelConfig,
+        config: impl Into<ModelConfig>,
     ) -> Result<Self> {
+        let config = config.into();
         config.validate()?;
         let encoder = read_raw(encoder_path.as_ref(), ENCODER, &config)?;
         let decoder = read_raw(decoder_path.as_ref(), DECODER, &config)?;

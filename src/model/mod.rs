@@ -1,17 +1,21 @@
 //! The learned codec as plain data: configuration and weights, no engine.
 
+mod builders;
 mod config;
 mod files;
 mod fit;
+mod options;
 mod random;
 mod weights;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use config::{Activation, Coding, ModelConfig, RowNorm};
+pub use builders::{BitsConfig, Int8Config};
+pub use config::ModelConfig;
 pub(crate) use files::ConfigRecord;
 pub use fit::{FitReport, FitStage};
+pub use options::{Activation, Coding, RowNorm};
 pub use weights::Weights;
 
 use crate::bit_codes::{BitPlan, MAX_WIDTH};
@@ -48,8 +52,9 @@ impl Model {
     /// # Errors
     /// Sizes of zero, tensors of the wrong length, weights that are not finite; a budget of bytes,
     /// which only a fit can spend.
-    pub fn from_weights(config: ModelConfig, weights: Weights) -> Result<Self> {
-        if let Some(value) = config.bytes {
+    pub fn from_weights(config: impl Into<ModelConfig>, weights: Weights) -> Result<Self> {
+        let config = config.into();
+        if let Some(value) = config.bytes() {
             let remedy = "weights alone do not tell where the bits go: use Model::fit";
             return Err(Error::InvalidConfig { field: "bytes", value, remedy });
         }
@@ -114,11 +119,10 @@ pub struct Fingerprint([u8; 16]);
 impl Fingerprint {
     fn of(config: &ModelConfig, weights: &Weights, plan: Option<&BitPlan>) -> Self {
         let mut hasher = blake3::Hasher::new();
-        let ModelConfig { dim, latent_dim, activation, normalized_latent, row_norm, .. } = config;
-        for size in [*dim, *latent_dim] {
+        for size in [config.dim, config.latent_dim] {
             hasher.update(&(size as u64).to_le_bytes());
         }
-        hasher.update(&[activation.wire_id(), u8::from(*normalized_latent)]);
+        hasher.update(&[config.activation().wire_id(), u8::from(config.normalized_latent())]);
         for (name, values) in weights.tensors() {
             hasher.update(name.as_bytes());
             hasher.update(bytemuck::cast_slice(values));
@@ -126,7 +130,7 @@ impl Fingerprint {
         if let Some(plan) = plan {
             let state_bits = plan.window().state_bits() as u8;
             hasher.update(b"bits");
-            hasher.update(&[state_bits, row_norm.wire_id()]);
+            hasher.update(&[state_bits, config.row_norm().unwrap_or_default().wire_id()]);
             hasher.update(plan.bits_per_latent());
             hasher.update(bytemuck::cast_slice(plan.steps()));
             (1..=MAX_WIDTH as u8).for_each(|width| {

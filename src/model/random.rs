@@ -13,7 +13,8 @@ impl Model {
     ///
     /// # Errors
     /// Sizes of zero.
-    pub fn random(config: ModelConfig, seed: u64) -> Result<Self> {
+    pub fn random(config: impl Into<ModelConfig>, seed: u64) -> Result<Self> {
+        let config = config.into();
         config.validate()?;
         let limit = (6.0 / (config.dim + config.latent_dim) as f64).sqrt() as f32;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -1,8 +1,8 @@
 //! Models with a budget of bytes: their bit codes, their files, both engines, and what is refused.
 
 use vecodec::{
-    Activation, Codec, CodecOptions, Codes, CodesReader, CodesWriter, Coding, Error, Model,
-    ModelConfig, RowNorm, metrics,
+    Codec, CodecOptions, Codes, CodesReader, CodesWriter, Coding, Error, Model, ModelConfig,
+    RowNorm, metrics,
 };
 
 use crate::compare::assert_same_bits;
@@ -39,7 +39,7 @@ fn codings() -> [Coding; 4] {
 }
 
 pub fn fitted(rows: &[f32], dim: usize, bytes: usize, coding: Coding, scale: RowNorm) -> Model {
-    let config = ModelConfig::new(dim, dim).with_bytes(bytes).with_coding(coding);
+    let config = ModelConfig::bits(dim, bytes).with_coding(coding);
     Model::fit(rows, config.with_row_norm(scale)).unwrap()
 }
 
@@ -74,8 +74,8 @@ fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
         for i in 0..latents {
             let width = i64::from(bits_per_latent[i]);
             end += width;
-            let bits = match config.coding {
-                Coding::Trellis { states } => i64::from(states.trailing_zeros()),
+            let bits = match config.coding() {
+                Some(Coding::Trellis { states }) => i64::from(states.trailing_zeros()),
                 _ => width,
             };
             let window: usize = (0..bits).map(|j| bit(end - bits + j) << j).sum();
@@ -204,7 +204,7 @@ fn scales_are_kept_where_they_help() {
 #[test]
 fn fits_are_deterministic_and_reported() {
     let train = rows(700, 16, 168);
-    let config = ModelConfig::new(16, 16).with_bytes(6);
+    let config = ModelConfig::bits(16, 6);
     let mut heard = Vec::new();
     let (model, report) =
         Model::fit_with_report(&train, config.clone(), |stage| heard.push(stage.name.clone()))
@@ -264,14 +264,11 @@ fn files_bring_bit_codes_back() {
 #[test]
 fn budgets_that_cannot_be_spent_are_refused() {
     let train = rows(100, 8, 170);
-    let base = ModelConfig::new(8, 8);
-    let trellis = |states| base.clone().with_bytes(4).with_coding(Coding::Trellis { states });
+    let trellis = |states| ModelConfig::bits(8, 4).with_coding(Coding::Trellis { states });
     let refused = [
-        base.clone().with_bytes(0),
-        base.clone().with_bytes(4).with_row_norm(RowNorm::Store),
-        base.clone().with_bytes(100_000),
-        base.clone().with_bytes(4).with_activation(Activation::Relu),
-        base.clone().with_bytes(4).with_normalized_latent(true),
+        ModelConfig::bits(8, 0),
+        ModelConfig::bits(8, 4).with_row_norm(RowNorm::Store),
+        ModelConfig::bits(8, 100_000),
         trellis(0),
         trellis(1),
         trellis(100),
@@ -281,9 +278,9 @@ fn budgets_that_cannot_be_spent_are_refused() {
         let error = Model::fit(&train, config.clone()).unwrap_err();
         assert!(matches!(error, Error::InvalidConfig { .. }), "{config:?}: {error}");
     }
-    let error = Model::random(base.clone().with_bytes(4), 1).unwrap_err();
+    let error = Model::random(ModelConfig::bits(8, 4), 1).unwrap_err();
     assert!(error.to_string().contains("Model::fit"), "{error}");
-    Model::fit(&train, base.with_bytes(4)).unwrap();
+    Model::fit(&train, ModelConfig::bits(8, 4)).unwrap();
 }
 
 #[test]

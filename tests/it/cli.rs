@@ -218,7 +218,7 @@ fn rows_are_counted_across_blocks() {
         place.write("wide.fvecs", fvecs(values, dim));
     };
     write(&values);
-    let model = crate::data::model(vecodec::ModelConfig::new(dim, 2), true, 73);
+    let model = crate::data::model(vecodec::ModelConfig::int8(dim, 2), true, 73);
     model.save(place.path("model")).unwrap();
     let codec = vecodec::CodecOptions { engine: vecodec::Engine::Cpu, ..Default::default() };
     let codec = vecodec::Codec::with_options(model, codec).unwrap();

@@ -32,7 +32,8 @@ impl Random {
 }
 
 /// A model of random weights that keep the magnitude of a row.
-pub fn model(config: ModelConfig, biases: bool, seed: u64) -> Model {
+pub fn model(config: impl Into<ModelConfig>, biases: bool, seed: u64) -> Model {
+    let config = config.into();
     let (dim, latent) = (config.dim, config.latent_dim);
     let mut random = Random::new(seed);
     let weights = Weights {
@@ -49,16 +50,17 @@ pub fn identity(dim: usize) -> Model {
     let mut matrix = vec![0.0; dim * dim];
     (0..dim).for_each(|i| matrix[i * dim + i] = 1.0);
     let weights = Weights { encoder: matrix.clone(), decoder: matrix, ..Weights::default() };
-    Model::from_weights(ModelConfig::new(dim, dim), weights).unwrap()
+    Model::from_weights(ModelConfig::int8(dim, dim), weights).unwrap()
 }
 
 /// The options of a model in letters: `b`iases, `r`eLU, `n`ormalised latent.
 pub fn config(dim: usize, latent_dim: usize, letters: &str) -> ModelConfig {
     assert!(letters.chars().all(|letter| "brn".contains(letter)), "{letters}");
     let relu = letters.contains('r');
-    ModelConfig::new(dim, latent_dim)
+    ModelConfig::int8(dim, latent_dim)
         .with_activation(if relu { Activation::Relu } else { Activation::Identity })
         .with_normalized_latent(letters.contains('n'))
+        .into()
 }
 
 /// A model and a batch, by their sizes.
@@ -114,7 +116,7 @@ fn is_well_conditioned(model: &Model, row: &[f32]) -> bool {
     let least = 0.02 * terms.fold(0.0, f64::max);
     let z = oracle::projected(model, row);
     let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    match model.config().activation {
+    match model.config().activation() {
         Activation::Relu => largest.abs() >= least,
         _ => oracle_max(&z) >= least,
     }

@@ -155,7 +155,7 @@ fn agrees(
 fn limits_too_small_for_a_row_are_told(engine: &CodecOptions) {
     let engine = limited(engine, |limits| limits.max_storage_buffer_binding_size = 16 << 10);
     for (dim, latent) in [(5000, 1), (1, 5000)] {
-        let model = model(ModelConfig::new(dim, latent), false, 141);
+        let model = model(ModelConfig::int8(dim, latent), false, 141);
         let rows = vec![0.5; 2 * dim];
         let encode = |codec: Codec| codec.encode_latent(&rows).map(drop);
         let result = Codec::with_options(model, engine.clone()).and_then(encode);

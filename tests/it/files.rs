@@ -45,23 +45,23 @@ fn models_come_back_as_they_were() {
         }
     }
     // One bias without the other is a model too.
-    let mut weights = model(ModelConfig::new(4, 3), true, 92).weights().clone();
+    let mut weights = model(ModelConfig::int8(4, 3), true, 92).weights().clone();
     weights.encoder_bias = None;
-    let model = Model::from_weights(ModelConfig::new(4, 3), weights).unwrap();
+    let model = Model::from_weights(ModelConfig::int8(4, 3), weights).unwrap();
     model.save(&one).unwrap();
     assert_same_model(&Model::load(&one).unwrap(), &model);
 }
 
 #[test]
 fn fingerprints_tell_models_apart() {
-    let base = model(ModelConfig::new(4, 3), true, 93);
+    let base = model(ModelConfig::int8(4, 3), true, 93);
     let mut weights = vec![base.weights().clone(); 5];
     weights[0].encoder[11] = f32::from_bits(weights[0].encoder[11].to_bits() ^ 1);
     weights[1].decoder[0] *= -1.0;
     weights[2].encoder_bias = None;
     weights[3].decoder_bias = Some(vec![0.0; 4]);
     weights[4].decoder_bias = None;
-    let plain = ModelConfig::new(4, 3);
+    let plain = ModelConfig::int8(4, 3);
     let mut models: Vec<Model> =
         weights.into_iter().map(|w| Model::from_weights(plain.clone(), w).unwrap()).collect();
     for letters in ["r", "n", "rn"] {
@@ -106,7 +106,7 @@ fn raw_weights_load() {
         fs::write(path, good).unwrap();
         assert_same_model(&load().unwrap(), &expected);
     }
-    let zero = Model::load_raw(&encoder, &decoder, ModelConfig::new(0, 3)).unwrap_err();
+    let zero = Model::load_raw(&encoder, &decoder, ModelConfig::int8(0, 3)).unwrap_err();
     assert!(matches!(zero, Error::InvalidConfig { field: "dim", .. }), "{zero:?}");
     fs::remove_file(&decoder).unwrap();
     assert!(matches!(load().unwrap_err(), Error::Io { path, .. } if path == decoder));
@@ -181,7 +181,7 @@ fn blocks_give_the_same_file_as_the_whole() {
 fn a_writer_takes_what_it_was_begun_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("codes");
-    let (model, other) = (identity(3), model(ModelConfig::new(3, 3), false, 97));
+    let (model, other) = (identity(3), model(ModelConfig::int8(3, 3), false, 97));
     some_codes(&model, 2).save(&path).unwrap();
     let before = fs::read(&path).unwrap();
     let untouched = || {

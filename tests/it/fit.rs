@@ -146,7 +146,7 @@ fn decoder_is_the_best_for_its_encoder() {
 fn decoder_beats_the_principal_axes_behind_a_relu() {
     let (dim, latent, seed) = (32, 8, 117);
     let rows = embeddings(2000, dim, seed);
-    let linear = Model::fit(&rows, ModelConfig::new(dim, latent)).unwrap();
+    let linear = Model::fit(&rows, ModelConfig::int8(dim, latent)).unwrap();
     for letters in ["r", "rn"] {
         let model = Model::fit(&rows, config(dim, latent, letters)).unwrap();
         let mut weights: Weights = model.weights().clone();

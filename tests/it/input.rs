@@ -174,7 +174,7 @@ fn codes_of_another_model(engine: &CodecOptions) {
     assert_eq!(assumed, expected);
     assert_eq!(good.codec.decode(&assumed).unwrap(), good.codec.decode(&expected).unwrap());
     // Of another size they cannot be.
-    let narrow = model(ModelConfig::new(12, 4), true, 83);
+    let narrow = model(ModelConfig::int8(12, 4), true, 83);
     let error = good.error(codes.assume_model(&narrow));
     assert_error!(error, Error::CodesShape { expected: 4, found: 5, .. }, "4", "5");
 }

@@ -11,7 +11,7 @@ kernel_suite!(more_rows_than_workgroups, long_rows_and_long_latents);
 fn more_rows_than_workgroups(engine: &CodecOptions) {
     const ROWS: usize = 5_000_000;
     let weights = Weights { encoder: vec![0.5], decoder: vec![3.0], ..Weights::default() };
-    let model = Model::from_weights(ModelConfig::new(1, 1), weights).unwrap();
+    let model = Model::from_weights(ModelConfig::int8(1, 1), weights).unwrap();
     let value = |row: usize| match row % 1000 {
         0 => 0.0,
         k if row.is_multiple_of(2) => -(k as f32) - (row / 100_000) as f32,
@@ -61,7 +61,7 @@ fn long_rows_and_long_latents(engine: &CodecOptions) {
             decoder[d * latent + l] = if i >= dim.max(latent) - 3 { 1.0 } else { 0.0 };
         }
         let weights = Weights { encoder, decoder, ..Weights::default() };
-        let model = Model::from_weights(ModelConfig::new(dim, latent), weights).unwrap();
+        let model = Model::from_weights(ModelConfig::int8(dim, latent), weights).unwrap();
         if loops_are_too_long(engine, dim.max(latent)) {
             let error = Codec::with_options(model, engine.clone()).unwrap_err();
             assert!(matches!(error, Error::Limit { what: "loop iterations", .. }), "{error}");

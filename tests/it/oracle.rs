@@ -21,7 +21,7 @@ pub fn projected(model: &Model, row: &[f32]) -> Vec<f64> {
 /// The latent of one row after the activation, not normalised.
 pub fn activated(model: &Model, row: &[f32]) -> Vec<f64> {
     let mut z = projected(model, row);
-    if model.config().activation == Activation::Relu {
+    if model.config().activation() == Activation::Relu {
         for z in &mut z {
             if *z < 0.0 {
                 *z = 0.0;
@@ -36,7 +36,7 @@ pub fn latents(model: &Model, rows: &[f32]) -> Vec<f64> {
     let mut out = Vec::new();
     for row in rows.chunks(model.config().dim) {
         let z = activated(model, row);
-        let norm = if model.config().normalized_latent { norm(&z) } else { 1.0 };
+        let norm = if model.config().normalized_latent() { norm(&z) } else { 1.0 };
         for z in z {
             out.push(if norm > 0.0 { z / norm } else { 0.0 });
         }
@@ -49,7 +49,7 @@ pub fn encode(model: &Model, rows: &[f32]) -> Encoded {
     for row in rows.chunks(model.config().dim) {
         let mut z = activated(model, row);
         let mut magnitude = 1.0;
-        if model.config().normalized_latent && norm(&z) > 0.0 {
+        if model.config().normalized_latent() && norm(&z) > 0.0 {
             magnitude = norm(&z);
             for z in &mut z {
                 *z /= magnitude;

@@ -24,20 +24,20 @@ engine_suite!(
 
 #[test]
 fn presets_have_their_sizes_and_ratios() {
-    let preset = ModelConfig::high_compression(768);
+    let preset = ModelConfig::from(ModelConfig::high_compression(768));
     assert_eq!((preset.dim, preset.latent_dim), (768, 64));
-    assert!(preset.activation == Activation::Relu && preset.normalized_latent);
+    assert!(preset.activation() == Activation::Relu && preset.normalized_latent());
     assert_eq!(preset.compression_ratio(), 768.0 * 4.0 / 68.0);
-    let preset = ModelConfig::balanced(768);
+    let preset = ModelConfig::from(ModelConfig::balanced(768));
     assert_eq!((preset.dim, preset.latent_dim), (768, 128));
-    assert!(preset.activation == Activation::Relu && !preset.normalized_latent);
+    assert!(preset.activation() == Activation::Relu && !preset.normalized_latent());
     assert_eq!(preset.compression_ratio(), 768.0 * 4.0 / 132.0);
-    let preset = ModelConfig::minilm();
+    let preset = ModelConfig::from(ModelConfig::minilm());
     assert_eq!((preset.dim, preset.latent_dim), (384, 64));
-    assert!(preset.activation == Activation::Relu && !preset.normalized_latent);
+    assert!(preset.activation() == Activation::Relu && !preset.normalized_latent());
     assert_eq!(preset.compression_ratio(), 384.0 * 4.0 / 68.0);
-    let plain = ModelConfig::new(5, 3);
-    assert!(plain.activation == Activation::Identity && !plain.normalized_latent);
+    let plain = ModelConfig::from(ModelConfig::int8(5, 3));
+    assert!(plain.activation() == Activation::Identity && !plain.normalized_latent());
     assert_eq!(plain.compression_ratio(), 20.0 / 7.0);
 }
 
@@ -70,7 +70,7 @@ fn random_weights_fill_the_xavier_bound_by_seed() {
 fn presets_encode_and_decode(engine: &CodecOptions) {
     let presets =
         [ModelConfig::high_compression(768), ModelConfig::balanced(768), ModelConfig::minilm()];
-    for (seed, preset) in presets.into_iter().enumerate() {
+    for (seed, preset) in presets.map(ModelConfig::from).into_iter().enumerate() {
         let (dim, latent) = (preset.dim, preset.latent_dim);
         let codec = codec(engine, &Model::random(preset, seed as u64).unwrap());
         let rows: Vec<_> = Random::new(seed as u64).normals(50 * dim, 0.1);
@@ -105,7 +105,7 @@ fn identity_weights_lose_half_a_level_at_most(engine: &CodecOptions) {
 }
 
 fn empty_and_misshapen_input_is_refused(engine: &CodecOptions) {
-    let codec = codec(engine, &model(ModelConfig::new(8, 4), false, 1));
+    let codec = codec(engine, &model(ModelConfig::int8(8, 4), false, 1));
     assert!(matches!(codec.encode::<Vec<f32>>(&[]), Err(Error::EmptyBatch { .. })));
     let error = codec.encode(&[vec![0.5; 9]]).unwrap_err();
     assert!(matches!(error, Error::RowLength { row: 0, expected: 8, found: 9 }), "{error}");

@@ -94,7 +94,7 @@ fn others_agree(engine: &CodecOptions) {
     near(&halves, &exact.decode_flat(&codes).unwrap());
 
     let rows = Random::new(6).normals(2000 * 24, 1.0);
-    let model = Model::fit(&rows, ModelConfig::new(24, 24).with_bytes(6)).unwrap();
+    let model = Model::fit(&rows, ModelConfig::bits(24, 6)).unwrap();
     let codes = codec(engine, &model).encode_flat(&rows).unwrap();
     let exact = codec(&CodecOptions { precision: Precision::F32, ..engine.clone() }, &model);
     near(&codec(engine, &model).decode_flat(&codes).unwrap(), &exact.decode_flat(&codes).unwrap());
@@ -116,8 +116,8 @@ fn sentences_keep_their_error(engine: &CodecOptions) {
         npyz::NpyFile::new(&std::fs::read(file).unwrap()[..]).unwrap().into_vec().unwrap();
     let (fitted, others) = rows.split_at(rows.len() / 384 / 2 * 384);
     let others: Vec<&[f32]> = others.chunks(384).collect();
-    let bits = ModelConfig::new(384, 384).with_bytes(64).with_coding(Coding::Scalar);
-    for config in [ModelConfig::new(384, 64), bits] {
+    let bits: ModelConfig = ModelConfig::bits(384, 64).with_coding(Coding::Scalar).into();
+    for config in [ModelConfig::int8(384, 64).into(), bits] {
         let model = Model::fit(fitted, config).unwrap();
         let half = codec(engine, &model).evaluate(&others).unwrap().1;
         let exact = CodecOptions { precision: Precision::F32, ..engine.clone() };
@@ -140,7 +140,7 @@ fn weights_of_any_size_are_taken(engine: &CodecOptions) {
         let encoder = random.normals(16 * 40, 1.0 / 6.0);
         let decoder: Vec<f32> = random.normals(40 * 16, 0.2).iter().map(|w| w * size).collect();
         let weights = Weights { encoder, decoder, ..Weights::default() };
-        let model = Model::from_weights(ModelConfig::new(40, 16), weights).unwrap();
+        let model = Model::from_weights(ModelConfig::int8(40, 16), weights).unwrap();
         let codec = codec(engine, &model);
         let codes = codec.encode_flat(&random.normals(70 * 40, 1.0)).unwrap();
         let expected = oracle::decode(&model, &codes);

@@ -56,7 +56,7 @@ fn streams_reach_their_figures() {
         (64, trellis, 0.093),
         (128, trellis, 0.0180),
     ] {
-        let config = ModelConfig::new(384, 384).with_bytes(bytes).with_coding(coding);
+        let config = ModelConfig::bits(384, bytes).with_coding(coding);
         let (error, _) = figures(&cpu(), &Model::fit(&TRAIN, config).unwrap());
         assert!(error <= bound, "{bytes} bytes, {coding:?}: relative error {error}");
     }

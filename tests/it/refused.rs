@@ -10,7 +10,8 @@ use crate::engines::codec;
 
 #[test]
 fn sizes_of_zero() {
-    for (config, name) in [(ModelConfig::new(0, 4), "dim"), (ModelConfig::new(4, 0), "latent_dim")]
+    for (config, name) in
+        [(ModelConfig::int8(0, 4), "dim"), (ModelConfig::int8(4, 0), "latent_dim")]
     {
         let results = [
             Model::random(config.clone(), 1),
@@ -24,14 +25,14 @@ fn sizes_of_zero() {
     }
     // Sizes whose product no machine can count must not wrap around to a small one.
     for (dim, latent) in [(usize::MAX / 2 + 1, 2), (2, usize::MAX / 2 + 1), (usize::MAX, 3)] {
-        let error = Model::from_weights(ModelConfig::new(dim, latent), Weights::default());
+        let error = Model::from_weights(ModelConfig::int8(dim, latent), Weights::default());
         assert!(error.is_err(), "{dim} -> {latent}");
     }
 }
 
 #[test]
 fn weights_of_the_wrong_length_or_not_finite() {
-    let good = model(ModelConfig::new(5, 3), true, 84);
+    let good = model(ModelConfig::int8(5, 3), true, 84);
     let with = |name: &str, change: &dyn Fn(&mut Vec<f32>)| {
         let mut weights = good.weights().clone();
         change(match name {
@@ -65,7 +66,7 @@ fn weights_of_the_wrong_length_or_not_finite() {
 
 #[test]
 fn parts_that_do_not_make_codes() {
-    let model = model(ModelConfig::new(8, 4), false, 85);
+    let model = model(ModelConfig::int8(8, 4), false, 85);
     let from = |scales: Vec<f32>| Codes::from_parts(&model, vec![1; 12], scales);
     for found in [0, 1, 2, 4] {
         let error = from(vec![1.0; found]).unwrap_err();
@@ -86,7 +87,7 @@ fn parts_that_do_not_make_codes() {
 #[test]
 fn rows_that_cannot_be_fitted() {
     let rows = Random::new(86).normals(8 * 6, 1.0);
-    let fit = |rows: &[f32], latent| Model::fit(rows, ModelConfig::new(6, latent));
+    let fit = |rows: &[f32], latent| Model::fit(rows, ModelConfig::int8(6, latent));
     let error = fit(&rows, 9).unwrap_err();
     assert_error!(error, Error::TooFewRows { rows: 8, latent_dim: 9 }, "8", "9");
     assert_error!(fit(&[], 2).unwrap_err(), Error::EmptyBatch { dim: 6 }, "empty");

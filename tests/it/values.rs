@@ -169,7 +169,7 @@ fn values_near_the_limit_of_f32(engine: &CodecOptions) {
         [-3.3e38, 0.0, 0.0, 1e30, 3.3e38],
     ];
     for normalized in [false, true] {
-        let config = model.config().clone().with_normalized_latent(normalized);
+        let config = ModelConfig::int8(5, 5).with_normalized_latent(normalized);
         let model = Model::from_weights(config, model.weights().clone()).unwrap();
         let codec = codec(engine, &model);
         all_agree(|report| {
@@ -200,7 +200,7 @@ fn equal_latents_reach_the_largest_code(engine: &CodecOptions) {
 
 fn one_scale_serves_all_rows(engine: &CodecOptions) {
     for rows in [1, 2, 67] {
-        let model = model(ModelConfig::new(10, 6), true, 75);
+        let model = model(ModelConfig::int8(10, 6), true, 75);
         let packed: Vec<u8> = (0..rows * 6).map(|i| (i * 37) as u8).collect();
         let shared = Codes::from_parts(&model, packed.clone(), 0.0125f32).unwrap();
         let own = Codes::from_parts(&model, packed.clone(), vec![0.0125f32; rows]).unwrap();

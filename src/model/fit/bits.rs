@@ -1,6 +1,7 @@
 //! A model whose bits go where the variance is.
 
-use super::super::{Model, ModelConfig, RowNorm, Weights};
+use super::super::config::SCALE_BYTES;
+use super::super::{BitsConfig, Model, ModelConfig, RowNorm, Weights};
 use super::principal::principal_components;
 use super::{MEASURED_ROWS, MOST_ROWS, Stages, relative_error, sampled, unit_rows};
 use crate::bit_codes::{Trainer, allocate};
@@ -19,7 +20,7 @@ const LEAST_SPREAD: f64 = 1e-3;
 /// rows it was fitted on.
 pub(super) fn fit(
     rows: &Rows<'_>,
-    config: &ModelConfig,
+    config: &BitsConfig,
     stages: &mut Stages<'_>,
 ) -> Result<(Model, usize)> {
     let used = sampled(rows, MOST_ROWS);
@@ -28,9 +29,7 @@ pub(super) fn fit(
         RowNorm::Omit => &[RowNorm::Omit],
         RowNorm::Store => &[RowNorm::Store],
         // Less than a byte beside the scale: there is no choice.
-        RowNorm::Auto if config.clone().with_row_norm(RowNorm::Store).packed_size() == 0 => {
-            &[RowNorm::Omit]
-        }
+        RowNorm::Auto if config.bytes <= SCALE_BYTES => &[RowNorm::Omit],
         RowNorm::Auto if norms_vary(&used, config.dim) => &[RowNorm::Omit, RowNorm::Store],
         RowNorm::Auto => &[RowNorm::Omit],
     };
@@ -56,7 +55,7 @@ fn norms_vary(rows: &[f32], dim: usize) -> bool {
 /// The model with or without a scale, and its error on the training rows.
 fn fit_with(
     mut used: Vec<f32>,
-    config: &ModelConfig,
+    config: &BitsConfig,
     stages: &mut Stages<'_>,
 ) -> Result<(Model, f64)> {
     let dim = config.dim;
@@ -66,27 +65,25 @@ fn fit_with(
         unit_rows(&mut used, dim);
     }
     let rows = Rows::flat("training rows", &used, dim)?;
-    let every_latent = ModelConfig { latent_dim: dim, bytes: None, ..config.clone() };
+    let bits = ModelConfig::from(config.clone());
+    let every_latent = ModelConfig::int8(dim, dim).into();
     let (weights, variances) = principal_components(&rows, &every_latent)?;
 
     let trained = sampled(&rows, TRAINED_ROWS);
     let mut latents = vec![0.0; trained.len()];
     linear(&mut latents, &trained, &weights.encoder, weights.encoder_bias.as_deref(), dim);
     let steps: Vec<f32> = variances.iter().map(|v| v.sqrt() as f32).collect();
-    let trainer = Trainer::new(config.window(), &latents, dim, &steps)?;
-    let bits_per_latent = allocate(&variances, trainer.distortions(), 8 * config.packed_size());
+    let trainer = Trainer::new(bits.window(), &latents, dim, &steps)?;
+    let bits_per_latent = allocate(&variances, trainer.distortions(), 8 * bits.packed_size());
 
     let count = bits_per_latent.len();
     let latents: Vec<f32> =
         latents.chunks_exact(dim).flat_map(|row| &row[..count]).copied().collect();
     let weights = truncated(weights, dim, count);
     let model = |plan: crate::bit_codes::BitPlan| {
-        let mut config = config.clone();
-        config.latent_dim = count;
-        config.bytes = Some(plan.code_bytes());
-        if kept {
-            config.bytes = config.bytes.map(|bytes| bytes + super::super::config::SCALE_BYTES);
-        }
+        let bytes = plan.code_bytes() + if kept { SCALE_BYTES } else { 0 };
+        let used = ModelConfig::from(BitsConfig { bytes, ..config.clone() });
+        let config = used.with_latent_dim(count);
         Model::from_parts(config, weights.clone(), Some(plan))
     };
     let name = |what: &str| if kept { format!("{what}, with scales") } else { what.to_owned() };

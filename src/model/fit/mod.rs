@@ -55,7 +55,7 @@ impl Model {
     /// ReLU or a normalised latent the encoder is the same (its bias shifted up before a ReLU),
     /// and the decoder minimises the squared error over the *quantised* latents of the rows.
     ///
-    /// With a [budget of bytes](ModelConfig::with_bytes), the bits go one by one to the latent
+    /// With a [budget of bytes](ModelConfig::bits), the bits go one by one to the latent
     /// whose measured error shrinks the most, and the levels they stand for are trained on the
     /// rows' own latents by Lloyd's iteration.
     ///
@@ -64,7 +64,7 @@ impl Model {
     /// # Errors
     /// Sizes of zero, no rows, a length that is no multiple of `dim`, NaN or infinity, fewer rows
     /// than latents, values whose squares leave the range of `f64`.
-    pub fn fit(rows: &[f32], config: ModelConfig) -> Result<Self> {
+    pub fn fit(rows: &[f32], config: impl Into<ModelConfig>) -> Result<Self> {
         Ok(Self::fit_with_report(rows, config, |_| ())?.0)
     }
 
@@ -74,21 +74,22 @@ impl Model {
     /// As for [`fit`](Self::fit).
     pub fn fit_with_report(
         rows: &[f32],
-        config: ModelConfig,
+        config: impl Into<ModelConfig>,
         mut progress: impl FnMut(&FitStage),
     ) -> Result<(Self, FitReport)> {
+        let config = config.into();
         config.validate()?;
         let rows = Rows::flat("training rows", rows, config.dim)?;
-        if config.bytes.is_none() && rows.len() < config.latent_dim {
+        if config.bytes().is_none() && rows.len() < config.latent_dim {
             let (rows, latent_dim) = (rows.len(), config.latent_dim);
             return Err(Error::TooFewRows { rows, latent_dim });
         }
         rows.check_finite(0..rows.len())?;
         let mut stages = Stages { stages: Vec::new(), progress: &mut progress, start: None };
         stages.start = Some(Instant::now());
-        let (model, rows_used) = match config.bytes {
+        let (model, rows_used) = match config.as_bits() {
             None => (fit_codes(&rows, &config, &mut stages)?, rows.len()),
-            Some(_) => bits::fit(&rows, &config, &mut stages)?,
+            Some(bits) => bits::fit(&rows, &bits, &mut stages)?,
         };
         let report = FitReport {
             rows: rows.len(),
@@ -148,8 +149,8 @@ fn unit_rows(rows: &mut [f32], dim: usize) -> Vec<f32> {
 fn relative_error(model: &Model, rows: &[f32]) -> f64 {
     let (config, weights) = (model.config(), model.weights());
     let mut x = rows.to_vec();
-    let scales = match config.bytes {
-        Some(_) if config.row_norm == RowNorm::Store => unit_rows(&mut x, config.dim),
+    let scales = match config.row_norm() {
+        Some(RowNorm::Store) => unit_rows(&mut x, config.dim),
         _ => vec![1.0; rows.len() / config.dim],
     };
     let mut latents = vec![0.0; scales.len() * config.latent_dim];

@@ -50,7 +50,7 @@ pub(super) fn principal_components(
         let sign = largest.signum();
         let variance = eigen.S()[column].max(0.0) / rows.len() as f64;
         variances[latent] = variance;
-        let shift = match config.activation {
+        let shift = match config.activation() {
             Activation::Relu => RELU_SHIFT * variance.sqrt(),
             Activation::Identity => 0.0,
         };
@@ -118,7 +118,7 @@ pub(super) fn refit_decoder(
 pub(super) fn requantize(config: &ModelConfig, latents: &mut [f32]) {
     let mut codes = vec![0u8; config.latent_dim];
     for z in latents.chunks_exact_mut(config.latent_dim) {
-        if config.activation == Activation::Relu {
+        if config.activation() == Activation::Relu {
             z.iter_mut().for_each(|z| *z = z.max(0.0));
         }
         let scale = quantize(z, &mut codes);

@@ -1,0 +1,90 @@
+//! Builders of a configuration, one for each kind of code, so that an option of one kind cannot be
+//! set on the other.
+
+use super::config::ModelConfig;
+use super::options::{Activation, Coding, RowNorm};
+
+/// A configuration of bit codes, made by [`ModelConfig::bits`].
+///
+/// Everything that takes a configuration takes this builder.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+pub struct BitsConfig {
+    pub(super) dim: usize,
+    pub(super) bytes: usize,
+    pub(super) coding: Coding,
+    pub(super) row_norm: RowNorm,
+}
+
+impl BitsConfig {
+    pub(super) fn new(dim: usize, bytes: usize) -> Self {
+        Self { dim, bytes, coding: Coding::default(), row_norm: RowNorm::default() }
+    }
+
+    /// Sets how latents become bits. The default is a trellis of 256 states.
+    pub fn with_coding(mut self, coding: Coding) -> Self {
+        self.coding = coding;
+        self
+    }
+
+    /// Sets whether a row's norm is stored. The default is [`RowNorm::Auto`].
+    pub fn with_row_norm(mut self, row_norm: RowNorm) -> Self {
+        self.row_norm = row_norm;
+        self
+    }
+
+    /// Bytes of an encoded row, its scale included: the budget. A fit may need fewer.
+    #[must_use]
+    pub fn code_size(&self) -> usize {
+        ModelConfig::from(self.clone()).code_size()
+    }
+
+    /// Bytes of a row as `f32` over the bytes of its code, its scale included.
+    #[must_use]
+    pub fn compression_ratio(&self) -> f32 {
+        ModelConfig::from(self.clone()).compression_ratio()
+    }
+}
+
+/// A configuration of 8-bit codes, made by [`ModelConfig::int8`] or a preset.
+///
+/// Everything that takes a configuration takes this builder.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+pub struct Int8Config {
+    pub(super) dim: usize,
+    pub(super) latent_dim: usize,
+    pub(super) activation: Activation,
+    pub(super) normalized_latent: bool,
+}
+
+impl Int8Config {
+    pub(super) fn new(dim: usize, latent_dim: usize) -> Self {
+        Self { dim, latent_dim, activation: Activation::default(), normalized_latent: false }
+    }
+
+    /// Sets what follows the encoder's projection. The default is [`Activation::Identity`].
+    pub fn with_activation(mut self, activation: Activation) -> Self {
+        self.activation = activation;
+        self
+    }
+
+    /// Sets whether the latent is divided by its L2 norm. The default is that it is not. The norm
+    /// is folded into the row's scale, so decoding restores the row's magnitude.
+    pub fn with_normalized_latent(mut self, normalized: bool) -> Self {
+        self.normalized_latent = normalized;
+        self
+    }
+
+    /// Bytes of an encoded row: one a latent, and four for the row's scale.
+    #[must_use]
+    pub fn code_size(&self) -> usize {
+        ModelConfig::from(self.clone()).code_size()
+    }
+
+    /// Bytes of a row as `f32` over the bytes of its code, its scale included.
+    #[must_use]
+    pub fn compression_ratio(&self) -> f32 {
+        ModelConfig::from(self.clone()).compression_ratio()
+    }
+}

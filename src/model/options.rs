@@ -1,0 +1,70 @@
+//! The options of a configuration that are enumerations, each with the numbers that files and
+//! fingerprints know it by.
+
+/// What follows the encoder's projection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Activation {
+    /// Nothing: the latent is linear in the row.
+    #[default]
+    Identity,
+    /// `max(z, 0)`, entry by entry.
+    Relu,
+}
+
+impl Activation {
+    /// The number that a fingerprint hashes. Stored models depend on it: it never changes.
+    pub(super) fn wire_id(self) -> u8 {
+        match self {
+            Self::Identity => 0,
+            Self::Relu => 1,
+        }
+    }
+}
+
+/// How latents become bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Coding {
+    /// Every latent has a quantiser of its own, with as many levels as its bits allow. Encoding is
+    /// fast.
+    Scalar,
+    /// Trellis-coded quantisation: one path runs through all latents of a row. The error is smaller
+    /// for the same bytes. Encoding searches for the best path, so its time grows with the states.
+    /// 256 states are a good choice. 1,024 and 4,096 states gain a little more.
+    Trellis {
+        /// A power of two from 2 to 4,096.
+        states: usize,
+    },
+}
+
+/// 256 states.
+impl Default for Coding {
+    fn default() -> Self {
+        Self::Trellis { states: 256 }
+    }
+}
+
+/// Whether a row's L2 norm is stored with its bit code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RowNorm {
+    /// The fit tries both and takes what has the smaller error on its training rows.
+    #[default]
+    Auto,
+    /// No norm: all bytes go to the latents. Best where all rows have about the same norm.
+    Omit,
+    /// The row's L2 norm takes four of the row's bytes. Best where norms vary widely.
+    Store,
+}
+
+impl RowNorm {
+    /// The number that a fingerprint hashes. Stored models depend on it: it never changes.
+    pub(super) fn wire_id(self) -> u8 {
+        match self {
+            Self::Auto => 0,
+            Self::Omit => 1,
+            Self::Store => 2,
+        }
+    }
+}
