@@ -30,6 +30,7 @@ mod codec;
 mod codes;
 mod cpu;
 mod error;
+mod fingerprint;
 mod gpu;
 mod linear;
 pub mod metrics;
@@ -44,12 +45,13 @@ pub use codec::{
     MappedStream, Stats,
 };
 pub use codes::{Codes, CodesReader, CodesWriter, Scales};
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
+pub use fingerprint::Fingerprint;
 pub use gpu::{Gpu, Precision, Shape as KernelShape};
 pub use metrics::Metrics;
 pub use model::{
-    Activation, BitsConfig, Coding, Fingerprint, FitReport, FitStage, Int8Config, Model,
-    ModelConfig, RowNorm, Weights,
+    Activation, BitsConfig, Coding, FitReport, FitStage, Int8Config, Model, ModelConfig, RowNorm,
+    Weights,
 };
 // The types of `Gpu::from_device`: their version is this crate's.
 pub use wgpu;

@@ -45,32 +45,30 @@ impl CliError {
     /// An error of loading a file of vecodec's own; `remedy` tells what to pass instead.
     pub fn in_file(path: &Path, error: Error, remedy: &str) -> Self {
         match error {
-            Error::Io { path, source } => Self::io(&path, source),
-            Error::Format { path, detail } => Self::file(&path, format!("{detail}: {remedy}")),
+            Error::Io { path, source, .. } => Self::io(&path, source),
+            Error::Format { path, detail, .. } => Self::file(&path, format!("{detail}: {remedy}")),
             other => Self::file(path, format!("{other}: {remedy}")),
         }
     }
 
     /// An error about rows of a file, of which the library saw those from `first_row` on.
     pub fn in_rows(path: &Path, first_row: usize, error: Error) -> Self {
-        let error = match error {
-            Error::NonFinite { row, column, value } => {
-                Error::NonFinite { row: first_row + row, column, value }
-            }
-            Error::Overflow { row } => Error::Overflow { row: first_row + row },
-            error @ (Error::TooFewRows { .. } | Error::Fit { .. }) => error,
-            other => return other.into(),
-        };
-        Self::file(path, error.to_string())
+        match error {
+            Error::NonFinite { .. }
+            | Error::Overflow { .. }
+            | Error::TooFewRows { .. }
+            | Error::Fit { .. } => Self::file(path, error.with_row_offset(first_row).to_string()),
+            other => other.into(),
+        }
     }
 }
 
 impl From<Error> for CliError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Io { path, source } => Self::io(&path, source),
+            Error::Io { path, source, .. } => Self::io(&path, source),
             // Where the library's remedy is a line of Rust, this program has an option.
-            Error::NoAdapter { wanted, found } => Self::Other(format!(
+            Error::NoAdapter { wanted, found, .. } => Self::Other(format!(
                 "no GPU adapter {wanted}; found: {found}: install a driver, or use --engine cpu"
             )),
             error @ (Error::Limit { .. }

@@ -93,31 +93,36 @@ impl BitPlan {
         steps: Vec<f32>,
         tables: Vec<Vec<f32>>,
     ) -> Result<Self> {
-        let bad = |what, expected, found| Err(Error::BitPlan { what, expected, found });
+        let bad_length =
+            |what, expected, found| Err(Error::BitPlanLength { what, expected, found });
+        let bad_bits = |what, max, found| Err(Error::BitPlanBits { what, max, found });
         if let Window::Last(bits) = window
             && !(1..=MAX_STATE_BITS).contains(&bits)
         {
-            return bad("bits of a trellis' window", MAX_STATE_BITS as usize, bits as usize);
+            return bad_bits("a trellis' window", MAX_STATE_BITS as usize, bits as usize);
         }
         let widest = window.widest();
         if steps.len() != bits_per_latent.len() {
-            return bad("steps", bits_per_latent.len(), steps.len());
+            return bad_length("steps", bits_per_latent.len(), steps.len());
         }
         if let Some(&width) =
             bits_per_latent.iter().find(|w| !(1..=widest).contains(&usize::from(**w)))
         {
-            return bad("bits of a latent", widest, width.into());
+            return bad_bits("a latent", widest, width.into());
         }
         for &width in &bits_per_latent {
             let expected = 1 << window.bits(width);
             let found = tables.get(usize::from(width)).map_or(0, Vec::len);
             if found != expected {
-                return bad("entries of a table", expected, found);
+                return bad_length("entries in a table", expected, found);
             }
         }
-        let finite = steps.iter().chain(tables.iter().flatten()).all(|v| v.is_finite());
-        if !finite {
-            return bad("finite steps and tables", 1, 0);
+        for (tensor, values) in std::iter::once(("bit plan steps", &steps))
+            .chain(tables.iter().map(|t| ("bit plan table", t)))
+        {
+            if let Some(index) = values.iter().position(|v| !v.is_finite()) {
+                return Err(Error::NonFiniteWeight { tensor, index, value: values[index] });
+            }
         }
         let ends = bits_per_latent.iter().scan(0, |end, width| {
             *end += u32::from(*width);

@@ -7,7 +7,8 @@ use safetensors::tensor::Dtype;
 
 use super::{Codes, Scales, check_scales};
 use crate::error::{Error, Result};
-use crate::model::{ConfigRecord, Fingerprint, Model, ModelConfig};
+use crate::fingerprint::Fingerprint;
+use crate::model::{ConfigRecord, Model, ModelConfig};
 use crate::tensors::{Reader, Spec, Writer};
 
 const CODES: &str = "codes";
@@ -105,7 +106,7 @@ impl CodesWriter {
     /// the disk is full.
     pub fn append(&mut self, codes: &Codes) -> Result<()> {
         if codes.model != self.model {
-            let (expected, found) = (self.model.to_string(), codes.model.to_string());
+            let (expected, found) = (self.model, codes.model);
             return Err(Error::OtherModel { expected, found });
         }
         if codes.rows > self.rows - self.written {
@@ -208,8 +209,7 @@ impl CodesReader {
             return Err(Error::EmptyBatch { dim: self.config.dim });
         }
         if range.end > self.rows {
-            let what = "rows read must end within the file";
-            return Err(Error::CodesShape { what, expected: self.rows, found: range.end });
+            return Err(Error::RowOutOfRange { row: range.end - 1, rows: self.rows });
         }
         let (start, rows, row_bytes) = (range.start, range.len(), self.config.packed_size());
         let scales = match self.uniform {

@@ -5,7 +5,8 @@ mod files;
 pub use files::{CodesReader, CodesWriter};
 
 use crate::error::{Error, Result};
-use crate::model::{Fingerprint, Model, ModelConfig};
+use crate::fingerprint::Fingerprint;
+use crate::model::{Model, ModelConfig};
 
 /// Encoded rows: packed codes, their scales, and which model made them.
 ///
@@ -159,7 +160,7 @@ impl Codes {
 
     pub(crate) fn check_model(&self, model: &Model) -> Result<()> {
         if self.model != model.fingerprint() {
-            let (expected, found) = (model.fingerprint().to_string(), self.model.to_string());
+            let (expected, found) = (model.fingerprint(), self.model);
             return Err(Error::OtherModel { expected, found });
         }
         Ok(())

@@ -5,12 +5,13 @@ use std::path::Path;
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
+use super::Model;
 use super::config::ModelConfig;
 use super::options::{Activation, Coding, RowNorm};
 use super::weights::{DECODER, DECODER_BIAS, ENCODER, ENCODER_BIAS, Weights, tensor_shape};
-use super::{Fingerprint, Model};
 use crate::bit_codes::{BitPlan, MAX_WIDTH};
 use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprint;
 use crate::tensors::{Reader, Spec, Writer};
 
 /// The layout of models and codes of 8 bits, and that of bit codes, the newest this version
@@ -102,9 +103,8 @@ impl ConfigRecord {
             "relu" => Activation::Relu,
             other => return fail(format!("names an unknown activation {other:?}")),
         };
-        let Some(model) = Fingerprint::from_hex(&record.model) else {
-            return fail(format!("names its model {:?}, which is no fingerprint", record.model));
-        };
+        let model: Fingerprint =
+            record.model.parse().map_err(|e: Error| Error::format(reader.path(), e.to_string()))?;
         let config = match record.bit_codes {
             None => ModelConfig::int8(record.dim, record.latent_dim)
                 .with_activation(activation)

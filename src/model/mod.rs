@@ -3,6 +3,7 @@
 mod builders;
 mod config;
 mod files;
+mod fingerprint;
 mod fit;
 mod options;
 mod random;
@@ -18,8 +19,9 @@ pub use fit::{FitReport, FitStage};
 pub use options::{Activation, Coding, RowNorm};
 pub use weights::Weights;
 
-use crate::bit_codes::{BitPlan, MAX_WIDTH};
+use crate::bit_codes::BitPlan;
 use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprint;
 
 /// A learned encoder and decoder.
 ///
@@ -65,15 +67,15 @@ impl Model {
         config.validate()?;
         weights.validate(&config)?;
         if let Some(plan) = &plan {
-            let bad = |what, expected, found| Err(Error::BitPlan { what, expected, found });
+            let bad = |what, expected, found| Err(Error::BitPlanLength { what, expected, found });
             if plan.latents() != config.latent_dim {
                 return bad("latents", config.latent_dim, plan.latents());
             }
             if plan.code_bytes() != config.packed_size() {
-                return bad("bytes", config.packed_size(), plan.code_bytes());
+                return bad("bytes per row", config.packed_size(), plan.code_bytes());
             }
         }
-        let fingerprint = Fingerprint::of(&config, &weights, plan.as_ref());
+        let fingerprint = fingerprint::fingerprint_of(&config, &weights, plan.as_ref());
         Ok(Self(Arc::new(Inner { config, weights, plan, fingerprint })))
     }
 
@@ -109,54 +111,5 @@ impl fmt::Debug for Model {
             .field("config", self.config())
             .field("fingerprint", &self.fingerprint().to_string())
             .finish_non_exhaustive()
-    }
-}
-
-/// The first 16 bytes of the BLAKE3 hash of a model's configuration and weights.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint([u8; 16]);
-
-impl Fingerprint {
-    fn of(config: &ModelConfig, weights: &Weights, plan: Option<&BitPlan>) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        for size in [config.dim, config.latent_dim] {
-            hasher.update(&(size as u64).to_le_bytes());
-        }
-        hasher.update(&[config.activation().wire_id(), u8::from(config.normalized_latent())]);
-        for (name, values) in weights.tensors() {
-            hasher.update(name.as_bytes());
-            hasher.update(bytemuck::cast_slice(values));
-        }
-        if let Some(plan) = plan {
-            let state_bits = plan.window().state_bits() as u8;
-            hasher.update(b"bits");
-            hasher.update(&[state_bits, config.row_norm().unwrap_or_default().wire_id()]);
-            hasher.update(plan.bits_per_latent());
-            hasher.update(bytemuck::cast_slice(plan.steps()));
-            (1..=MAX_WIDTH as u8).for_each(|width| {
-                hasher.update(bytemuck::cast_slice(plan.table(width)));
-            });
-        }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        Self(bytes)
-    }
-
-    pub(crate) fn from_hex(text: &str) -> Option<Self> {
-        let value = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
-        Some(Self(value.to_be_bytes()))
-    }
-}
-
-/// 32 hexadecimal digits.
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

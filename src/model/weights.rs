@@ -41,7 +41,6 @@ impl Weights {
             let shape = tensor_shape(tensor, config);
             let expected = shape.iter().product();
             if values.len() != expected {
-                let shape = format!("{shape:?}");
                 return Err(Error::WeightLength { tensor, shape, expected, found: values.len() });
             }
             if let Some(index) = values.iter().position(|v| !v.is_finite()) {

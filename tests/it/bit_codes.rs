@@ -152,7 +152,7 @@ fn verbs_agree_on_bit_codes(engine: &CodecOptions) {
         assert!(matches!(error, Error::NonFinite { row: 7, column: 3, .. }), "{error}");
         bad[24 * 7..24 * 8].fill(f32::MAX);
         let error = codec.encode_flat(&bad).unwrap_err();
-        assert!(matches!(error, Error::Overflow { row: 7 }), "{error}");
+        assert!(matches!(error, Error::Overflow { row: 7, .. }), "{error}");
         assert_eq!(codec.encode_flat(&train).unwrap(), codes);
     }
 }

@@ -75,7 +75,7 @@ fn bad_rows_are_refused_and_good_ones_go_on(engine: &CodecOptions) {
     assert!(matches!(codec.evaluate(&bad), Err(Error::NonFinite { row: 299, column: 39, .. })));
     bad[299].pop();
     let error = codec.evaluate(&bad).unwrap_err();
-    assert!(matches!(error, Error::RowLength { row: 299, expected: 40, found: 39 }), "{error}");
+    assert!(matches!(error, Error::RowLength { row: 299, expected: 40, found: 39, .. }), "{error}");
     assert!(matches!(codec.evaluate::<Vec<f32>>(&[]), Err(Error::EmptyBatch { .. })));
     assert_eq!(codec.evaluate(&good).unwrap().0.len(), CASE.rows);
 }
@@ -91,7 +91,7 @@ fn figures_of_equal_and_opposite_rows() {
     assert_close(relative_mse(&rows, &opposite).unwrap(), 4.0);
     assert_close(mean_cosine(&rows, &opposite, 6).unwrap(), -1.0);
     let error = mse(&rows, &rows[1..]).unwrap_err();
-    assert!(matches!(error, Error::LengthMismatch { left: 60, right: 59 }), "{error}");
+    assert!(matches!(error, Error::LengthMismatch { left: 60, right: 59, .. }), "{error}");
     let error = mean_cosine(&rows, &rows, 7).unwrap_err();
     assert!(matches!(error, Error::FlatLength { len: 60, row_len: 7, .. }), "{error}");
 }

@@ -52,7 +52,7 @@ fn wrong_slices_are_refused(engine: &CodecOptions) {
     for len in [0, 7, 9] {
         let error = codec.decode_into_f16(&codes, &mut vec![f16::ZERO; len]).unwrap_err();
         assert!(
-            matches!(error, Error::OutputLength { rows: 2, dim: 4, expected: 8, found } if found == len),
+            matches!(error, Error::OutputLength { rows: 2, dim: 4, expected: 8, found, .. } if found == len),
             "{error}"
         );
     }

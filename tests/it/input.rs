@@ -55,7 +55,7 @@ impl Fixture {
 fn empty_batches(engine: &CodecOptions) {
     let good = Fixture::new(engine);
     let none: [Vec<f32>; 0] = [];
-    assert_error!(good.error(good.codec.encode(&none)), Error::EmptyBatch { dim: 12 }, "12");
+    assert_error!(good.error(good.codec.encode(&none)), Error::EmptyBatch { dim: 12, .. }, "12");
     assert_error!(good.error(good.codec.encode_flat(&[])), Error::EmptyBatch { .. }, "empty");
     assert_error!(good.error(good.codec.encode_latent(&[])), Error::EmptyBatch { .. }, "empty");
     assert_error!(good.error(good.codec.decode_latent(&[])), Error::EmptyBatch { .. }, "empty");
@@ -70,7 +70,7 @@ fn ragged_rows(engine: &CodecOptions) {
         rows[row].resize(len, 0.5);
         assert_error!(
             good.error(good.codec.encode(&rows)),
-            Error::RowLength { row: r, expected: 12, found } if (r, found) == (row, len),
+            Error::RowLength { row: r, expected: 12, found, .. } if (r, found) == (row, len),
             &format!("row {row}"), "12", &len.to_string()
         );
     }
@@ -105,7 +105,7 @@ fn not_finite_values(engine: &CodecOptions) {
             for result in results {
                 assert_error!(
                     good.error(result),
-                    Error::NonFinite { row: r, column: c, value: v }
+                    Error::NonFinite { row: r, column: c, value: v, .. }
                         if (r, c) == (row, column) && v.to_bits() == value.to_bits(),
                     &format!("row {row}"), &format!("column {column}")
                 );
@@ -144,7 +144,7 @@ fn outputs_of_the_wrong_length(engine: &CodecOptions) {
         let mut out = vec![0.25; len];
         assert_error!(
             good.error(good.codec.decode_into(&good.codes, &mut out)),
-            Error::OutputLength { rows: 70, dim: 12, expected: 840, found } if found == len,
+            Error::OutputLength { rows: 70, dim: 12, expected: 840, found, .. } if found == len,
             "840", &len.to_string()
         );
         assert!(out.iter().all(|v| *v == 0.25), "a refused slice was written to");
@@ -199,9 +199,9 @@ fn overflowing_rows(engine: &CodecOptions) {
             rows[row * 4..][..4].fill(1e38);
             let row_name = format!("row {row}");
             let error = good.error(good.codec.encode_flat(&rows));
-            assert_error!(error, Error::Overflow { row: r } if r == row, &row_name);
+            assert_error!(error, Error::Overflow { row: r, .. } if r == row, &row_name);
             let error = good.error(good.codec.encode(&nested(&rows, 4)));
-            assert_error!(error, Error::Overflow { row: r } if r == row, &row_name);
+            assert_error!(error, Error::Overflow { row: r, .. } if r == row, &row_name);
             // A little less is no overflow.
             rows[row * 4..][..4].fill(5e37);
             let scale = good.codec.encode_flat(&rows).unwrap().scales()[row];
@@ -217,7 +217,7 @@ fn overflowing_latents(engine: &CodecOptions) {
             let mut rows = good.rows.clone();
             rows[row * 4..][..4].fill(1e38);
             let error = good.error(good.codec.encode_latent(&rows));
-            assert_error!(error, Error::Overflow { row: r } if r == row, &format!("row {row}"));
+            assert_error!(error, Error::Overflow { row: r, .. } if r == row, &format!("row {row}"));
         }
     }
 }
@@ -235,7 +235,7 @@ fn cancelling_overflow_is_never_silent(engine: &CodecOptions) {
             Ok(codes) => {
                 assert_eq!((codes.scales(), codes.as_bytes()), (&[0.0; 2][..], &[0; 4][..]))
             }
-            Err(error) => assert!(matches!(error, Error::Overflow { row: 1 }), "{error}"),
+            Err(error) => assert!(matches!(error, Error::Overflow { row: 1, .. }), "{error}"),
         }
     }
 }

@@ -108,9 +108,9 @@ fn empty_and_misshapen_input_is_refused(engine: &CodecOptions) {
     let codec = codec(engine, &model(ModelConfig::int8(8, 4), false, 1));
     assert!(matches!(codec.encode::<Vec<f32>>(&[]), Err(Error::EmptyBatch { .. })));
     let error = codec.encode(&[vec![0.5; 9]]).unwrap_err();
-    assert!(matches!(error, Error::RowLength { row: 0, expected: 8, found: 9 }), "{error}");
+    assert!(matches!(error, Error::RowLength { row: 0, expected: 8, found: 9, .. }), "{error}");
     let error = codec.encode(&[vec![0.5; 8], vec![0.5; 7]]).unwrap_err();
-    assert!(matches!(error, Error::RowLength { row: 1, expected: 8, found: 7 }), "{error}");
+    assert!(matches!(error, Error::RowLength { row: 1, expected: 8, found: 7, .. }), "{error}");
     assert_eq!(codec.encode(&[vec![0.5; 8]]).unwrap().row_count(), 1);
 }
 

@@ -89,8 +89,8 @@ fn rows_that_cannot_be_fitted() {
     let rows = Random::new(86).normals(8 * 6, 1.0);
     let fit = |rows: &[f32], latent| Model::fit(rows, ModelConfig::int8(6, latent));
     let error = fit(&rows, 9).unwrap_err();
-    assert_error!(error, Error::TooFewRows { rows: 8, latent_dim: 9 }, "8", "9");
-    assert_error!(fit(&[], 2).unwrap_err(), Error::EmptyBatch { dim: 6 }, "empty");
+    assert_error!(error, Error::TooFewRows { rows: 8, latent_dim: 9, .. }, "8", "9");
+    assert_error!(fit(&[], 2).unwrap_err(), Error::EmptyBatch { dim: 6, .. }, "empty");
     let error = fit(&rows[1..], 2).unwrap_err();
     assert_error!(error, Error::FlatLength { len: 47, row_len: 6, .. }, "47", "6");
     for value in [f32::NAN, f32::INFINITY] {
@@ -111,7 +111,7 @@ fn adapter_that_is_not_there() {
     const NAME: &str = "refused::adapter_that_is_not_there";
     if let Ok(existing) = std::env::var(CHILD) {
         let error = Gpu::new().expect_err("there is no such adapter");
-        let Error::NoAdapter { wanted, found } = &error else { panic!("{error:?}") };
+        let Error::NoAdapter { wanted, found, .. } = &error else { panic!("{error:?}") };
         assert!(wanted.contains("nosuchadapter"), "{wanted:?}");
         assert!(found.contains(&existing), "{existing:?} is not in {found:?}");
         // The CPU engine needs none.

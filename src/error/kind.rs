@@ -1,0 +1,115 @@
+//! What a caller can do about an error, in one word.
+
+use std::fmt;
+
+use super::Error;
+
+/// What an [`Error`] is about, for callers that treat whole groups of errors alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The rows, codes or slices of a call are not valid. Another input may pass.
+    Input,
+    /// A configuration or weights are not valid, or the codes are another model's.
+    Model,
+    /// A file cannot be read or written, or does not hold what it should.
+    File,
+    /// There is no usable GPU, the GPU is lost, or its driver refused a request.
+    Device,
+    /// The memory of the GPU is full. A smaller batch may pass.
+    Memory,
+    /// The model needs more than the adapter's limits allow. Another adapter, or the CPU engine,
+    /// may do.
+    Limit,
+    /// The caller cancelled the call.
+    Cancelled,
+}
+
+impl ErrorKind {
+    /// The kind as one lower-case word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Model => "model",
+            Self::File => "file",
+            Self::Device => "device",
+            Self::Memory => "memory",
+            Self::Limit => "limit",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Error {
+    /// What the error is about.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::EmptyBatch { .. }
+            | Self::RowLength { .. }
+            | Self::FlatLength { .. }
+            | Self::NonFinite { .. }
+            | Self::Overflow { .. }
+            | Self::OutputLength { .. }
+            | Self::LengthMismatch { .. }
+            | Self::CodesShape { .. }
+            | Self::RowOutOfRange { .. }
+            | Self::InvalidScale { .. }
+            | Self::InvalidFingerprint { .. }
+            | Self::TooFewRows { .. }
+            | Self::Fit { .. } => ErrorKind::Input,
+            Self::OtherModel { .. }
+            | Self::InvalidConfig { .. }
+            | Self::BitPlanLength { .. }
+            | Self::BitPlanBits { .. }
+            | Self::WeightLength { .. }
+            | Self::NonFiniteWeight { .. } => ErrorKind::Model,
+            Self::Io { .. } | Self::Format { .. } => ErrorKind::File,
+            Self::NoAdapter { .. } | Self::DeviceLost { .. } | Self::Gpu { .. } => {
+                ErrorKind::Device
+            }
+            Self::OutOfMemory { .. } => ErrorKind::Memory,
+            Self::Limit { .. } => ErrorKind::Limit,
+            Self::Cancelled => ErrorKind::Cancelled,
+        }
+    }
+
+    /// The error with `first_row` added to the number of the row that it names, if it names one.
+    ///
+    /// For callers that pass rows block by block: the library counts from the first row of a
+    /// block, and a user counts from the first row of the file.
+    #[must_use]
+    pub fn with_row_offset(mut self, first_row: usize) -> Self {
+        match &mut self {
+            Self::RowLength { row, .. }
+            | Self::NonFinite { row, .. }
+            | Self::Overflow { row }
+            | Self::InvalidScale { row, .. } => *row += first_row,
+            _ => {}
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_from_the_offset() {
+        let error = Error::NonFinite { row: 3, column: 1, value: f32::NAN };
+        let error = error.with_row_offset(1000);
+        assert!(error.to_string().starts_with("row 1003, column 1 is NaN"), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Input);
+        let error = Error::TooFewRows { rows: 3, latent_dim: 4 }.with_row_offset(1000);
+        assert!(matches!(error, Error::TooFewRows { rows: 3, .. }), "{error}");
+        assert_eq!(format!("{:>8}", ErrorKind::Limit), "   limit");
+    }
+}
