@@ -38,10 +38,10 @@ impl Codes {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let mut writer = CodesWriter::new(
             path.as_ref(),
-            &self.config,
-            self.model,
-            self.rows,
-            self.scales.as_slice().len(),
+            self.config(),
+            self.fingerprint(),
+            self.row_count(),
+            self.scales().len(),
         )?;
         writer.write_block(self)?;
         writer.finish()
@@ -105,13 +105,13 @@ impl CodesWriter {
     /// The codes are another model's, are more than the file was begun for, or share one scale;
     /// the disk is full.
     pub fn append(&mut self, codes: &Codes) -> Result<()> {
-        if codes.model != self.model {
-            let (expected, found) = (self.model, codes.model);
+        if codes.fingerprint() != self.model {
+            let (expected, found) = (self.model, codes.fingerprint());
             return Err(Error::OtherModel { expected, found });
         }
-        if codes.rows > self.rows - self.written {
+        if codes.row_count() > self.rows - self.written {
             let what = "rows appended to a codes file must not exceed what it was begun for";
-            let found = self.written + codes.rows;
+            let found = self.written + codes.row_count();
             return Err(Error::CodesShape { what, expected: self.rows, found });
         }
         if self.shared && codes.scales().iter().any(|scale| *scale != 1.0) {
@@ -119,10 +119,10 @@ impl CodesWriter {
             let found = codes.scales().iter().filter(|scale| **scale != 1.0).count();
             return Err(Error::CodesShape { what, expected: 0, found });
         }
-        if !self.shared && codes.scales().len() != codes.rows {
+        if !self.shared && codes.scales().len() != codes.row_count() {
             let what = "codes appended to a file must have one scale a row: use Codes::save";
             let found = codes.scales().len();
-            return Err(Error::CodesShape { what, expected: codes.rows, found });
+            return Err(Error::CodesShape { what, expected: codes.row_count(), found });
         }
         self.write_block(codes)
     }
@@ -134,8 +134,8 @@ impl CodesWriter {
             false => (codes.scales(), at * SCALE_BYTES),
         };
         self.writer.write(SCALES, scales_at, bytemuck::cast_slice(scales))?;
-        self.writer.write(CODES, at * self.row_bytes as u64, &codes.packed)?;
-        self.written += codes.rows;
+        self.writer.write(CODES, at * self.row_bytes as u64, codes.as_bytes())?;
+        self.written += codes.row_count();
         Ok(())
     }
 
@@ -213,8 +213,7 @@ impl CodesReader {
         }
         let (start, rows, row_bytes) = (range.start, range.len(), self.config.packed_size());
         let scales = match self.uniform {
-            Some(scale) if rows > 1 => Scales::Uniform(scale),
-            Some(scale) => Scales::PerRow(vec![scale]),
+            Some(scale) => Scales::Uniform(scale),
             None => {
                 let mut scales = vec![0.0f32; rows];
                 let bytes = bytemuck::cast_slice_mut(&mut scales);
@@ -226,6 +225,6 @@ impl CodesReader {
             .map_err(|e| Error::format(self.reader.path(), e.to_string()))?;
         let mut packed = vec![0; rows * row_bytes];
         self.reader.read(CODES, (start * row_bytes) as u64, &mut packed)?;
-        Ok(Codes { config: self.config.clone(), model: self.model, rows, packed, scales })
+        Ok(Codes::from_checked(self.config.clone(), self.model, packed, scales))
     }
 }

@@ -1,6 +1,10 @@
 //! A batch of encoded rows as plain data.
 
+mod edit;
 mod files;
+
+use std::fmt;
+use std::sync::Arc;
 
 pub use files::{CodesReader, CodesWriter};
 
@@ -14,8 +18,13 @@ use crate::model::{Model, ModelConfig};
 /// beginning at `r * latent_dim`, and one `f32` in [`scales`](Self::scales), unless all rows
 /// share one scale. In a model with a budget of bytes it is a bit code in place of the
 /// signed bytes, and where rows keep no scale they share the scale 1.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Codes {
+///
+/// Plain data that is shared: a clone costs nothing, and copies the bytes only when it is changed.
+#[derive(Clone, PartialEq)]
+pub struct Codes(Arc<Inner>);
+
+#[derive(Clone, PartialEq)]
+struct Inner {
     config: ModelConfig,
     model: Fingerprint,
     rows: usize,
@@ -23,7 +32,7 @@ pub struct Codes {
     scales: Scales,
 }
 
-/// The scales of a batch.
+/// The scales of a batch. There is no third kind: files have these two.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scales {
     /// One a row.
@@ -72,11 +81,6 @@ impl Codes {
             return Err(Error::FlatLength { what: "codes", len: packed.len(), row_len });
         }
         let rows = packed.len() / row_len;
-        let scales = match scales {
-            // One scale for one row is that row's own.
-            Scales::Uniform(scale) if rows == 1 => Scales::PerRow(vec![scale]),
-            scales => scales,
-        };
         if let Scales::PerRow(scales) = &scales
             && scales.len() != rows
         {
@@ -84,7 +88,7 @@ impl Codes {
             return Err(Error::CodesShape { what, expected: rows, found: scales.len() });
         }
         check_scales(0, scales.as_slice())?;
-        Ok(Self { model: model.fingerprint(), config, rows, packed, scales })
+        Ok(Self::from_checked(config, model.fingerprint(), packed, scales))
     }
 
     /// What an engine of this crate has just written, nothing to check but overflow. Models whose
@@ -94,39 +98,53 @@ impl Codes {
             return Err(Error::Overflow { row });
         }
         let (config, model) = (model.config().clone(), model.fingerprint());
-        let rows = packed.len() / config.packed_size();
         let scales = match config.has_row_scales() {
             true => Scales::PerRow(scales),
-            false if rows == 1 => Scales::PerRow(vec![1.0]),
             false => Scales::Uniform(1.0),
         };
-        Ok(Self { config, model, rows, packed, scales })
+        Ok(Self::from_checked(config, model, packed, scales))
+    }
+
+    /// Codes of parts that are known to fit each other.
+    fn from_checked(
+        config: ModelConfig,
+        model: Fingerprint,
+        packed: Vec<u8>,
+        scales: Scales,
+    ) -> Self {
+        let rows = packed.len() / config.packed_size();
+        let scales = match scales {
+            // One scale for one row is that row's own.
+            Scales::Uniform(scale) if rows == 1 => Scales::PerRow(vec![scale]),
+            scales => scales,
+        };
+        Self(Arc::new(Inner { config, model, rows, packed, scales }))
     }
 
     /// Number of encoded rows.
     pub fn row_count(&self) -> usize {
-        self.rows
+        self.0.rows
     }
 
     /// Bytes of a row, its scale included.
     pub fn code_size(&self) -> usize {
-        self.config.code_size()
+        self.config().code_size()
     }
 
     /// The packed codes of all rows, without scales: `[rows, latent_dim]` signed bytes, or the
     /// rows' bit codes.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.packed
+        &self.0.packed
     }
 
     /// The scales: one a row, or a single one that holds for every row.
     pub fn scales(&self) -> &[f32] {
-        self.scales.as_slice()
+        self.0.scales.as_slice()
     }
 
     /// The scale of a row.
     pub(crate) fn scale(&self, row: usize) -> f32 {
-        match &self.scales {
+        match &self.0.scales {
             Scales::PerRow(scales) => scales[row],
             Scales::Uniform(scale) => *scale,
         }
@@ -134,12 +152,12 @@ impl Codes {
 
     /// Shape and options of the model that made these codes.
     pub fn config(&self) -> &ModelConfig {
-        &self.config
+        &self.0.config
     }
 
     /// The model that made these codes.
     pub fn fingerprint(&self) -> Fingerprint {
-        self.model
+        self.0.model
     }
 
     /// The same codes, declared to belong to `model`: what they decode to is the caller's
@@ -148,22 +166,33 @@ impl Codes {
     /// # Errors
     /// The model's codes have another size.
     pub fn assume_model(mut self, model: &Model) -> Result<Self> {
-        let (expected, found) = (model.config().packed_size(), self.config.packed_size());
+        let (expected, found) = (model.config().packed_size(), self.config().packed_size());
         if expected != found {
             let what = "codes a row of the other model must be as many as these have";
             return Err(Error::CodesShape { what, expected, found });
         }
-        self.config = model.config().clone();
-        self.model = model.fingerprint();
+        let inner = Arc::make_mut(&mut self.0);
+        inner.config = model.config().clone();
+        inner.model = model.fingerprint();
         Ok(self)
     }
 
     pub(crate) fn check_model(&self, model: &Model) -> Result<()> {
-        if self.model != model.fingerprint() {
-            let (expected, found) = (model.fingerprint(), self.model);
+        if self.fingerprint() != model.fingerprint() {
+            let (expected, found) = (model.fingerprint(), self.fingerprint());
             return Err(Error::OtherModel { expected, found });
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Codes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Codes")
+            .field("rows", &self.row_count())
+            .field("code_size", &self.code_size())
+            .field("model", &self.fingerprint())
+            .finish_non_exhaustive()
     }
 }
 

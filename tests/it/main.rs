@@ -6,6 +6,7 @@ mod algebra;
 mod asynchronous;
 mod bit_codes;
 mod cli;
+mod codes;
 mod compare;
 mod damage;
 mod data;

@@ -1,0 +1,122 @@
+//! Parts of a batch and batches put together.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Codes, Inner, Scales};
+use crate::error::{Error, Result};
+
+impl Codes {
+    /// Copies the codes of these rows, in this order. A row may be named several times.
+    ///
+    /// # Errors
+    /// No rows are named, or a row does not exist.
+    pub fn select(&self, rows: &[usize]) -> Result<Self> {
+        if rows.is_empty() {
+            return Err(Error::EmptyBatch { dim: self.config().dim });
+        }
+        if let Some(&row) = rows.iter().find(|row| **row >= self.row_count()) {
+            return Err(Error::RowOutOfRange { row, rows: self.row_count() });
+        }
+        let row_bytes = self.config().packed_size();
+        let mut packed = Vec::with_capacity(rows.len() * row_bytes);
+        for &row in rows {
+            packed.extend_from_slice(&self.as_bytes()[row * row_bytes..][..row_bytes]);
+        }
+        let scales = match &self.0.scales {
+            Scales::Uniform(scale) => Scales::Uniform(*scale),
+            Scales::PerRow(scales) => Scales::PerRow(rows.iter().map(|row| scales[*row]).collect()),
+        };
+        Ok(self.with_rows(packed, scales))
+    }
+
+    /// Copies the codes of consecutive rows.
+    ///
+    /// # Errors
+    /// The range is empty, or ends beyond the last row.
+    pub fn slice(&self, rows: Range<usize>) -> Result<Self> {
+        if rows.is_empty() {
+            return Err(Error::EmptyBatch { dim: self.config().dim });
+        }
+        if rows.end > self.row_count() {
+            return Err(Error::RowOutOfRange { row: rows.end - 1, rows: self.row_count() });
+        }
+        let row_bytes = self.config().packed_size();
+        let packed = self.as_bytes()[rows.start * row_bytes..rows.end * row_bytes].to_vec();
+        let scales = match &self.0.scales {
+            Scales::Uniform(scale) => Scales::Uniform(*scale),
+            Scales::PerRow(scales) => Scales::PerRow(scales[rows].to_vec()),
+        };
+        Ok(self.with_rows(packed, scales))
+    }
+
+    /// Appends the rows of another batch of the same model. Rows of one scale keep it: where the
+    /// two batches differ in their scales, each row gets a scale of its own.
+    ///
+    /// The bytes are moved only when the memory grows, as in a `Vec`. If clones share these codes,
+    /// the first append copies them once.
+    ///
+    /// # Errors
+    /// The other codes were made by another model. These codes are then as they were.
+    pub fn append(&mut self, other: &Self) -> Result<()> {
+        if self.fingerprint() != other.fingerprint() {
+            let (expected, found) = (self.fingerprint(), other.fingerprint());
+            return Err(Error::OtherModel { expected, found });
+        }
+        let shared = self.shared_scale(other);
+        // `other` may be a clone of these codes, and then stays as it is.
+        let inner = Arc::make_mut(&mut self.0);
+        inner.scales = match shared {
+            Some(scale) => Scales::Uniform(scale),
+            None => {
+                let mut scales = std::mem::replace(&mut inner.scales, Scales::Uniform(0.0))
+                    .into_per_row(inner.rows);
+                match &other.0.scales {
+                    Scales::PerRow(more) => scales.extend_from_slice(more),
+                    Scales::Uniform(scale) => scales.resize(inner.rows + other.row_count(), *scale),
+                }
+                Scales::PerRow(scales)
+            }
+        };
+        inner.packed.extend_from_slice(other.as_bytes());
+        inner.rows += other.row_count();
+        Ok(())
+    }
+
+    /// The packed codes and the scales, as [`Codes::from_parts`] takes them. If clones share these
+    /// codes, the parts are copies.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<u8>, Scales) {
+        let Inner { packed, scales, .. } = Arc::unwrap_or_clone(self.0);
+        (packed, scales)
+    }
+
+    /// The one scale of the two batches together, if it is to be stored once. A batch of one row
+    /// stores its scale as the row's own, and in a model without row scales that is 1.
+    fn shared_scale(&self, other: &Self) -> Option<f32> {
+        let single = |codes: &Self| match codes.scales() {
+            [scale] => Some(*scale),
+            _ => None,
+        };
+        let (left, right) = (single(self)?, single(other)?);
+        let uniform = |codes: &Self| matches!(codes.0.scales, Scales::Uniform(_));
+        let once = uniform(self) || uniform(other) || !self.config().has_row_scales();
+        (once && left.to_bits() == right.to_bits()).then_some(left)
+    }
+
+    /// Other rows of the same model.
+    fn with_rows(&self, packed: Vec<u8>, scales: Scales) -> Self {
+        let Inner { config, model, .. } = &*self.0;
+        Self::from_checked(config.clone(), *model, packed, scales)
+    }
+}
+
+impl Scales {
+    /// A scale for each of this many rows.
+    fn into_per_row(self, rows: usize) -> Vec<f32> {
+        match self {
+            Self::PerRow(scales) => scales,
+            Self::Uniform(scale) => vec![scale; rows],
+        }
+    }
+}
