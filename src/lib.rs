@@ -50,8 +50,8 @@ pub use fingerprint::Fingerprint;
 pub use gpu::{Gpu, Precision, Shape as KernelShape};
 pub use metrics::Metrics;
 pub use model::{
-    Activation, BitsConfig, Coding, FitReport, FitStage, Int8Config, Model, ModelConfig, RowNorm,
-    Weights,
+    Activation, BitsConfig, CancelToken, Coding, FitOptions, FitReport, FitStage, Int8Config,
+    Model, ModelConfig, RowNorm, Weights,
 };
 // The types of `Gpu::from_device`: their version is this crate's.
 pub use wgpu;

@@ -123,7 +123,7 @@ fn training_shrinks_the_error_below_the_quantiles() {
     let latents = numbers(rows * count, 3);
     let energy = error(&latents, &vec![0.0; latents.len()]);
     for window in [Window::Own, Window::Last(6)] {
-        let trainer = Trainer::new(window, &latents, count, &vec![1.0; count]).unwrap();
+        let trainer = Trainer::new(window, &latents, count, &vec![1.0; count], &|| Ok(())).unwrap();
         let left = trainer.distortions();
         assert!(left.is_sorted_by(|a, b| a >= b), "{left:?}");
         // A bit is worth 6 dB at best; no coder gets far above, and a good one not far below.
@@ -140,4 +140,30 @@ fn training_shrinks_the_error_below_the_quantiles() {
         assert!(share <= left[2] * 1.02, "{window:?}: {share} after {}", left[2]);
         assert_eq!(plan.code_bytes(), 4);
     }
+}
+
+/// Training asks between blocks of rows whether it is to end, and does so with the error.
+#[test]
+fn training_ends_with_the_error_of_its_check() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let (count, rows) = (3, 1200);
+    let latents = numbers(rows * count, 9);
+    let asked = AtomicUsize::new(0);
+    let train = |limit: usize| {
+        asked.store(0, Ordering::Relaxed);
+        let check = || match asked.fetch_add(1, Ordering::Relaxed) {
+            at if at >= limit => Err(Error::Cancelled),
+            _ => Ok(()),
+        };
+        let trainer = Trainer::new(Window::Last(4), &latents, count, &[1.0; 3], &check)?;
+        trainer.plan(vec![2, 1, 1], vec![1.0; 3], &latents)
+    };
+    let whole = train(usize::MAX).unwrap();
+    let checks = asked.load(Ordering::Relaxed);
+    assert!(checks > 20, "only {checks} checks");
+    for limit in [0, 1, 2, checks / 2, checks - 1] {
+        assert!(matches!(train(limit), Err(Error::Cancelled)), "{limit} of {checks} checks");
+        assert!(asked.load(Ordering::Relaxed) <= limit + 3, "went on after check {limit}");
+    }
+    assert_eq!(train(checks).unwrap(), whole);
 }

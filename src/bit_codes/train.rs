@@ -12,8 +12,12 @@ const ITERATIONS: usize = 12;
 /// Training stops when an iteration gains less than this share of the error.
 const LEAST_GAIN: f64 = 1e-3;
 
+/// Called between blocks of rows. Its error ends the training.
+pub(crate) type Check<'a> = &'a (dyn Fn() -> Result<()> + Sync);
+
 /// Trains plans on rows of latents.
-pub(crate) struct Trainer {
+pub(crate) struct Trainer<'a> {
+    check: Check<'a>,
     window: Window,
     /// By width.
     tables: Vec<Vec<f32>>,
@@ -21,7 +25,7 @@ pub(crate) struct Trainer {
     distortions: Vec<f64>,
 }
 
-impl Trainer {
+impl<'a> Trainer<'a> {
     /// Trains a table a width on latents `[rows, count]`, each divided by its standard deviation,
     /// which `steps` holds, and measures what each width leaves.
     pub(crate) fn new(
@@ -29,6 +33,7 @@ impl Trainer {
         latents: &[f32],
         count: usize,
         steps: &[f32],
+        check: Check<'a>,
     ) -> Result<Self> {
         let most = count.min(FIRST_LATENTS);
         let unit: Vec<f32> = latents
@@ -38,12 +43,12 @@ impl Trainer {
             .map(|(z, step)| if *step > 0.0 { z / step } else { 0.0 })
             .collect();
         let energy: f64 = unit.iter().map(|z| f64::from(z * z)).sum();
-        let mut trainer = Self { window, tables: vec![Vec::new()], distortions: vec![1.0] };
+        let mut trainer = Self { check, window, tables: vec![Vec::new()], distortions: vec![1.0] };
         for width in 1..=window.widest() as u8 {
             let mut tables = vec![Vec::new(); usize::from(width)];
             tables.push(gaussian_table(window, width));
             let plan = BitPlan::new(window, vec![width; most], vec![1.0; most], tables)?;
-            let (plan, error) = refine(plan, &unit, false)?;
+            let (plan, error) = refine(plan, &unit, false, check)?;
             trainer.tables.push(plan.table(width).to_vec());
             // Another bit never hurts, whatever a small sample says.
             let last = trainer.distortions[usize::from(width) - 1];
@@ -65,7 +70,7 @@ impl Trainer {
         steps: Vec<f32>,
         latents: &[f32],
     ) -> Result<BitPlan> {
-        Ok(refine(self.untrained(bits_per_latent, steps)?, latents, true)?.0)
+        Ok(refine(self.untrained(bits_per_latent, steps)?, latents, true, self.check)?.0)
     }
 
     /// The same with the tables as they were trained for each width alone.
@@ -108,11 +113,16 @@ pub(crate) fn allocate(variances: &[f64], distortions: &[f64], bits: usize) -> V
 
 /// Lloyd's iteration: quantise, then move every table entry (and step) to where the error of what
 /// went to it is least. Never ends with a larger error than it began with.
-fn refine(mut plan: BitPlan, latents: &[f32], steps: bool) -> Result<(BitPlan, f64)> {
-    let mut sums = Sums::of(&plan, latents);
+fn refine(
+    mut plan: BitPlan,
+    latents: &[f32],
+    steps: bool,
+    check: Check<'_>,
+) -> Result<(BitPlan, f64)> {
+    let mut sums = Sums::of(&plan, latents, check)?;
     for _ in 0..ITERATIONS {
         let better = sums.moved(&plan, steps)?;
-        let found = Sums::of(&better, latents);
+        let found = Sums::of(&better, latents, check)?;
         if found.error > sums.error {
             break;
         }
@@ -142,18 +152,19 @@ impl Sums {
         Self { error: 0.0, entries, latents: vec![(0.0, 0.0); plan.latents()] }
     }
 
-    fn of(plan: &BitPlan, latents: &[f32]) -> Self {
+    fn of(plan: &BitPlan, latents: &[f32], check: Check<'_>) -> Result<Self> {
         /// A fixed number of rows a part, so that the sums do not depend on the threads.
         const PART_ROWS: usize = 512;
         let parts: Vec<Self> = latents
             .par_chunks(PART_ROWS * plan.latents())
             .map(|part| {
+                check()?;
                 let mut sums = Self::empty(plan);
                 sums.add(plan, part);
-                sums
+                Ok(sums)
             })
-            .collect();
-        parts.into_iter().fold(Self::empty(plan), Self::merged)
+            .collect::<Result<_>>()?;
+        Ok(parts.into_iter().fold(Self::empty(plan), Self::merged))
     }
 
     fn add(&mut self, plan: &BitPlan, latents: &[f32]) {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub use builders::{BitsConfig, Int8Config};
 pub use config::ModelConfig;
 pub(crate) use files::ConfigRecord;
-pub use fit::{FitReport, FitStage};
+pub use fit::{CancelToken, FitOptions, FitReport, FitStage};
 pub use options::{Activation, Coding, RowNorm};
 pub use weights::Weights;
 

@@ -1,8 +1,8 @@
 //! Models with a budget of bytes: their bit codes, their files, both engines, and what is refused.
 
 use vecodec::{
-    Codec, CodecOptions, Codes, CodesReader, CodesWriter, Coding, Error, Model, ModelConfig,
-    RowNorm, metrics,
+    Codec, CodecOptions, Codes, CodesReader, CodesWriter, Coding, Error, FitOptions, Model,
+    ModelConfig, RowNorm, metrics,
 };
 
 use crate::compare::assert_same_bits;
@@ -206,9 +206,8 @@ fn fits_are_deterministic_and_reported() {
     let train = rows(700, 16, 168);
     let config = ModelConfig::bits(16, 6);
     let mut heard = Vec::new();
-    let (model, report) =
-        Model::fit_with_report(&train, config.clone(), |stage| heard.push(stage.name.clone()))
-            .unwrap();
+    let options = FitOptions::default().with_progress(|stage| heard.push(stage.name.clone()));
+    let (model, report) = Model::fit_with(&train, config.clone(), options).unwrap();
     assert_eq!(model.fingerprint(), Model::fit(&train, config).unwrap().fingerprint());
     assert_eq!(heard, report.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>());
     assert_eq!((report.rows, report.rows_used), (700, 700));

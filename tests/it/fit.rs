@@ -1,7 +1,11 @@
 //! Fitted models against the best there can be, and on data that defeats careless numerics.
 
+use std::time::Duration;
+
 use vecodec::metrics::relative_mse;
-use vecodec::{Codec, Model, ModelConfig, Weights};
+use vecodec::{
+    CancelToken, Codec, Error, ErrorKind, FitOptions, Model, ModelConfig, RowNorm, Weights,
+};
 
 use crate::algebra::{covariance, eigenvalues, least_squares_error};
 use crate::data::{Random, config};
@@ -237,4 +241,57 @@ fn a_large_mean_does_not_drown_the_rest() {
     let error: f64 = rows.iter().zip(&back).map(|(a, b)| f64::from(a - b).powi(2)).sum();
     let spread: f64 = rows.iter().map(|v| f64::from(v - 300.0).powi(2)).sum();
     assert!(error / spread < 1e-3, "{} of what is not the mean", error / spread);
+}
+
+/// A fit that its own listener cancels hears of no later stage, and the next fit is not affected.
+#[test]
+fn fits_are_cancelled_from_their_progress() {
+    let rows = embeddings(600, 16, 11);
+    let bits = ModelConfig::bits(16, 9).with_row_norm(RowNorm::Store);
+    let configs: [ModelConfig; 2] = [bits.into(), config(16, 5, "r")];
+    for config in configs {
+        let expected = Model::fit(&rows, &config).unwrap().fingerprint();
+        for last in [1, 2] {
+            let cancel = CancelToken::new();
+            let mut heard = 0;
+            let listen = |_: &_| {
+                heard += 1;
+                if heard == last {
+                    cancel.cancel();
+                }
+            };
+            let options = FitOptions::default().with_progress(listen).with_cancel(cancel.clone());
+            let error = Model::fit_with(&rows, &config, options).unwrap_err();
+            assert!(matches!(error, Error::Cancelled { .. }), "{error:?}");
+            assert_eq!(error.kind(), ErrorKind::Cancelled);
+            assert_eq!(heard, last);
+        }
+        let again = FitOptions::default().with_cancel(CancelToken::new());
+        let (model, report) = Model::fit_with(&rows, &config, again).unwrap();
+        assert_eq!(model.fingerprint(), expected);
+        assert_eq!(report.stages.len(), 2, "{report:?}");
+    }
+}
+
+#[test]
+fn fits_are_cancelled_from_other_threads() {
+    let rows = embeddings(4000, 96, 12);
+    let config = ModelConfig::bits(96, 64).with_coding(vecodec::Coding::Trellis { states: 4096 });
+    let cancel = CancelToken::new();
+    let mut heard = 0;
+    let options = FitOptions::default().with_progress(|_| heard += 1).with_cancel(cancel.clone());
+    let result = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(100));
+            cancel.cancel();
+        });
+        Model::fit_with(&rows, config.clone(), options)
+    });
+    assert!(matches!(result, Err(Error::Cancelled { .. })), "{result:?}");
+    // The tables alone take many times as long.
+    assert_eq!(heard, 0);
+    // A token that was cancelled before is noticed before anything is done.
+    let options = FitOptions::default().with_progress(|_| heard += 1).with_cancel(cancel);
+    assert!(Model::fit_with(&rows, config, options).is_err());
+    assert_eq!(heard, 0);
 }

@@ -58,7 +58,8 @@ fn fit_with(
     config: &BitsConfig,
     stages: &mut Stages<'_>,
 ) -> Result<(Model, f64)> {
-    let dim = config.dim;
+    let (dim, cancel) = (config.dim, stages.cancel());
+    let check = || cancel.check();
     let measured = sampled(&Rows::flat("training rows", &used, dim)?, MEASURED_ROWS);
     let kept = config.row_norm == RowNorm::Store;
     if kept {
@@ -67,13 +68,13 @@ fn fit_with(
     let rows = Rows::flat("training rows", &used, dim)?;
     let bits = ModelConfig::from(config.clone());
     let every_latent = ModelConfig::int8(dim, dim).into();
-    let (weights, variances) = principal_components(&rows, &every_latent)?;
+    let (weights, variances) = principal_components(&rows, &every_latent, &cancel)?;
 
     let trained = sampled(&rows, TRAINED_ROWS);
     let mut latents = vec![0.0; trained.len()];
     linear(&mut latents, &trained, &weights.encoder, weights.encoder_bias.as_deref(), dim);
     let steps: Vec<f32> = variances.iter().map(|v| v.sqrt() as f32).collect();
-    let trainer = Trainer::new(bits.window(), &latents, dim, &steps)?;
+    let trainer = Trainer::new(bits.window(), &latents, dim, &steps, &check)?;
     let bits_per_latent = allocate(&variances, trainer.distortions(), 8 * bits.packed_size());
 
     let count = bits_per_latent.len();
@@ -89,10 +90,10 @@ fn fit_with(
     let name = |what: &str| if kept { format!("{what}, with scales") } else { what.to_owned() };
     let steps = steps[..count].to_vec();
     let first = model(trainer.untrained(bits_per_latent.clone(), steps.clone())?)?;
-    stages.end(&name("components and bits"), relative_error(&first, &measured));
+    stages.end(&name("components and bits"), relative_error(&first, &measured, &cancel)?)?;
     let trained = model(trainer.plan(bits_per_latent, steps, &latents)?)?;
-    let error = relative_error(&trained, &measured);
-    stages.end(&name("tables and steps"), error);
+    let error = relative_error(&trained, &measured, &cancel)?;
+    stages.end(&name("tables and steps"), error)?;
     Ok((trained, error))
 }
 

@@ -1,12 +1,14 @@
 //! Fitting a model to rows.
 
 mod bits;
+mod options;
 mod principal;
 
 use std::time::Instant;
 
 use rayon::prelude::*;
 
+pub use self::options::{CancelToken, FitOptions, FitReport, FitStage};
 use self::principal::{principal_components, refit_decoder, requantize};
 use super::{Model, ModelConfig, RowNorm};
 use crate::error::{Error, Result};
@@ -18,34 +20,6 @@ use crate::rows::Rows;
 const MOST_ROWS: usize = 200_000;
 /// Rows that errors are measured on, evenly spaced.
 const MEASURED_ROWS: usize = 4096;
-
-/// How a fit went.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct FitReport {
-    /// Rows that were given.
-    pub rows: usize,
-    /// Rows that were fitted on: a bit code's fit takes 200,000 at most, evenly spaced.
-    pub rows_used: usize,
-    /// What was done, in order.
-    pub stages: Vec<FitStage>,
-    /// Bits of each latent in a model with a budget of bytes, empty in others.
-    pub bits_per_latent: Vec<u8>,
-    /// Whether each row keeps a scale.
-    pub has_row_scales: bool,
-}
-
-/// A step of a fit.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct FitStage {
-    /// What was done.
-    pub name: String,
-    /// Squared error over signal energy on training rows, as coded after this stage.
-    pub relative_mse: f64,
-    /// Seconds the stage took.
-    pub seconds: f64,
-}
 
 impl Model {
     /// Fits a model to training rows `[n, dim]`: the same rows give the same model.
@@ -65,17 +39,21 @@ impl Model {
     /// Sizes of zero, no rows, a length that is no multiple of `dim`, NaN or infinity, fewer rows
     /// than latents, values whose squares leave the range of `f64`.
     pub fn fit(rows: &[f32], config: impl Into<ModelConfig>) -> Result<Self> {
-        Ok(Self::fit_with_report(rows, config, |_| ())?.0)
+        Ok(Self::fit_with(rows, config, FitOptions::default())?.0)
     }
 
-    /// [`fit`](Self::fit), with word of each stage as it ends, and of all of them in the end.
+    /// Fits a model as [`fit`](Self::fit) does, reports each stage as it ends, and can be
+    /// cancelled. The options change nothing in the model.
+    ///
+    /// Cancellation is noticed between blocks of rows and iterations of the training. Only the
+    /// eigenvectors of the covariance `[dim, dim]` are computed without a break.
     ///
     /// # Errors
-    /// As for [`fit`](Self::fit).
-    pub fn fit_with_report(
+    /// As for [`fit`](Self::fit), and [`Error::Cancelled`].
+    pub fn fit_with(
         rows: &[f32],
         config: impl Into<ModelConfig>,
-        mut progress: impl FnMut(&FitStage),
+        options: FitOptions<'_>,
     ) -> Result<(Self, FitReport)> {
         let config = config.into();
         config.validate()?;
@@ -84,9 +62,9 @@ impl Model {
             let (rows, latent_dim) = (rows.len(), config.latent_dim);
             return Err(Error::TooFewRows { rows, latent_dim });
         }
+        options.cancel().check()?;
         rows.check_finite(0..rows.len())?;
-        let mut stages = Stages { stages: Vec::new(), progress: &mut progress, start: None };
-        stages.start = Some(Instant::now());
+        let mut stages = Stages { stages: Vec::new(), options, start: Instant::now() };
         let (model, rows_used) = match config.as_bits() {
             None => (fit_codes(&rows, &config, &mut stages)?, rows.len()),
             Some(bits) => bits::fit(&rows, &bits, &mut stages)?,
@@ -104,14 +82,15 @@ impl Model {
 
 /// A model of 8-bit codes.
 fn fit_codes(rows: &Rows<'_>, config: &ModelConfig, stages: &mut Stages<'_>) -> Result<Model> {
+    let cancel = stages.cancel();
     let sample = sampled(rows, MEASURED_ROWS);
-    let (mut weights, _) = principal_components(rows, config)?;
+    let (mut weights, _) = principal_components(rows, config, &cancel)?;
     let mut model = Model::from_weights(config.clone(), weights.clone())?;
-    stages.end("principal components", relative_error(&model, &sample));
+    stages.end("principal components", relative_error(&model, &sample, &cancel)?)?;
     if !config.is_linear() {
-        refit_decoder(rows, config, &mut weights)?;
+        refit_decoder(rows, config, &mut weights, &cancel)?;
         model = Model::from_weights(config.clone(), weights)?;
-        stages.end("decoder by least squares", relative_error(&model, &sample));
+        stages.end("decoder by least squares", relative_error(&model, &sample, &cancel)?)?;
     }
     Ok(model)
 }
@@ -119,17 +98,23 @@ fn fit_codes(rows: &Rows<'_>, config: &ModelConfig, stages: &mut Stages<'_>) -> 
 /// The stages so far.
 struct Stages<'a> {
     stages: Vec<FitStage>,
-    progress: &'a mut dyn FnMut(&FitStage),
-    start: Option<Instant>,
+    options: FitOptions<'a>,
+    start: Instant,
 }
 
 impl Stages<'_> {
-    fn end(&mut self, name: &str, relative_mse: f64) {
-        let seconds = self.start.map_or(0.0, |start| start.elapsed().as_secs_f64());
-        self.start = Some(Instant::now());
+    /// Reports a stage, whose listener may cancel the fit.
+    fn end(&mut self, name: &str, relative_mse: f64) -> Result<()> {
+        let seconds = self.start.elapsed().as_secs_f64();
+        self.start = Instant::now();
         let stage = FitStage { name: name.to_owned(), relative_mse, seconds };
-        (self.progress)(&stage);
+        self.options.report(&stage);
         self.stages.push(stage);
+        self.options.cancel().check()
+    }
+
+    fn cancel(&self) -> CancelToken {
+        self.options.cancel().clone()
     }
 }
 
@@ -146,7 +131,7 @@ fn unit_rows(rows: &mut [f32], dim: usize) -> Vec<f32> {
 }
 
 /// Squared error over signal energy of rows that are encoded and decoded.
-fn relative_error(model: &Model, rows: &[f32]) -> f64 {
+fn relative_error(model: &Model, rows: &[f32], cancel: &CancelToken) -> Result<f64> {
     let (config, weights) = (model.config(), model.weights());
     let mut x = rows.to_vec();
     let scales = match config.row_norm() {
@@ -157,13 +142,15 @@ fn relative_error(model: &Model, rows: &[f32]) -> f64 {
     linear(&mut latents, &x, &weights.encoder, weights.encoder_bias.as_deref(), config.dim);
     match model.plan() {
         None => requantize(config, &mut latents),
-        Some(plan) => latents.par_chunks_mut(256 * config.latent_dim).for_each(|latents| {
+        Some(plan) => latents.par_chunks_mut(256 * config.latent_dim).try_for_each(|latents| {
+            cancel.check()?;
             let mut packed_rows = vec![0; latents.len() / config.latent_dim * plan.code_bytes()];
             plan.encode(latents, &mut packed_rows);
             let rows = latents.chunks_exact_mut(config.latent_dim);
             rows.zip(packed_rows.chunks_exact(plan.code_bytes()))
                 .for_each(|(z, s)| plan.decode(s, z));
-        }),
+            Ok(())
+        })?,
     }
     let bias = weights.decoder_bias.as_deref();
     linear(&mut x, &latents, &weights.decoder, bias, config.latent_dim);
@@ -175,5 +162,5 @@ fn relative_error(model: &Model, rows: &[f32]) -> f64 {
             energy += f64::from(*v).powi(2);
         }
     }
-    if error == 0.0 { 0.0 } else { error / energy }
+    Ok(if error == 0.0 { 0.0 } else { error / energy })
 }

@@ -6,6 +6,7 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatRef, Par, Side, linalg::solvers::Solve as _};
 
 use super::super::{Activation, ModelConfig, Weights};
+use super::CancelToken;
 use crate::error::{Error, Result};
 use crate::linear::linear;
 use crate::quantize::{dequantize, quantize};
@@ -24,15 +25,16 @@ const RIDGE: f64 = 1e-7;
 pub(super) fn principal_components(
     rows: &Rows<'_>,
     config: &ModelConfig,
+    cancel: &CancelToken,
 ) -> Result<(Weights, Vec<f64>)> {
     let &ModelConfig { dim, latent_dim, .. } = config;
-    let mean = mean(rows);
+    let mean = mean(rows, cancel)?;
     let mut covariance = Mat::<f64>::zeros(dim, dim);
-    for_blocks(rows, |block| {
+    for_blocks(rows, cancel, |block| {
         let centred =
             Mat::from_fn(block.len() / dim, dim, |r, c| f64::from(block[r * dim + c]) - mean[c]);
         add_gram(&mut covariance, centred.as_ref());
-    });
+    })?;
     let eigen = covariance
         .self_adjoint_eigen(Side::Lower)
         .map_err(|_| Error::Fit { stage: "the eigenvectors of the covariance" })?;
@@ -77,6 +79,7 @@ pub(super) fn refit_decoder(
     rows: &Rows<'_>,
     config: &ModelConfig,
     weights: &mut Weights,
+    cancel: &CancelToken,
 ) -> Result<()> {
     let &ModelConfig { dim, latent_dim, .. } = config;
     // The last column of the latents is 1, for the bias.
@@ -84,7 +87,7 @@ pub(super) fn refit_decoder(
     let mut gram = Mat::<f64>::zeros(columns, columns);
     let mut cross = Mat::<f64>::zeros(columns, dim);
     let mut latents = vec![0.0f32; BLOCK_ROWS * latent_dim];
-    for_blocks(rows, |block| {
+    for_blocks(rows, cancel, |block| {
         let n = block.len() / dim;
         let latents = &mut latents[..n * latent_dim];
         linear(latents, block, &weights.encoder, weights.encoder_bias.as_deref(), dim);
@@ -96,7 +99,7 @@ pub(super) fn refit_decoder(
         let x = Mat::from_fn(n, dim, |r, c| f64::from(block[r * dim + c]));
         add_gram(&mut gram, z.as_ref());
         matmul(&mut cross, Accum::Add, z.transpose(), &x, 1.0, Par::rayon(0));
-    });
+    })?;
     let energy: f64 = (0..latent_dim).map(|i| gram[(i, i)]).sum::<f64>() / latent_dim as f64;
     // A latent that is always zero gets a zero column, also where all of them are.
     let ridge = if energy > 0.0 { RIDGE * energy } else { 1.0 };
@@ -126,19 +129,24 @@ pub(super) fn requantize(config: &ModelConfig, latents: &mut [f32]) {
     }
 }
 
-fn mean(rows: &Rows<'_>) -> Vec<f64> {
+fn mean(rows: &Rows<'_>, cancel: &CancelToken) -> Result<Vec<f64>> {
     let mut sum = vec![0.0; rows.dim()];
-    for row in 0..rows.len() {
-        sum.iter_mut().zip(rows.row(row)).for_each(|(sum, &v)| *sum += f64::from(v));
-    }
-    sum.into_iter().map(|sum| sum / rows.len() as f64).collect()
+    for_blocks(rows, cancel, |block| {
+        for row in block.chunks_exact(rows.dim()) {
+            sum.iter_mut().zip(row).for_each(|(sum, &v)| *sum += f64::from(v));
+        }
+    })?;
+    Ok(sum.into_iter().map(|sum| sum / rows.len() as f64).collect())
 }
 
-fn for_blocks(rows: &Rows<'_>, mut work: impl FnMut(&[f32])) {
+/// Calls `work` for blocks of rows, in order, until the fit is cancelled.
+fn for_blocks(rows: &Rows<'_>, cancel: &CancelToken, mut work: impl FnMut(&[f32])) -> Result<()> {
     for start in (0..rows.len()).step_by(BLOCK_ROWS) {
         let range = start..rows.len().min(start + BLOCK_ROWS);
+        cancel.check()?;
         work(rows.contiguous(&range).expect("training rows are flat"));
     }
+    Ok(())
 }
 
 /// Adds the lower triangle of `x^T x`.

@@ -1,0 +1,123 @@
+//! What a caller can ask of a fit, and what the fit reports.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Result};
+
+/// How a fit went.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+#[must_use]
+pub struct FitReport {
+    /// Rows that were given.
+    pub rows: usize,
+    /// Rows that were fitted on. A fit of bit codes takes at most 200,000, evenly spaced.
+    pub rows_used: usize,
+    /// The stages, in order.
+    pub stages: Vec<FitStage>,
+    /// Bits of each latent in a model of bit codes, empty in a model of 8-bit codes.
+    pub bits_per_latent: Vec<u8>,
+    /// Whether each row has a scale of its own.
+    pub has_row_scales: bool,
+}
+
+/// A step of a fit.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FitStage {
+    /// What was done.
+    pub name: String,
+    /// Squared error over signal energy on training rows, as coded after this stage.
+    pub relative_mse: f64,
+    /// Seconds that the stage took.
+    pub seconds: f64,
+}
+
+/// Options of [`Model::fit_with`](crate::Model::fit_with).
+///
+/// ```
+/// use vecodec::{CancelToken, FitOptions, Model, ModelConfig};
+///
+/// let rows: Vec<f32> = (0..400).map(|i| (i as f32).sin()).collect();
+/// let cancel = CancelToken::new();
+/// let options = FitOptions::default()
+///     .with_progress(|stage| println!("{}: {:.1e}", stage.name, stage.relative_mse))
+///     .with_cancel(cancel.clone());
+/// // Another thread may call `cancel.cancel()` at any time.
+/// let (model, report) = Model::fit_with(&rows, ModelConfig::int8(4, 2), options)?;
+/// assert_eq!(report.rows, 100);
+/// # Ok::<(), vecodec::Error>(())
+/// ```
+#[derive(Default)]
+#[non_exhaustive]
+#[must_use]
+pub struct FitOptions<'a> {
+    progress: Option<Box<dyn FnMut(&FitStage) + 'a>>,
+    cancel: CancelToken,
+}
+
+impl<'a> FitOptions<'a> {
+    /// Sets a function that is called after each stage, on the thread of the fit.
+    pub fn with_progress(mut self, progress: impl FnMut(&FitStage) + 'a) -> Self {
+        self.progress = Some(Box::new(progress));
+        self
+    }
+
+    /// Sets the token that cancels the fit.
+    pub fn with_cancel(mut self, cancel: CancelToken) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    pub(super) fn report(&mut self, stage: &FitStage) {
+        if let Some(progress) = &mut self.progress {
+            progress(stage);
+        }
+    }
+
+    pub(super) fn cancel(&self) -> &CancelToken {
+        &self.cancel
+    }
+}
+
+impl fmt::Debug for FitOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FitOptions")
+            .field("progress", &self.progress.is_some())
+            .field("cancel", &self.cancel)
+            .finish()
+    }
+}
+
+/// Cancels a fit from another thread, from a signal handler, or from the fit's own progress
+/// function. Clones are the same token.
+#[derive(Clone, Debug, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// A token that is not cancelled.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Cancels for good what this token was given to. It stores one atomic flag, so a signal
+    /// handler may call it.
+    pub fn cancel(&self) {
+        // Nothing else is handed over, so no order is needed.
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`cancel`](Self::cancel) was called.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Fails once the token is cancelled.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
