@@ -22,14 +22,14 @@ engine_suite!(
 );
 
 const CASES: &[Case] = &[
-    Case { dim: 1, latent: 1, rows: 5, letters: "b" },
-    Case { dim: 13, latent: 7, rows: 63, letters: "rn" },
-    Case { dim: 96, latent: 33, rows: 1, letters: "br" },
-    Case { dim: 130, latent: 129, rows: 700, letters: "brn" },
+    Case::new(1, 1, 5).bias(),
+    Case::new(13, 7, 63).relu().normalized(),
+    Case::new(96, 33, 1).bias().relu(),
+    Case::new(130, 129, 700).bias().relu().normalized(),
 ];
 
 /// Rows enough for several chunks, whatever their size.
-const LONG: Case = Case { dim: 96, latent: 10, rows: 90_000, letters: "" };
+const LONG: Case = Case::new(96, 10, 90_000);
 
 /// Every part of `decode_mapped` at once, its bookkeeping checked.
 fn joined(codec: &Codec, codes: &Codes) -> Vec<f32> {
@@ -167,7 +167,7 @@ fn threads_agree(engine: &CodecOptions) {
 
 /// What one thread leaves unread is still under way when the next call wants memory.
 fn threads_may_leave_views_unread(engine: &CodecOptions) {
-    let case = Case { dim: 512, latent: 3, rows: 8000, letters: "" };
+    let case = Case::new(512, 3, 8000);
     let codec = codec(engine, &case.model());
     let mut rows = case.rows(codec.model());
     let codes = codec.encode_flat(&rows).unwrap();

@@ -24,7 +24,7 @@ engine_suite!(
 );
 
 /// Rows enough for several chunks.
-const LONG: Case = Case { dim: 96, latent: 33, rows: 40_000, letters: "b" };
+const LONG: Case = Case::new(96, 33, 40_000).bias();
 
 fn fixture(engine: &CodecOptions, case: Case) -> (Codec, Vec<f32>, Codes, Vec<f32>) {
     let codec = codec(engine, &case.model());
@@ -39,7 +39,7 @@ fn sendable<T: Send>(future: T) -> T {
 }
 
 fn futures_agree_with_the_blocking_verbs(engine: &CodecOptions) {
-    for case in [Case { dim: 13, latent: 7, rows: 63, letters: "rn" }, LONG] {
+    for case in [Case::new(13, 7, 63).relu().normalized(), LONG] {
         let (codec, rows, codes, flat) = fixture(engine, case);
         let rows_nested = nested(&rows, case.dim);
         assert_eq!(block_on(sendable(codec.encode_async(&rows_nested))).unwrap(), codes, "{case}");
@@ -161,7 +161,7 @@ fn dropped_futures_leave_nothing_behind(engine: &CodecOptions) {
 /// Given up while the GPU, or the thread that polls it, may be at any point of the work.
 fn futures_may_be_dropped_at_any_moment(engine: &CodecOptions) {
     const ROUNDS: u32 = 1500;
-    let case = Case { dim: 64, latent: 16, rows: 300, letters: "b" };
+    let case = Case::new(64, 16, 300).bias();
     let (codec, rows, codes, flat) = fixture(engine, case);
     let start = Instant::now();
     codec.decode_flat(&codes).unwrap();

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use safetensors::tensor::{Dtype, TensorView};
 use vecodec::{Codes, CodesReader, Error, Model};
 
-use crate::data::{config, model};
+use crate::data::Options;
 use crate::engines::{codec, cpu};
 use crate::files::some_codes;
 
@@ -24,7 +24,7 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let model = model(config(3, 2, "r"), true, 101);
+        let model = Options::PLAIN.bias().relu().model(3, 2, 101);
         let path = folder.path().join("file");
         model.save(&path).unwrap();
         let model_bytes = fs::read(&path).unwrap();

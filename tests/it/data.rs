@@ -53,33 +53,109 @@ pub fn identity(dim: usize) -> Model {
     Model::from_weights(ModelConfig::int8(dim, dim), weights).unwrap()
 }
 
-/// The options of a model in letters: `b`iases, `r`eLU, `n`ormalised latent.
-pub fn config(dim: usize, latent_dim: usize, letters: &str) -> ModelConfig {
-    assert!(letters.chars().all(|letter| "brn".contains(letter)), "{letters}");
-    let relu = letters.contains('r');
-    ModelConfig::int8(dim, latent_dim)
-        .with_activation(if relu { Activation::Relu } else { Activation::Identity })
-        .with_normalized_latent(letters.contains('n'))
-        .into()
+/// The options of a model that are not sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub bias: bool,
+    pub relu: bool,
+    pub normalized: bool,
 }
 
-/// A model and a batch, by their sizes.
+impl Options {
+    /// Linear, without biases.
+    pub const PLAIN: Self = Self { bias: false, relu: false, normalized: false };
+    const PAIR: Self = Self::PLAIN.relu().normalized();
+    /// Every latent that is not linear.
+    pub const NONLINEAR: [Self; 3] = [Self::PLAIN.relu(), Self::PLAIN.normalized(), Self::PAIR];
+    /// Every latent.
+    pub const LATENTS: [Self; 4] =
+        [Self::PLAIN, Self::PLAIN.relu(), Self::PLAIN.normalized(), Self::PAIR];
+    /// None, each alone, and all.
+    pub const EACH: [Self; 5] = [
+        Self::PLAIN,
+        Self::PLAIN.bias(),
+        Self::PLAIN.relu(),
+        Self::PLAIN.normalized(),
+        Self::PAIR.bias(),
+    ];
+    /// Every combination.
+    pub const ALL: [Self; 8] = [
+        Self::PLAIN,
+        Self::PLAIN.bias(),
+        Self::PLAIN.relu(),
+        Self::PLAIN.bias().relu(),
+        Self::PLAIN.normalized(),
+        Self::PLAIN.bias().normalized(),
+        Self::PAIR,
+        Self::PAIR.bias(),
+    ];
+
+    pub const fn bias(self) -> Self {
+        Self { bias: true, ..self }
+    }
+
+    pub const fn relu(self) -> Self {
+        Self { relu: true, ..self }
+    }
+
+    pub const fn normalized(self) -> Self {
+        Self { normalized: true, ..self }
+    }
+
+    pub fn config(self, dim: usize, latent_dim: usize) -> ModelConfig {
+        let activation = if self.relu { Activation::Relu } else { Activation::Identity };
+        ModelConfig::int8(dim, latent_dim)
+            .with_activation(activation)
+            .with_normalized_latent(self.normalized)
+            .into()
+    }
+
+    /// A model of random weights, as [`model`].
+    pub fn model(self, dim: usize, latent_dim: usize, seed: u64) -> Model {
+        model(self.config(dim, latent_dim), self.bias, seed)
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [(self.bias, "bias"), (self.relu, "ReLU"), (self.normalized, "normalised")];
+        let set: Vec<_> = names.iter().filter(|(set, _)| *set).map(|(_, name)| *name).collect();
+        f.write_str(&if set.is_empty() { "no options".to_owned() } else { set.join(" and ") })
+    }
+}
+
+/// A model and a batch, by their sizes and options.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     pub dim: usize,
     pub latent: usize,
     pub rows: usize,
-    pub letters: &'static str,
+    pub options: Options,
 }
 
 impl Case {
+    pub const fn new(dim: usize, latent: usize, rows: usize) -> Self {
+        Self { dim, latent, rows, options: Options::PLAIN }
+    }
+
+    pub const fn bias(self) -> Self {
+        Self { options: self.options.bias(), ..self }
+    }
+
+    pub const fn relu(self) -> Self {
+        Self { options: self.options.relu(), ..self }
+    }
+
+    pub const fn normalized(self) -> Self {
+        Self { options: self.options.normalized(), ..self }
+    }
+
     pub fn seed(&self) -> u64 {
         (self.dim * 1_000_003 + self.latent * 1009 + self.rows) as u64
     }
 
     pub fn model(&self) -> Model {
-        let config = config(self.dim, self.latent, self.letters);
-        model(config, self.letters.contains('b'), self.seed())
+        self.options.model(self.dim, self.latent, self.seed())
     }
 
     /// Rows of about unit norm times 3, none of which cancels out in the encoder: the latent of
@@ -101,8 +177,8 @@ impl Case {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { dim, latent, rows, letters } = self;
-        write!(f, "{rows} rows, {dim} -> {latent}, options \"{letters}\", seed {}", self.seed())
+        let Self { dim, latent, rows, options } = self;
+        write!(f, "{rows} rows, {dim} -> {latent}, {options}, seed {}", self.seed())
     }
 }
 

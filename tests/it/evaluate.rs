@@ -12,7 +12,7 @@ engine_suite!(
     bad_rows_are_refused_and_good_ones_go_on,
 );
 
-const CASE: Case = Case { dim: 40, latent: 12, rows: 300, letters: "br" };
+const CASE: Case = Case::new(40, 12, 300).bias().relu();
 
 fn case() -> (Model, Vec<f32>) {
     let model = CASE.model();

@@ -7,7 +7,7 @@ use std::path::Path;
 use vecodec::{Codes, CodesReader, CodesWriter, Error, Model, ModelConfig};
 
 use crate::compare::assert_same_bits;
-use crate::data::{Random, config, identity, model};
+use crate::data::{Options, Random, identity, model};
 
 /// Names in a folder, sorted.
 pub fn names(folder: &Path) -> Vec<String> {
@@ -35,8 +35,8 @@ fn models_come_back_as_they_were() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (folder.path().join("one"), folder.path().join("two"));
     for (dim, latent) in [(1, 1), (3, 2), (7, 13), (64, 16)] {
-        for letters in ["", "b", "r", "n", "brn"] {
-            let model = model(config(dim, latent, letters), letters.contains('b'), 91);
+        for options in Options::EACH {
+            let model = options.model(dim, latent, 91);
             model.save(&one).unwrap();
             let loaded = Model::load(&one).unwrap();
             assert_same_model(&loaded, &model);
@@ -64,9 +64,9 @@ fn fingerprints_tell_models_apart() {
     let plain = ModelConfig::int8(4, 3);
     let mut models: Vec<Model> =
         weights.into_iter().map(|w| Model::from_weights(plain.clone(), w).unwrap()).collect();
-    for letters in ["r", "n", "rn"] {
+    for options in Options::NONLINEAR {
         let weights = base.weights().clone();
-        models.push(Model::from_weights(config(4, 3, letters), weights).unwrap());
+        models.push(Model::from_weights(options.config(4, 3), weights).unwrap());
     }
     models.push(base);
     for (i, one) in models.iter().enumerate() {
@@ -80,7 +80,7 @@ fn fingerprints_tell_models_apart() {
 fn raw_weights_load() {
     let folder = tempfile::tempdir().unwrap();
     let (encoder, decoder) = (folder.path().join("encoder.bin"), folder.path().join("decoder.bin"));
-    let expected = model(config(5, 3, "r"), false, 94);
+    let expected = Options::PLAIN.relu().model(5, 3, 94);
     let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
     fs::write(&encoder, bytes(&expected.weights().encoder)).unwrap();
     fs::write(&decoder, bytes(&expected.weights().decoder)).unwrap();
@@ -117,7 +117,7 @@ fn codes_come_back_as_they_were() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (folder.path().join("one"), folder.path().join("two"));
     for (latent, rows) in [(1, 1), (3, 1), (5, 67), (64, 1000)] {
-        let model = model(config(6, latent, "rn"), false, 95);
+        let model = Options::PLAIN.relu().normalized().model(6, latent, 95);
         let codes = some_codes(&model, rows);
         codes.save(&one).unwrap();
         let loaded = Codes::load(&one).unwrap();
@@ -150,7 +150,7 @@ fn codes_of_one_scale_come_back_as_they_were() {
 fn blocks_give_the_same_file_as_the_whole() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, blocks) = (folder.path().join("whole"), folder.path().join("blocks"));
-    let model = model(config(6, 5, "r"), true, 96);
+    let model = Options::PLAIN.bias().relu().model(6, 5, 96);
     let codes = some_codes(&model, 101);
     codes.save(&whole).unwrap();
     let part = |start: usize, end: usize| {

@@ -8,10 +8,8 @@ use vecodec::{
 };
 
 use crate::algebra::{covariance, eigenvalues, least_squares_error};
-use crate::data::{Random, config};
+use crate::data::{Options, Random};
 use crate::engines::{codec, cpu};
-
-const LETTERS: [&str; 4] = ["", "r", "n", "rn"];
 
 /// Rows of decaying variance in random directions around a mean that is not zero, all of norm 1:
 /// what embeddings look like.
@@ -47,8 +45,8 @@ fn low_rank(rows: usize, dim: usize, rank: usize, seed: u64) -> Vec<f32> {
     out
 }
 
-fn fitted(rows: &[f32], dim: usize, latent: usize, letters: &str) -> Codec {
-    codec(&cpu(), &Model::fit(rows, config(dim, latent, letters)).unwrap())
+fn fitted(rows: &[f32], dim: usize, latent: usize, options: Options) -> Codec {
+    codec(&cpu(), &Model::fit(rows, options.config(dim, latent)).unwrap())
 }
 
 /// Relative error of rows that went through the codes.
@@ -68,7 +66,7 @@ fn linear_fit_drops_the_smallest_eigenvalues_and_no_more() {
     let rows = embeddings(n, dim, seed);
     let values = eigenvalues(covariance(&rows, dim));
     for latent in [1, 2, 5, 12, 23, 24] {
-        let codec = fitted(&rows, dim, latent, "");
+        let codec = fitted(&rows, dim, latent, Options::PLAIN);
         let back = codec.decode_latent(&codec.encode_latent(&rows).unwrap()).unwrap();
         let error: f64 =
             rows.iter().zip(&back).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / n as f64;
@@ -92,10 +90,10 @@ fn every_row_counts() {
         row[if i < 9000 { i % 2 } else { 5 }] += if i < 9000 { 0.1 } else { sign };
     }
     let dropped: f64 = eigenvalues(covariance(&rows, dim))[latent..].iter().sum();
-    for letters in ["", "n"] {
+    for options in [Options::PLAIN, Options::PLAIN.normalized()] {
         let error =
-            error_of(&fitted(&rows, dim, latent, letters), &rows) * energy(&rows) / n as f64;
-        assert!(error < dropped * 1.05, "options {letters:?}: {error}, dropped {dropped}");
+            error_of(&fitted(&rows, dim, latent, options), &rows) * energy(&rows) / n as f64;
+        assert!(error < dropped * 1.05, "{options}: {error}, dropped {dropped}");
     }
 }
 
@@ -103,10 +101,10 @@ fn every_row_counts() {
 fn low_rank_data_comes_back() {
     for (dim, rank, latent, seed) in [(30, 4, 4, 112), (17, 3, 9, 113), (64, 10, 10, 114)] {
         let rows = low_rank(300, dim, rank, seed);
-        for letters in LETTERS {
-            let error = error_of(&fitted(&rows, dim, latent, letters), &rows);
-            let bound = if letters.contains('r') { 5e-3 } else { 1e-4 };
-            assert!(error < bound, "rank {rank} of {dim}, {latent} latents, {letters:?}: {error}");
+        for options in Options::LATENTS {
+            let error = error_of(&fitted(&rows, dim, latent, options), &rows);
+            let bound = if options.relu { 5e-3 } else { 1e-4 };
+            assert!(error < bound, "rank {rank} of {dim}, {latent} latents, {options}: {error}");
         }
     }
 }
@@ -114,13 +112,13 @@ fn low_rank_data_comes_back() {
 #[test]
 fn same_rows_give_the_same_model() {
     let rows = embeddings(5000, 40, 115);
-    for letters in LETTERS {
-        let fit = || Model::fit(&rows, config(40, 11, letters)).unwrap();
+    for options in Options::LATENTS {
+        let fit = || Model::fit(&rows, options.config(40, 11)).unwrap();
         let first = fit();
         for _ in 0..3 {
-            assert_eq!(fit().fingerprint(), first.fingerprint(), "options {letters:?}");
+            assert_eq!(fit().fingerprint(), first.fingerprint(), "{options}");
         }
-        assert_eq!(first.config(), &config(40, 11, letters));
+        assert_eq!(first.config(), &options.config(40, 11));
     }
 }
 
@@ -129,9 +127,9 @@ fn same_rows_give_the_same_model() {
 fn decoder_is_the_best_for_its_encoder() {
     let (dim, n, seed) = (20, 900, 116);
     let rows = embeddings(n, dim, seed);
-    for letters in ["r", "n", "rn"] {
+    for options in Options::NONLINEAR {
         for latent in [3, 8, 20] {
-            let codec = fitted(&rows, dim, latent, letters);
+            let codec = fitted(&rows, dim, latent, options);
             let codes = codec.encode_flat(&rows).unwrap();
             let mut latents = Vec::new();
             for (packed, scale) in codes.as_bytes().chunks(latent).zip(codes.scales()) {
@@ -140,7 +138,7 @@ fn decoder_is_the_best_for_its_encoder() {
             }
             let best = least_squares_error(&latents, latent, &rows, dim);
             let found = error_of(&codec, &rows) * energy(&rows) / n as f64;
-            let case = format!("{latent} latents, options {letters:?}");
+            let case = format!("{latent} latents, {options}");
             assert!(found <= best * 1.001 + 1e-9, "{case}: {found} where {best} can be had");
         }
     }
@@ -151,15 +149,15 @@ fn decoder_beats_the_principal_axes_behind_a_relu() {
     let (dim, latent, seed) = (32, 8, 117);
     let rows = embeddings(2000, dim, seed);
     let linear = Model::fit(&rows, ModelConfig::int8(dim, latent)).unwrap();
-    for letters in ["r", "rn"] {
-        let model = Model::fit(&rows, config(dim, latent, letters)).unwrap();
+    for options in [Options::PLAIN.relu(), Options::PLAIN.relu().normalized()] {
+        let model = Model::fit(&rows, options.config(dim, latent)).unwrap();
         let mut weights: Weights = model.weights().clone();
         weights.decoder.clone_from(&linear.weights().decoder);
         weights.decoder_bias.clone_from(&linear.weights().decoder_bias);
         let axes = Model::from_weights(model.config().clone(), weights).unwrap();
         let (found, naive) =
             (error_of(&codec(&cpu(), &model), &rows), error_of(&codec(&cpu(), &axes), &rows));
-        assert!(found < naive, "options {letters:?}: {found} against {naive}");
+        assert!(found < naive, "{options}: {found} against {naive}");
     }
 }
 
@@ -169,20 +167,20 @@ fn every_activation_comes_near_the_linear_model() {
     let (dim, latent, seed) = (48, 12, 118);
     let rows = embeddings(4000, dim, seed);
     let (train, test) = rows.split_at(3000 * dim);
-    let linear = error_of(&fitted(train, dim, latent, ""), test);
+    let linear = error_of(&fitted(train, dim, latent, Options::PLAIN), test);
     assert!(linear > 0.01 && linear < 0.5, "{linear}");
-    for letters in ["r", "n", "rn"] {
-        let error = error_of(&fitted(train, dim, latent, letters), test);
-        assert!(error < linear * 1.25, "options {letters:?}: {error} against {linear}");
+    for options in Options::NONLINEAR {
+        let error = error_of(&fitted(train, dim, latent, options), test);
+        assert!(error < linear * 1.25, "{options}: {error} against {linear}");
     }
 }
 
 #[test]
 fn more_latents_than_dimensions() {
     let rows = embeddings(200, 6, 119);
-    for letters in LETTERS {
-        let error = error_of(&fitted(&rows, 6, 10, letters), &rows);
-        assert!(error < 5e-3, "options {letters:?}: {error}");
+    for options in Options::LATENTS {
+        let error = error_of(&fitted(&rows, 6, 10, options), &rows);
+        assert!(error < 5e-3, "{options}: {error}");
     }
 }
 
@@ -191,11 +189,11 @@ fn as_many_rows_as_latents() {
     // n rows lie in a plane of n - 1 dimensions around their mean.
     for (n, dim) in [(1, 5), (2, 7), (8, 30)] {
         let rows = Random::new(120 + n as u64).normals(n * dim, 1.0);
-        for letters in LETTERS {
-            let codec = fitted(&rows, dim, n, letters);
+        for options in Options::LATENTS {
+            let codec = fitted(&rows, dim, n, options);
             let error = error_of(&codec, &rows);
-            let bound = if letters.contains('r') { 0.05 } else { 1e-3 };
-            assert!(error < bound, "{n} rows of {dim}, options {letters:?}: {error}");
+            let bound = if options.relu { 0.05 } else { 1e-3 };
+            assert!(error < bound, "{n} rows of {dim}, {options}: {error}");
         }
     }
 }
@@ -205,12 +203,12 @@ fn constant_and_zero_rows() {
     for value in [0.0f32, 1.0, -0.37, 1e12, 1e-12] {
         let row: Vec<f32> = (0..9).map(|i| value * (1.0 + i as f32)).collect();
         let rows = row.repeat(40);
-        for letters in LETTERS {
-            let codec = fitted(&rows, 9, 4, letters);
+        for options in Options::LATENTS {
+            let codec = fitted(&rows, 9, 4, options);
             let weights = codec.model().weights();
             assert!(weights.encoder.iter().chain(&weights.decoder).all(|w| w.is_finite()));
             let error = error_of(&codec, &rows);
-            assert!(error < 1e-9, "{value:e}, options {letters:?}: {error}");
+            assert!(error < 1e-9, "{value:e}, {options}: {error}");
         }
     }
 }
@@ -219,12 +217,12 @@ fn constant_and_zero_rows() {
 fn fits_do_not_depend_on_the_unit() {
     let (dim, latent, seed) = (16, 5, 121);
     let rows = embeddings(600, dim, seed);
-    for letters in LETTERS {
-        let expected = error_of(&fitted(&rows, dim, latent, letters), &rows);
+    for options in Options::LATENTS {
+        let expected = error_of(&fitted(&rows, dim, latent, options), &rows);
         for unit in [1e-15f32, 1e-6, 1e6, 1e15] {
             let scaled: Vec<f32> = rows.iter().map(|v| v * unit).collect();
-            let error = error_of(&fitted(&scaled, dim, latent, letters), &scaled);
-            let case = format!("unit {unit:e}, options {letters:?}");
+            let error = error_of(&fitted(&scaled, dim, latent, options), &scaled);
+            let case = format!("unit {unit:e}, {options}");
             assert!((error / expected - 1.0).abs() < 0.01, "{case}: {error} against {expected}");
         }
     }
@@ -236,7 +234,7 @@ fn a_large_mean_does_not_drown_the_rest() {
     let (dim, seed) = (12, 122);
     let mut rows = low_rank(500, dim, 3, seed);
     rows.iter_mut().for_each(|v| *v += 300.0);
-    let codec = fitted(&rows, dim, 3, "");
+    let codec = fitted(&rows, dim, 3, Options::PLAIN);
     let back = codec.decode_flat(&codec.encode_flat(&rows).unwrap()).unwrap();
     let error: f64 = rows.iter().zip(&back).map(|(a, b)| f64::from(a - b).powi(2)).sum();
     let spread: f64 = rows.iter().map(|v| f64::from(v - 300.0).powi(2)).sum();
@@ -248,7 +246,7 @@ fn a_large_mean_does_not_drown_the_rest() {
 fn fits_are_cancelled_from_their_progress() {
     let rows = embeddings(600, 16, 11);
     let bits = ModelConfig::bits(16, 9).with_row_norm(RowNorm::Store);
-    let configs: [ModelConfig; 2] = [bits.into(), config(16, 5, "r")];
+    let configs: [ModelConfig; 2] = [bits.into(), Options::PLAIN.relu().config(16, 5)];
     for config in configs {
         let expected = Model::fit(&rows, &config).unwrap().fingerprint();
         for last in [1, 2] {

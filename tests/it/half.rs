@@ -2,7 +2,7 @@
 
 use vecodec::{CodecOptions, Error, f16};
 
-use crate::data::{Random, config, identity, model};
+use crate::data::{Options, Random, identity};
 use crate::engines::{codec, engine_suite, kernel_suite};
 
 /// One unit in the last place of an f16, at its smallest and relative to its value.
@@ -22,7 +22,7 @@ fn halves_are_the_rounded_rows(engine: &CodecOptions) {
     for (dim, latent, rows) in
         [(1, 1, 1), (2, 3, 65), (3, 4, 13), (4, 5, 64), (7, 9, 1000), (97, 13, 300), (384, 64, 257)]
     {
-        let codec = codec(engine, &model(config(dim, latent, "b"), true, 151));
+        let codec = codec(engine, &Options::PLAIN.bias().model(dim, latent, 151));
         let codes = codec.encode_flat(&Random::new(152).normals(rows * dim, 1.0)).unwrap();
         let full = codec.decode_flat(&codes).unwrap();
         let halves = codec.decode_flat_f16(&codes).unwrap();
@@ -56,7 +56,7 @@ fn wrong_slices_are_refused(engine: &CodecOptions) {
             "{error}"
         );
     }
-    let other = crate::engines::codec(engine, &model(config(4, 4, ""), false, 1));
+    let other = crate::engines::codec(engine, &Options::PLAIN.model(4, 4, 1));
     let error = other.decode_flat_f16(&codes).unwrap_err();
     assert!(matches!(error, Error::OtherModel { .. }), "{error}");
     assert_eq!(codec.decode_flat_f16(&codes).unwrap(), vec![f16::ONE; 8]);

@@ -3,7 +3,7 @@
 use vecodec::{Codec, CodecOptions, Codes, Error, Model, ModelConfig, Weights};
 
 use crate::compare::assert_error;
-use crate::data::{Case, Random, config, identity, model, nested};
+use crate::data::{Case, Options, Random, identity, model, nested};
 use crate::engines::{codec, engine_suite};
 
 engine_suite!(
@@ -29,7 +29,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    const CASE: Case = Case { dim: 12, latent: 5, rows: 70, letters: "b" };
+    const CASE: Case = Case::new(12, 5, 70).bias();
 
     fn new(engine: &CodecOptions) -> Self {
         Self::of(engine, &Self::CASE.model(), Self::CASE.rows(&Self::CASE.model()))
@@ -180,20 +180,20 @@ fn codes_of_another_model(engine: &CodecOptions) {
 }
 
 /// All weights 1: rows of 1e38 have latents of 4e38.
-fn summing(engine: &CodecOptions, letters: &str) -> Fixture {
+fn summing(engine: &CodecOptions, options: Options) -> Fixture {
     let weights = Weights {
         encoder: vec![1.0; 12],
         decoder: vec![0.5; 12],
-        encoder_bias: letters.contains('b').then(|| vec![0.5; 3]),
+        encoder_bias: options.bias.then(|| vec![0.5; 3]),
         decoder_bias: None,
     };
-    let model = Model::from_weights(config(4, 3, letters), weights).unwrap();
+    let model = Model::from_weights(options.config(4, 3), weights).unwrap();
     Fixture::of(engine, &model, vec![0.5; 4 * 9])
 }
 
 fn overflowing_rows(engine: &CodecOptions) {
-    for letters in ["", "b", "r", "n", "brn"] {
-        let good = summing(engine, letters);
+    for options in Options::EACH {
+        let good = summing(engine, options);
         for row in [0, 4, 8] {
             let mut rows = good.rows.clone();
             rows[row * 4..][..4].fill(1e38);
@@ -211,8 +211,8 @@ fn overflowing_rows(engine: &CodecOptions) {
 }
 
 fn overflowing_latents(engine: &CodecOptions) {
-    for letters in ["", "b", "r", "n", "brn"] {
-        let good = summing(engine, letters);
+    for options in Options::EACH {
+        let good = summing(engine, options);
         for row in [0, 4, 8] {
             let mut rows = good.rows.clone();
             rows[row * 4..][..4].fill(1e38);
@@ -224,13 +224,13 @@ fn overflowing_latents(engine: &CodecOptions) {
 
 /// The sum is zero or leaves `f32` on the way, as an engine may; it never turns into a code.
 fn cancelling_overflow_is_never_silent(engine: &CodecOptions) {
-    for letters in ["", "r", "n"] {
+    for options in [Options::PLAIN, Options::PLAIN.relu(), Options::PLAIN.normalized()] {
         let weights = Weights {
             encoder: [1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0].repeat(2),
             decoder: vec![1.0; 16],
             ..Weights::default()
         };
-        let model = Model::from_weights(config(8, 2, letters), weights).unwrap();
+        let model = Model::from_weights(options.config(8, 2), weights).unwrap();
         match codec(engine, &model).encode(&[[1.0; 8], [3e38; 8]]) {
             Ok(codes) => {
                 assert_eq!((codes.scales(), codes.as_bytes()), (&[0.0; 2][..], &[0; 4][..]))

@@ -3,7 +3,7 @@
 use vecodec::{Activation, CodecOptions, Codes, Error, Model, ModelConfig, Weights};
 
 use crate::compare::{ATOL, RTOL, all_agree, assert_same_bits};
-use crate::data::{Case, Random, config, identity, model};
+use crate::data::{Case, Options, Random, identity, model};
 use crate::engines::{codec, engine_suite};
 use crate::oracle;
 
@@ -131,7 +131,7 @@ fn fault_scales_averaged_over_the_batch(engine: &CodecOptions) {
 }
 
 fn fault_biases_not_loadable(engine: &CodecOptions) {
-    let model = model(config(6, 4, "br"), true, 2);
+    let model = Options::PLAIN.bias().relu().model(6, 4, 2);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     model.save(&path).unwrap();
@@ -162,7 +162,7 @@ fn fault_dims_not_divisible_by_4(engine: &CodecOptions) {
 /// comes out is known from what the short batch gives.
 fn fault_batch_above_64_mib(engine: &CodecOptions) {
     const ROWS: usize = 30_000;
-    let case = Case { dim: 768, latent: 32, rows: 500, letters: "r" };
+    let case = Case::new(768, 32, 500).relu();
     let model = case.model();
     let short = case.rows(&model);
     let power = |row: usize| 2f32.powi((row / case.rows) as i32 - 30);
@@ -209,7 +209,7 @@ fn fault_batch_above_64_mib(engine: &CodecOptions) {
 }
 
 fn fault_codes_cannot_be_saved(engine: &CodecOptions) {
-    let case = Case { dim: 21, latent: 9, rows: 34, letters: "bn" };
+    let case = Case::new(21, 9, 34).bias().normalized();
     let model = case.model();
     let codes = codec(engine, &model).encode_flat(&case.rows(&model)).unwrap();
     let expected = codec(engine, &model).decode_flat(&codes).unwrap();
@@ -223,8 +223,8 @@ fn fault_codes_cannot_be_saved(engine: &CodecOptions) {
 }
 
 fn fault_norm_lost_under_latent_normalisation(engine: &CodecOptions) {
-    for letters in ["n", "rn"] {
-        let case = Case { dim: 32, latent: 16, rows: 12, letters };
+    for options in [Options::PLAIN.normalized(), Options::PLAIN.relu().normalized()] {
+        let case = Case { options, ..Case::new(32, 16, 12) };
         let model = case.model();
         let rows = case.rows(&model);
         let tenfold: Vec<f32> = rows.iter().map(|v| v * 10.0).collect();
@@ -238,7 +238,7 @@ fn fault_norm_lost_under_latent_normalisation(engine: &CodecOptions) {
 
 /// The codes are those of the latent that `encode_latent` shows.
 fn fault_relu_differs_between_kernels(engine: &CodecOptions) {
-    let case = Case { dim: 20, latent: 15, rows: 40, letters: "br" };
+    let case = Case::new(20, 15, 40).bias().relu();
     let model = case.model();
     let rows = case.rows(&model);
     let codec = codec(engine, &model);
@@ -269,19 +269,19 @@ fn fault_scale_zero_differs_between_kernels(engine: &CodecOptions) {
         decoder: vec![1.0, -1.0, 3.0, 0.5],
         decoder_bias: Some(vec![0.1, -0.2]),
     };
-    for letters in ["r", "rn"] {
-        let model = Model::from_weights(config(2, 2, letters), weights.clone()).unwrap();
+    for options in [Options::PLAIN.relu(), Options::PLAIN.relu().normalized()] {
+        let model = Model::from_weights(options.config(2, 2), weights.clone()).unwrap();
         let codec = codec(engine, &model);
         // Zero, and rows that the biases and the ReLU make zero.
         let rows = [[0.0, 0.0], [0.25, 0.25], [-3.0, 1.0], [0.0, 0.75]];
         let codes = codec.encode(&rows).unwrap();
-        assert_eq!(codes.scales(), [0.0; 4], "{letters}");
-        assert_eq!(codes.as_bytes(), [0; 8], "{letters}");
-        assert_eq!(codec.encode_latent(rows.as_flattened()).unwrap(), [0.0; 8], "{letters}");
+        assert_eq!(codes.scales(), [0.0; 4], "{options}");
+        assert_eq!(codes.as_bytes(), [0; 8], "{options}");
+        assert_eq!(codec.encode_latent(rows.as_flattened()).unwrap(), [0.0; 8], "{options}");
         let expected = [0.1f32, -0.2].repeat(4);
-        assert_eq!(codec.decode_flat(&codes).unwrap(), expected, "{letters}");
-        assert_eq!(codec.decode_latent(&[0.0; 8]).unwrap(), expected, "{letters}");
+        assert_eq!(codec.decode_flat(&codes).unwrap(), expected, "{options}");
+        assert_eq!(codec.decode_latent(&[0.0; 8]).unwrap(), expected, "{options}");
         let live = codec.encode(&[[2.0, 2.0]]).unwrap();
-        assert!(live.scales()[0] > 0.0, "{letters}");
+        assert!(live.scales()[0] > 0.0, "{options}");
     }
 }

@@ -19,7 +19,7 @@ gpu_suite!(gpu:
     devices_without_a_cache_say_so,
 );
 
-const CASE: Case = Case { dim: 20, latent: 9, rows: 30, letters: "b" };
+const CASE: Case = Case::new(20, 9, 30).bias();
 
 fn on(gpu: &Gpu) -> CodecOptions {
     CodecOptions { engine: Engine::Gpu(gpu.clone()), ..cpu() }

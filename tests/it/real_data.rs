@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use vecodec::metrics::{mean_cosine, relative_mse};
 use vecodec::{CodecOptions, Coding, Model, ModelConfig};
 
-use crate::data::config;
+use crate::data::Options;
 use crate::engines::{codec, cpu, gpu};
 
 static TRAIN: LazyLock<Vec<f32>> = LazyLock::new(|| read("train"));
@@ -22,8 +22,8 @@ fn read(part: &str) -> Vec<f32> {
     file.into_vec().unwrap()
 }
 
-fn fitted(latent: usize, letters: &str) -> Model {
-    Model::fit(&TRAIN, config(384, latent, letters)).unwrap()
+fn fitted(latent: usize, options: Options) -> Model {
+    Model::fit(&TRAIN, options.config(384, latent)).unwrap()
 }
 
 /// Relative error and mean cosine on the rows that no fit has seen.
@@ -37,7 +37,7 @@ fn figures(engine: &CodecOptions, model: &Model) -> (f64, f64) {
 #[cfg_attr(not(shared_data), ignore = "no data: point VECODEC_TEST_DATA at its folder")]
 fn linear_fit_reaches_its_figures() {
     for (latent, bound) in [(64, 0.445), (128, 0.235)] {
-        let (error, cosine) = figures(&cpu(), &fitted(latent, ""));
+        let (error, cosine) = figures(&cpu(), &fitted(latent, Options::PLAIN));
         assert!(error <= bound, "{latent} latents: relative error {error}");
         // A decoded row is about the projection of a unit row: its cosine is its norm.
         assert!((cosine - (1.0 - error).sqrt()).abs() < 0.02, "{latent} latents: {cosine}");
@@ -79,8 +79,9 @@ fn presets_come_near_the_linear_fit() {
     ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set"
 )]
 fn engines_agree_to_three_digits() {
-    for (latent, letters) in [(64, ""), (128, ""), (64, "rn")] {
-        let model = fitted(latent, letters);
+    let both = Options::PLAIN.relu().normalized();
+    for (latent, options) in [(64, Options::PLAIN), (128, Options::PLAIN), (64, both)] {
+        let model = fitted(latent, options);
         let (left, right) = (figures(&cpu(), &model), figures(&gpu(), &model));
         for (left, right) in [(left.0, right.0), (left.1, right.1)] {
             assert!((left - right).abs() < 5e-4 * left, "{latent} latents: {left} against {right}");

@@ -22,47 +22,43 @@ mod chosen {
     gpu_suite!(gpu: decoding_agrees_with_the_oracle);
 }
 
-const fn case(dim: usize, latent: usize, rows: usize, letters: &'static str) -> Case {
-    Case { dim, latent, rows, letters }
-}
-
 /// Sizes on both sides of what tiles, words and workgroups are likely to be.
 pub const CASES: &[Case] = &[
-    case(1, 1, 1, ""),
-    case(1, 1, 257, "b"),
-    case(1, 5, 13, "bn"),
-    case(1, 300, 2, ""),
-    case(2, 2, 1000, "rn"),
-    case(3, 1, 65, "b"),
-    case(4, 4, 64, "r"),
-    case(5, 3, 12, "n"),
-    case(5, 300, 65, "b"),
-    case(7, 5, 11, "brn"),
-    case(12, 13, 2, "r"),
-    case(13, 12, 63, "b"),
-    case(16, 40, 63, "r"),
+    Case::new(1, 1, 1),
+    Case::new(1, 1, 257).bias(),
+    Case::new(1, 5, 13).bias().normalized(),
+    Case::new(1, 300, 2),
+    Case::new(2, 2, 1000).relu().normalized(),
+    Case::new(3, 1, 65).bias(),
+    Case::new(4, 4, 64).relu(),
+    Case::new(5, 3, 12).normalized(),
+    Case::new(5, 300, 65).bias(),
+    Case::new(7, 5, 11).bias().relu().normalized(),
+    Case::new(12, 13, 2).relu(),
+    Case::new(13, 12, 63).bias(),
+    Case::new(16, 40, 63).relu(),
     // More rows than the workgroups that share a column of weights take in three rounds.
-    case(20, 9, 25_001, "bn"),
-    case(31, 7, 129, "bn"),
-    case(33, 17, 1000, "brn"),
-    case(53, 97, 127, "bn"),
-    case(63, 64, 65, "rn"),
-    case(64, 63, 127, "b"),
-    case(64, 64, 64, "brn"),
-    case(65, 65, 128, ""),
-    case(97, 53, 129, "br"),
-    case(127, 128, 13, "br"),
-    case(128, 127, 12, "n"),
-    case(128, 128, 1000, ""),
-    case(129, 129, 257, "b"),
-    case(256, 300, 128, "brn"),
-    case(257, 131, 129, "r"),
-    case(384, 64, 257, ""),
-    case(384, 64, 1000, "brn"),
-    case(768, 1, 64, "b"),
-    case(768, 128, 1, "b"),
-    case(768, 128, 257, "br"),
-    case(1536, 256, 11, "bn"),
+    Case::new(20, 9, 25_001).bias().normalized(),
+    Case::new(31, 7, 129).bias().normalized(),
+    Case::new(33, 17, 1000).bias().relu().normalized(),
+    Case::new(53, 97, 127).bias().normalized(),
+    Case::new(63, 64, 65).relu().normalized(),
+    Case::new(64, 63, 127).bias(),
+    Case::new(64, 64, 64).bias().relu().normalized(),
+    Case::new(65, 65, 128),
+    Case::new(97, 53, 129).bias().relu(),
+    Case::new(127, 128, 13).bias().relu(),
+    Case::new(128, 127, 12).normalized(),
+    Case::new(128, 128, 1000),
+    Case::new(129, 129, 257).bias(),
+    Case::new(256, 300, 128).bias().relu().normalized(),
+    Case::new(257, 131, 129).relu(),
+    Case::new(384, 64, 257),
+    Case::new(384, 64, 1000).bias().relu().normalized(),
+    Case::new(768, 1, 64).bias(),
+    Case::new(768, 128, 1).bias(),
+    Case::new(768, 128, 257).bias().relu(),
+    Case::new(1536, 256, 11).bias().normalized(),
 ];
 
 fn encoding_agrees_with_the_oracle(engine: &CodecOptions) {
@@ -116,7 +112,7 @@ fn every_small_size_decodes_every_code(engine: &CodecOptions) {
     all_agree(|report| {
         for latent in 1..=9 {
             for dim in [1, 2, 3, 5, 8] {
-                let case = Case { dim, latent, rows: 256, letters: "b" };
+                let case = Case::new(dim, latent, 256).bias();
                 let model = case.model();
                 let bytes: Vec<u8> = (0..256 * latent).map(|i| (i % 256) as u8).collect();
                 let scales = Random::new(case.seed()).normals(256, 0.01);

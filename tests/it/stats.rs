@@ -6,7 +6,7 @@ use vecodec::wgpu::DeviceType;
 use vecodec::{Codec, CodecOptions, Codes, Engine, MappedRows, Stats};
 
 use crate::compare::assert_same_bits;
-use crate::data::{Random, config, model};
+use crate::data::{Options, Random};
 use crate::engines::{codec, cpu, gpu_suite};
 
 gpu_suite!(gpu:
@@ -23,7 +23,7 @@ gpu_suite!(gpu:
 const DIM: usize = 64;
 
 fn fixture(engine: &CodecOptions, rows: usize) -> (Codec, Vec<f32>, Codes) {
-    let codec = codec(engine, &model(config(DIM, 16, "b"), true, 131));
+    let codec = codec(engine, &Options::PLAIN.bias().model(DIM, 16, 131));
     let rows = Random::new(132).normals(1000 * DIM, 1.0).repeat(rows / 1000);
     let codes = codec.encode_flat(&rows).unwrap();
     (codec, rows, codes)

@@ -3,7 +3,7 @@
 use vecodec::{CodecOptions, Codes, Model, ModelConfig, Weights};
 
 use crate::compare::{ATOL, all_agree, assert_same_bits};
-use crate::data::{Case, Random, config, identity, model};
+use crate::data::{Case, Options, Random, identity, model};
 use crate::engines::{codec, kernel_suite};
 use crate::oracle;
 
@@ -20,12 +20,10 @@ kernel_suite!(
     one_scale_serves_all_rows,
 );
 
-const LETTERS: [&str; 8] = ["", "b", "r", "br", "n", "bn", "rn", "brn"];
-
 fn rows_of_all_magnitudes_in_one_batch(engine: &CodecOptions) {
     all_agree(|report| {
-        for letters in ["", "r", "n", "rn"] {
-            let case = Case { dim: 24, latent: 37, rows: 41, letters };
+        for options in Options::LATENTS {
+            let case = Case { options, ..Case::new(24, 37, 41) };
             let model = case.model();
             let mut rows = case.rows(&model);
             for (row, exponent) in rows.chunks_mut(case.dim).zip(-20..=20) {
@@ -45,7 +43,7 @@ fn rows_of_all_magnitudes_in_one_batch(engine: &CodecOptions) {
 
 /// A factor of a power of two changes no digit anywhere, so neither does it change a code.
 fn powers_of_two_pass_through_exactly(engine: &CodecOptions) {
-    let case = Case { dim: 19, latent: 11, rows: 16, letters: "" };
+    let case = Case::new(19, 11, 16);
     let model = case.model();
     let codec = codec(engine, &model);
     let rows = case.rows(&model);
@@ -64,9 +62,9 @@ fn powers_of_two_pass_through_exactly(engine: &CodecOptions) {
 
 fn one_hot_and_constant_rows(engine: &CodecOptions) {
     all_agree(|report| {
-        for letters in LETTERS {
+        for options in Options::ALL {
             let (dim, latent) = (23, 21);
-            let model = model(config(dim, latent, letters), letters.contains('b'), 71);
+            let model = options.model(dim, latent, 71);
             let mut rows = vec![0.0; 2 * dim * dim];
             (0..dim).for_each(|i| rows[i * dim + i] = if i % 2 == 0 { 1.0 } else { -0.25 });
             for (i, row) in rows[dim * dim..].chunks_mut(dim).enumerate() {
@@ -74,7 +72,7 @@ fn one_hot_and_constant_rows(engine: &CodecOptions) {
             }
             let codec = codec(engine, &model);
             let codes = codec.encode_flat(&rows).unwrap();
-            let case = format!("one-hot and constant rows, options {letters:?}");
+            let case = format!("one-hot and constant rows, {options}");
             report.codes(&case, &oracle::encode(&model, &rows), &codes);
             let decoded = codec.decode_flat(&codes).unwrap();
             report.rows(&case, &oracle::decode(&model, &codes), &decoded, dim, ATOL);
@@ -84,15 +82,15 @@ fn one_hot_and_constant_rows(engine: &CodecOptions) {
 
 /// Zero, negative zero, and with a ReLU also what is negative throughout.
 fn zero_rows_decode_to_the_bias(engine: &CodecOptions) {
-    for letters in LETTERS {
-        let bias: Option<Vec<f32>> = letters.contains('b').then(|| vec![0.3, -7.5e-3, 1e5]);
+    for options in Options::ALL {
+        let bias: Option<Vec<f32>> = options.bias.then(|| vec![0.3, -7.5e-3, 1e5]);
         let weights = Weights {
             encoder: vec![0.5, 0.25, 1.0, 2.0, 0.125, 1.0, 1.0, 3.0, 0.5, 1.5, 1.0, 0.75],
             decoder: Random::new(72).normals(12, 1.0),
             encoder_bias: None,
             decoder_bias: bias.clone(),
         };
-        let model = Model::from_weights(config(3, 4, letters), weights).unwrap();
+        let model = Model::from_weights(options.config(3, 4), weights).unwrap();
         // Ordinary rows stand between the zero ones, for a zero row to borrow from by mistake.
         let mut rows = vec![
             [0.0, 0.0, 0.0],
@@ -102,7 +100,7 @@ fn zero_rows_decode_to_the_bias(engine: &CodecOptions) {
             [0.0, -0.0, 0.0],
         ];
         let mut vanishing = vec![0, 2, 4];
-        if letters.contains('r') {
+        if options.relu {
             rows.push([-1.0, -2.0, -1e20]);
             vanishing.push(5);
         }
@@ -112,30 +110,30 @@ fn zero_rows_decode_to_the_bias(engine: &CodecOptions) {
         let latents = codec.encode_latent(rows.as_flattened()).unwrap();
         let expected = bias.unwrap_or(vec![0.0; 3]);
         for row in vanishing {
-            let case = format!("row {row}, options {letters:?}");
+            let case = format!("row {row}, {options}");
             assert_eq!(codes.scales()[row], 0.0, "{case}");
             assert_eq!(codes.as_bytes()[row * 4..][..4], [0; 4], "{case}");
             assert_eq!(decoded[row], expected, "{case}");
             assert_eq!(latents[row * 4..][..4], [0.0; 4], "{case}");
         }
-        assert!(codes.scales()[1] > 0.0 && codes.scales()[3] > 0.0, "options {letters:?}");
+        assert!(codes.scales()[1] > 0.0 && codes.scales()[3] > 0.0, "{options}");
     }
 }
 
 /// Latents of denormal size count as zero, whether or not an engine flushes denormals.
 fn vanishing_rows_decode_to_the_bias(engine: &CodecOptions) {
-    for letters in LETTERS {
-        let mut model = model(config(6, 5, letters), true, 73);
+    for options in Options::ALL {
+        let mut model = options.bias().model(6, 5, 73);
         let weights = Weights { encoder_bias: None, ..model.weights().clone() };
         model = Model::from_weights(model.config().clone(), weights).unwrap();
         let smallest = f32::from_bits(1);
         let rows = [[smallest; 6], [-1e-40; 6], [f32::MIN_POSITIVE; 6], [3e-39; 6]];
         let codec = codec(engine, &model);
         let codes = codec.encode(&rows).unwrap();
-        assert_eq!(codes.scales(), [0.0; 4], "options {letters:?}");
-        assert_eq!(codes.as_bytes(), [0; 4 * 5], "options {letters:?}");
+        assert_eq!(codes.scales(), [0.0; 4], "{options}");
+        assert_eq!(codes.as_bytes(), [0; 4 * 5], "{options}");
         for row in codec.decode(&codes).unwrap() {
-            assert_eq!(Some(row), model.weights().decoder_bias, "options {letters:?}");
+            assert_eq!(Some(row), model.weights().decoder_bias, "{options}");
         }
     }
 }
