@@ -64,6 +64,11 @@ fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
     let (dim, latents) = (config.dim, config.latent_dim);
     let bits_per_latent = file.tensor("stream.widths").unwrap().data().to_vec();
     let (steps, decoder) = (floats("stream.steps"), floats("decoder.weight"));
+    let table = |width: u8| match bits_per_latent.contains(&width) {
+        true => floats(&format!("stream.table.{width}")),
+        false => Vec::new(),
+    };
+    let tables: Vec<Vec<f64>> = (0..=8).map(table).collect();
     let bias = floats("decoder.bias");
     let row_bytes = codes.as_bytes().len() / codes.row_count();
     let mut out = Vec::new();
@@ -79,7 +84,7 @@ fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
                 _ => width,
             };
             let window: usize = (0..bits).map(|j| bit(end - bits + j) << j).sum();
-            q[i] = steps[i] * floats(&format!("stream.table.{width}"))[window];
+            q[i] = steps[i] * tables[width as usize][window];
         }
         let scale = f64::from(codes.scales()[if codes.scales().len() > 1 { row } else { 0 }]);
         for d in 0..dim {
