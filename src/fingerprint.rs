@@ -34,3 +34,27 @@ impl fmt::Debug for Fingerprint {
         fmt::Display::fmt(self, f)
     }
 }
+
+/// As its text.
+#[cfg(feature = "serde")]
+mod serialized {
+    use serde::de::{Error as _, Unexpected};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Fingerprint;
+
+    impl Serialize for Fingerprint {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_str(self)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Fingerprint {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let text = String::deserialize(deserializer)?;
+            let expected = &"32 hexadecimal digits";
+            Self::from_hex(&text)
+                .ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&text), expected))
+        }
+    }
+}

@@ -19,8 +19,21 @@
 //! # Ok::<(), vecodec::Error>(())
 //! ```
 //!
+//! # Cargo features
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `gpu` | yes | the GPU engine (wgpu) |
+//! | `fit` | yes | [`Model::fit`] |
+//! | `files` | yes | safetensors files of models and codes |
+//! | `serde` | no | `Serialize` and `Deserialize` of configurations, metrics and reports |
+//!
 //! Which verb to take, and what each copies and allocates, stands at [`Codec`]; what a code is, at
 //! [`Model`].
+
+#![cfg_attr(
+    not(all(feature = "gpu", feature = "fit", feature = "files")),
+    allow(dead_code, reason = "what only a missing feature uses is unused without it")
+)]
 
 #[cfg(target_endian = "big")]
 compile_error!("files and GPU buffers are little-endian, and are used without conversion");
@@ -38,27 +51,29 @@ mod model;
 mod plan;
 mod quantize;
 mod rows;
+#[cfg(any(feature = "gpu", feature = "files"))]
 mod tensors;
 
 pub use codec::{
     Breakdown, Codec, CodecOptions, Engine, EngineInfo, EngineKind, KernelTimes, MappedRows,
     MappedStream, Stats,
 };
-pub use codes::{Codes, CodesReader, CodesWriter, Scales};
+pub use codes::{Codes, Scales};
+#[cfg(feature = "files")]
+pub use codes::{CodesReader, CodesWriter};
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::Fingerprint;
 pub use gpu::{Gpu, Precision, Shape as KernelShape};
 pub use metrics::Metrics;
-pub use model::{
-    Activation, BitsConfig, CancelToken, Coding, FitOptions, FitReport, FitStage, Int8Config,
-    Model, ModelConfig, RowNorm, Weights,
-};
+pub use model::{Activation, BitsConfig, Coding, Int8Config, Model, ModelConfig, RowNorm, Weights};
+#[cfg(feature = "fit")]
+pub use model::{CancelToken, FitOptions, FitReport, FitStage};
 // The types of `Gpu::from_device`: their version is this crate's.
 pub use wgpu;
 // The type of `Codec::decode_flat_f16`.
 pub use half::f16;
 
 /// The README's quickstart, compiled.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "gpu", feature = "fit", feature = "files"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;

@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 
 /// What [`Codec::evaluate`](crate::Codec::evaluate) measures.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
+#[must_use]
 pub struct Metrics {
     /// Mean squared error a value.
     pub mse: f64,

@@ -12,11 +12,13 @@
 //! unpacked by itself.
 
 mod scalar;
+#[cfg(feature = "fit")]
 mod train;
 mod trellis;
 
 use crate::error::{Error, Result};
 
+#[cfg(feature = "fit")]
 pub(crate) use train::{Trainer, allocate};
 
 /// The most bits of one latent.
@@ -247,5 +249,5 @@ impl Window {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests;

@@ -1,11 +1,13 @@
 //! A batch of encoded rows as plain data.
 
 mod edit;
+#[cfg(feature = "files")]
 mod files;
 
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "files")]
 pub use files::{CodesReader, CodesWriter};
 
 use crate::error::{Error, Result};
@@ -21,6 +23,7 @@ use crate::model::{Model, ModelConfig};
 ///
 /// Plain data that is shared: a clone costs nothing, and copies the bytes only when it is changed.
 #[derive(Clone, PartialEq)]
+#[must_use]
 pub struct Codes(Arc<Inner>);
 
 #[derive(Clone, PartialEq)]

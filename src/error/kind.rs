@@ -6,6 +6,11 @@ use super::Error;
 
 /// What an [`Error`] is about, for callers that treat whole groups of errors alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The rows, codes or slices of a call are not valid. Another input may pass.

@@ -8,6 +8,7 @@ use super::options::{Activation, Coding, RowNorm};
 ///
 /// Everything that takes a configuration takes this builder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[must_use]
 pub struct BitsConfig {
     pub(super) dim: usize,
@@ -50,6 +51,7 @@ impl BitsConfig {
 ///
 /// Everything that takes a configuration takes this builder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[must_use]
 pub struct Int8Config {
     pub(super) dim: usize,

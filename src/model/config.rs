@@ -26,6 +26,7 @@ pub(crate) const SCALE_BYTES: usize = size_of::<f32>();
 /// assert_eq!(int8.code_size(), 64 + 4);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ModelConfig {
     /// Values in a row.
@@ -38,6 +39,11 @@ pub struct ModelConfig {
 
 /// What a row's code is, with the options that this kind has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 enum CodeKind {
     /// A signed byte per latent and a scale per row.
     Int8 { activation: Activation, normalized_latent: bool },

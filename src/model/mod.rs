@@ -2,11 +2,14 @@
 
 mod builders;
 mod config;
+#[cfg(feature = "files")]
 mod files;
 mod fingerprint;
+#[cfg(feature = "fit")]
 mod fit;
 mod options;
 mod random;
+mod raw;
 mod weights;
 
 use std::fmt;
@@ -14,7 +17,9 @@ use std::sync::Arc;
 
 pub use builders::{BitsConfig, Int8Config};
 pub use config::ModelConfig;
+#[cfg(feature = "files")]
 pub(crate) use files::ConfigRecord;
+#[cfg(feature = "fit")]
 pub use fit::{CancelToken, FitOptions, FitReport, FitStage};
 pub use options::{Activation, Coding, RowNorm};
 pub use weights::Weights;

@@ -3,6 +3,11 @@
 
 /// What follows the encoder's projection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Activation {
     /// Nothing: the latent is linear in the row.
@@ -24,6 +29,11 @@ impl Activation {
 
 /// How latents become bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Coding {
     /// Every latent has a quantiser of its own, with as many levels as its bits allow. Encoding is
@@ -47,6 +57,11 @@ impl Default for Coding {
 
 /// Whether a row's L2 norm is stored with its bit code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum RowNorm {
     /// The fit tries both and takes what has the smaller error on its training rows.

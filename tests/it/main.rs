@@ -28,6 +28,8 @@ mod precision;
 mod real_data;
 mod refused;
 mod search;
+#[cfg(feature = "serde")]
+mod serialized;
 mod shapes;
 mod stats;
 mod values;

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 
 /// How a fit went.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 #[must_use]
 pub struct FitReport {
@@ -25,6 +26,7 @@ pub struct FitReport {
 
 /// A step of a fit.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct FitStage {
     /// What was done.
@@ -34,6 +36,8 @@ pub struct FitStage {
     /// Seconds that the stage took.
     pub seconds: f64,
 }
+
+type Progress<'a> = Box<dyn FnMut(&FitStage) + 'a>;
 
 /// Options of [`Model::fit_with`](crate::Model::fit_with).
 ///
@@ -54,7 +58,7 @@ pub struct FitStage {
 #[non_exhaustive]
 #[must_use]
 pub struct FitOptions<'a> {
-    progress: Option<Box<dyn FnMut(&FitStage) + 'a>>,
+    progress: Option<Progress<'a>>,
     cancel: CancelToken,
 }
 

@@ -1,11 +1,11 @@
-//! safetensors on disk: one header writer, one checked reader, and files that appear whole.
+//! A safetensors file: one header writer and one checked reader.
 //!
 //! This crate's own data stands as one JSON object under the metadata key `vecodec`, so that a
 //! file's bytes do not depend on the order of a hash map.
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::NewFile;
 use crate::error::{Error, Result};
 
 const KEY: &str = "vecodec";
@@ -20,45 +21,6 @@ const KEY: &str = "vecodec";
 const PREFIX_BYTES: u64 = 8;
 /// Longer headers are refused before they are read; the format's own limit.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
-
-/// A file under construction: it takes its name only when complete, replacing what was there.
-pub(crate) struct NewFile {
-    temp: tempfile::NamedTempFile,
-    path: PathBuf,
-}
-
-impl NewFile {
-    pub(crate) fn create(path: &Path) -> Result<Self> {
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".vecodec-").suffix(".tmp");
-        #[cfg(unix)]
-        {
-            // What the umask leaves of this, as for any new file; the default is 0600.
-            use std::os::unix::fs::PermissionsExt as _;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let temp = builder.tempfile_in(folder).map_err(|e| Error::io(path, e))?;
-        Ok(Self { temp, path: path.to_path_buf() })
-    }
-
-    /// Writes `bytes` at `offset` from the start of the file.
-    pub(crate) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let file = self.temp.as_file_mut();
-        let written = file.seek(SeekFrom::Start(offset)).and_then(|_| file.write_all(bytes));
-        written.map_err(|e| Error::io(&self.path, e))
-    }
-
-    pub(crate) fn finish(self) -> Result<()> {
-        let Self { temp, path } = self;
-        temp.as_file().sync_all().map_err(|e| Error::io(&path, e))?;
-        temp.persist(&path).map_err(|e| Error::io(&path, e.error))?;
-        Ok(())
-    }
-}
 
 /// A tensor to be written: name, type and shape.
 pub(crate) struct Spec {
