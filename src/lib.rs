@@ -2,7 +2,8 @@
 //!
 //! A [`Model`] is a linear encoder and decoder, [fitted](Model::fit) to your rows in closed form or
 //! loaded from a file. A [`Codec`] places it on an engine: compute shaders on a [`Gpu`] where there
-//! is one, else the CPU. [`Codes`] are what rows become: one byte a latent, and a scale a row.
+//! is one, else the CPU. [`Codes`] are encoded rows: a bit code per row, or a byte per latent
+//! and a scale.
 //!
 //! ```
 //! use vecodec::{Codec, Model, ModelConfig};
@@ -27,8 +28,8 @@
 //! | `files` | yes | safetensors files of models and codes |
 //! | `serde` | no | `Serialize` and `Deserialize` of configurations, metrics and reports |
 //!
-//! Which verb to take, and what each copies and allocates, stands at [`Codec`]; what a code is, at
-//! [`Model`].
+//! [`Codec`] says which verb to take, and what each copies and allocates. [`Model`] says what a code
+//! is.
 
 #![cfg_attr(
     not(all(feature = "gpu", feature = "fit", feature = "files")),

@@ -1,4 +1,4 @@
-//! How much of the rows a codec keeps: the figures, and how they are computed.
+//! Measures of what a codec loses.
 //!
 //! All functions take two slices of equal length and compute in `f64`.
 
@@ -10,21 +10,21 @@ use crate::error::{Error, Result};
 #[non_exhaustive]
 #[must_use]
 pub struct Metrics {
-    /// Mean squared error a value.
+    /// Mean squared error per value.
     pub mse: f64,
     /// Squared error over the squared norm of the signal.
     pub relative_mse: f64,
     /// The largest absolute error of a value.
     pub max_error: f64,
-    /// Mean over the rows of the cosine between a row and its decoded self.
+    /// Mean over the rows of the cosine between a row and what it decodes to.
     pub mean_cosine: f64,
     /// `-10 log10(relative_mse)`, in decibels; infinite without error.
     pub snr_db: f64,
-    /// Bytes of a row as `f32` over bytes of its code, the scale's bytes counted.
+    /// Bytes of a row as `f32` over the bytes of its code, its scale included.
     pub compression_ratio: f32,
-    /// Rows encoded a second.
+    /// Rows encoded per second.
     pub encode_rows_per_s: f64,
-    /// Rows decoded a second.
+    /// Rows decoded per second.
     pub decode_rows_per_s: f64,
 }
 
@@ -73,7 +73,7 @@ impl ErrorSums {
         self.rows
     }
 
-    /// Mean squared error a value.
+    /// Mean squared error per value.
     pub fn mse(&self) -> f64 {
         self.squared_error / self.values as f64
     }
@@ -99,7 +99,7 @@ impl ErrorSums {
     }
 }
 
-/// Mean squared error a value.
+/// Mean squared error per value.
 ///
 /// # Errors
 /// The slices differ in length.
@@ -131,8 +131,8 @@ pub fn snr_db(original: &[f32], decoded: &[f32]) -> Result<f64> {
     Ok(sums(original, decoded)?.snr_db())
 }
 
-/// Mean over rows of `dim` values of the cosine between a row and its decoded self. Two zero rows
-/// count as 1, a zero row against another as 0.
+/// Mean over rows of `dim` values of the cosine between a row and what it decodes to. Two zero
+/// rows count as 1, a zero row beside another row as 0.
 ///
 /// # Errors
 /// The slices differ in length, or are no multiple of `dim`.

@@ -1,15 +1,16 @@
-//! Latents as a bit code: how many each gets, and what they stand for.
+//! Bit codes: the bits of a row's latents, and the values they stand for.
 //!
-//! Latent `i` owns `width_i` bits of a row's bit code, ending before bit `end_i`, the sum of the
-//! bits_per_latent so far. Bit `k` of the bit code is bit `k % 8` of byte `k / 8`. The latent's value is
-//! `step_i * table[window]`, where the window is the last `S` bits before `end_i`, read as a
-//! number whose first bit is the least significant; bits before the bit code's begin are zero.
+//! ```text
+//! end_i    = width_0 + ... + width_i            latent i owns the width_i bits before end_i
+//! bit k    = bit k % 8 of byte k / 8            of the row's bit code; zero for k < 0
+//! window_i = bits end_i - S_i .. end_i          the first bit is the least significant
+//! z_i      = step_i * table[width_i][window_i]
+//! ```
 //!
-//! With `S = width_i` and a table a width that is a scalar quantiser. With a larger `S`, the same
-//! for all latents, it is a bit-shift trellis: a value also depends on the bits before its own,
-//! so that `2^S` values are reached with few bits (Marcellin and Fischer, "Trellis coded
-//! quantization", 1990; the bit-shift form: Tseng et al., "QTIP", 2024). Either way any latent is
-//! unpacked by itself.
+//! In a scalar quantiser `S_i = width_i`. In a trellis `S` is larger and the same for all latents,
+//! so that a value also depends on the bits before its own, and few bits reach `2^S` values. This
+//! is trellis-coded quantisation (Marcellin and Fischer, 1990) in its bit-shift form ("QTIP",
+//! Tseng et al., 2024). Either way any latent is unpacked by itself.
 
 mod scalar;
 #[cfg(feature = "fit")]
@@ -26,7 +27,7 @@ pub(crate) const MAX_WIDTH: usize = 8;
 /// The most bits of a trellis' window: 4,096 states.
 pub(crate) const MAX_STATE_BITS: u32 = 12;
 
-/// What a window of bits stands for.
+/// The bits that a latent's value depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Window {
     /// The latent's own bits.
@@ -41,7 +42,7 @@ pub(crate) struct BitPlan {
     window: Window,
     bits_per_latent: Vec<u8>,
     steps: Vec<f32>,
-    /// By width; empty for a width no latent has.
+    /// A table for each width. It is empty for a width that no latent has.
     tables: Vec<Vec<f32>>,
     /// Where each latent's bits end.
     ends: Vec<u32>,
@@ -56,7 +57,7 @@ struct Reader {
     first_byte: u32,
     shift: u32,
     mask: u32,
-    /// Bits before the bit code, which are zero and stand lowest.
+    /// Bits of the window before the bit code's begin. They are zero, and the lowest.
     missing: u32,
     /// Where its table begins among the entries.
     table: u32,
@@ -163,7 +164,7 @@ impl BitPlan {
         &self.ends
     }
 
-    /// The table of a width; empty where no latent has it.
+    /// The table of a width. It is empty if no latent has this width.
     pub(crate) fn table(&self, width: u8) -> &[f32] {
         self.tables.get(usize::from(width)).map_or(&[], Vec::as_slice)
     }

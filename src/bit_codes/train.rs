@@ -26,7 +26,7 @@ pub(crate) struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Trains a table a width on latents `[rows, count]`, each divided by its standard deviation,
+    /// Trains a table for each width on latents `[rows, count]`, each divided by its standard deviation,
     /// which `steps` holds, and measures what each width leaves.
     pub(crate) fn new(
         window: Window,

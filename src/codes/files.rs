@@ -70,7 +70,7 @@ pub struct CodesWriter {
 }
 
 impl CodesWriter {
-    /// Begins a file of `rows` rows encoded by `model`, one scale a row.
+    /// Begins a file of `rows` rows encoded by `model`, with a scale per row if the model stores them.
     ///
     /// # Errors
     /// The file cannot be written, or `rows` is zero.
@@ -102,27 +102,28 @@ impl CodesWriter {
     /// Appends a batch.
     ///
     /// # Errors
-    /// The codes are another model's, are more than the file was begun for, or share one scale;
-    /// the disk is full.
+    /// The codes are another model's, there are more rows than the file was begun for, the rows
+    /// share a scale that the file has no place for, or the file cannot be written.
     pub fn append(&mut self, codes: &Codes) -> Result<()> {
         if codes.fingerprint() != self.model {
             let (expected, found) = (self.model, codes.fingerprint());
             return Err(Error::OtherModel { expected, found });
         }
         if codes.row_count() > self.rows - self.written {
-            let what = "rows appended to a codes file must not exceed what it was begun for";
-            let found = self.written + codes.row_count();
-            return Err(Error::CodesShape { what, expected: self.rows, found });
+            let (what, found) = ("rows for the file", self.written + codes.row_count());
+            let remedy = "begin the file with the number of rows that it is to hold";
+            return Err(Error::CodesShape { what, expected: self.rows, found, remedy });
         }
         if self.shared && codes.scales().iter().any(|scale| *scale != 1.0) {
-            let what = "scales beside 1 in codes of a model whose rows keep none: use Codes::save";
+            let what = "scales other than 1 for a model without row scales";
             let found = codes.scales().iter().filter(|scale| **scale != 1.0).count();
-            return Err(Error::CodesShape { what, expected: 0, found });
+            let remedy = "join the codes with Codes::append and call Codes::save";
+            return Err(Error::CodesShape { what, expected: 0, found, remedy });
         }
         if !self.shared && codes.scales().len() != codes.row_count() {
-            let what = "codes appended to a file must have one scale a row: use Codes::save";
-            let found = codes.scales().len();
-            return Err(Error::CodesShape { what, expected: codes.row_count(), found });
+            let (what, expected, found) = ("scales", codes.row_count(), codes.scales().len());
+            let remedy = "join the codes with Codes::append and call Codes::save";
+            return Err(Error::CodesShape { what, expected, found, remedy });
         }
         self.write_block(codes)
     }
@@ -139,14 +140,15 @@ impl CodesWriter {
         Ok(())
     }
 
-    /// Completes the file, which takes its name only now. Dropped before, nothing is left.
+    /// Completes the file, which takes its name only now. A writer that is dropped leaves nothing.
     ///
     /// # Errors
     /// Fewer rows were appended than the file was begun for, or the disk is full.
     pub fn finish(self) -> Result<()> {
         if self.written != self.rows {
-            let what = "rows appended to a codes file must be as many as it was begun for";
-            return Err(Error::CodesShape { what, expected: self.rows, found: self.written });
+            let (what, expected, found) = ("rows in the file", self.rows, self.written);
+            let remedy = "append the missing rows before finish";
+            return Err(Error::CodesShape { what, expected, found, remedy });
         }
         self.writer.finish()
     }

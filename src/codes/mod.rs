@@ -14,14 +14,16 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::model::{Model, ModelConfig};
 
-/// Encoded rows: packed codes, their scales, and which model made them.
+/// Encoded rows: packed codes, their scales, and the fingerprint of the model that made them.
 ///
-/// Row `r` takes `code_size()` bytes: `latent_dim` signed bytes in [`as_bytes`](Self::as_bytes),
-/// beginning at `r * latent_dim`, and one `f32` in [`scales`](Self::scales), unless all rows
-/// share one scale. In a model with a budget of bytes it is a bit code in place of the
-/// signed bytes, and where rows keep no scale they share the scale 1.
+/// | | [`as_bytes`](Self::as_bytes) | [`scales`](Self::scales) |
+/// |---|---|---|
+/// | 8-bit codes | `[rows, latent_dim]` signed bytes | `[rows]`, or `[1]` if all rows share one scale |
+/// | bit codes with norms | `[rows, code_size - 4]` bytes | `[rows]`, the norms of the rows |
+/// | bit codes without norms | `[rows, code_size]` bytes | `[1]`, which is 1 |
 ///
-/// Plain data that is shared: a clone costs nothing, and copies the bytes only when it is changed.
+/// Clones share the data. A clone copies the data only when [`append`](Self::append) or
+/// [`assume_model`](Self::assume_model) changes it.
 #[derive(Clone, PartialEq)]
 #[must_use]
 pub struct Codes(Arc<Inner>);
@@ -38,14 +40,15 @@ struct Inner {
 /// The scales of a batch. There is no third kind: files have these two.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scales {
-    /// One a row.
+    /// One scale per row.
     PerRow(Vec<f32>),
-    /// The same for every row, stored once.
+    /// One scale for all rows, stored once.
     Uniform(f32),
 }
 
 impl Scales {
-    /// One value a row, or a single one if it is the same for all.
+    /// One value per row, or a single value if all rows share it.
+    #[must_use]
     pub fn as_slice(&self) -> &[f32] {
         match self {
             Self::PerRow(scales) => scales,
@@ -68,7 +71,7 @@ impl From<f32> for Scales {
 
 impl Codes {
     /// Codes from their parts, as made by `model`: `packed` is `[rows, latent_dim]` signed bytes,
-    /// `scales` a `Vec<f32>` of one value a row, or one `f32` for all rows.
+    /// `scales` a `Vec<f32>` of one value per row, or one `f32` for all rows.
     ///
     /// # Errors
     /// No rows, a number of bytes that is no multiple of the latent dimension, another number of
@@ -87,8 +90,9 @@ impl Codes {
         if let Scales::PerRow(scales) = &scales
             && scales.len() != rows
         {
-            let what = "the number of scales must be the number of rows";
-            return Err(Error::CodesShape { what, expected: rows, found: scales.len() });
+            let (what, found) = ("scales", scales.len());
+            let remedy = "pass a scale for each row, or one number for all rows";
+            return Err(Error::CodesShape { what, expected: rows, found, remedy });
         }
         check_scales(0, scales.as_slice())?;
         Ok(Self::from_checked(config, model.fingerprint(), packed, scales))
@@ -140,7 +144,7 @@ impl Codes {
         &self.0.packed
     }
 
-    /// The scales: one a row, or a single one that holds for every row.
+    /// The scales: one per row, or a single one that all rows share.
     pub fn scales(&self) -> &[f32] {
         self.0.scales.as_slice()
     }
@@ -163,16 +167,15 @@ impl Codes {
         self.0.model
     }
 
-    /// The same codes, declared to belong to `model`: what they decode to is the caller's
-    /// responsibility.
+    /// Declares that the codes belong to `model`. The caller answers for what they decode to.
     ///
     /// # Errors
     /// The model's codes have another size.
     pub fn assume_model(mut self, model: &Model) -> Result<Self> {
         let (expected, found) = (model.config().packed_size(), self.config().packed_size());
         if expected != found {
-            let what = "codes a row of the other model must be as many as these have";
-            return Err(Error::CodesShape { what, expected, found });
+            let (what, remedy) = ("bytes per row", "pass a model whose codes have this size");
+            return Err(Error::CodesShape { what, expected, found, remedy });
         }
         let inner = Arc::make_mut(&mut self.0);
         inner.config = model.config().clone();

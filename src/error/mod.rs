@@ -103,15 +103,17 @@ pub enum Error {
         found: Fingerprint,
     },
     /// The bytes or the scales of codes do not fit the model's shape.
-    #[error("{what}: found {found}, expected {expected}")]
+    #[error("there are {found} {what}, and {expected} are needed: {remedy}")]
     #[non_exhaustive]
     CodesShape {
-        /// What does not fit, and how to mend it.
+        /// What there are too few or too many of.
         what: &'static str,
-        /// The number that was expected.
+        /// The number that is needed.
         expected: usize,
         /// The number that was found.
         found: usize,
+        /// What would be valid.
+        remedy: &'static str,
     },
     /// A row was asked for that the codes do not have.
     #[error("row {row} does not exist, because there are {rows} rows: pass a row below {rows}")]

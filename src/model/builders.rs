@@ -78,7 +78,7 @@ impl Int8Config {
         self
     }
 
-    /// Bytes of an encoded row: one a latent, and four for the row's scale.
+    /// Bytes of an encoded row: one per latent, and four for the row's scale.
     #[must_use]
     pub fn code_size(&self) -> usize {
         ModelConfig::from(self.clone()).code_size()

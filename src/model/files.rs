@@ -34,7 +34,7 @@ const TABLES: [&str; MAX_WIDTH + 1] = [
     "stream.table.8",
 ];
 
-/// A configuration as it stands in the metadata of models and codes.
+/// A configuration in the metadata of models and codes.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ConfigRecord {
     kind: String,

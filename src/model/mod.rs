@@ -30,39 +30,52 @@ use crate::fingerprint::Fingerprint;
 
 /// A learned encoder and decoder.
 ///
-/// For a row `x` of `dim` values the latent is `z = We x + be`, then `max(z, 0)` if the model has
-/// a ReLU, then `z / |z|` if it is normalised. The row's scale is `max |z| / 127`, times `|z|`
-/// where the latent was normalised; its codes are `z / scale` rounded half to even; and what
-/// decodes is `Wd (codes * scale) + bd`. A latent whose scale is below the smallest normal `f32`
-/// counts as zero: scale 0, codes 0, decoding to `bd`.
+/// With 8-bit codes, a row `x` of `dim` values is encoded and decoded so:
 ///
-/// A model with a budget of bytes has a bit code in place of codes; `docs/format.md` gives
-/// it. Its rows keep their norm as a scale, or none: with `s` that scale, or 1, the latent is
-/// `We x / s + be`, and what decodes is `s (Wd q + bd)` for the values `q` of the bit code.
+/// ```text
+/// z       = We x + be                 latent, [latent_dim]
+/// z       = max(z, 0)                 with a ReLU
+/// scale   = max |z| / 127             (1)
+/// codes   = round(z / scale)          half to even
+/// decoded = Wd (codes * scale) + bd
+/// ```
 ///
-/// Immutable and cheap to clone.
+/// 1. A scale below the smallest normal `f32` is 0, and so are its codes. The row decodes to `bd`.
+///    With a normalised latent, codes and scale are the same, because the norm is folded into the
+///    scale. Only [`encode_latent`](crate::Codec::encode_latent) then gives `z / |z|`.
+///
+/// With bit codes, `s` is the row's norm if the model stores norms, and 1 otherwise:
+///
+/// ```text
+/// z       = We x / s + be
+/// decoded = s (Wd q + bd)             q: the values that the bit code stands for
+/// ```
+///
+/// `docs/format.md` describes the bit code.
+///
+/// A model is immutable and cheap to clone.
 #[derive(Clone)]
 pub struct Model(Arc<Inner>);
 
 struct Inner {
     config: ModelConfig,
     weights: Weights,
-    /// There if and only if the configuration has a budget of bytes.
+    /// There if and only if the configuration has bit codes.
     plan: Option<BitPlan>,
     fingerprint: Fingerprint,
 }
 
 impl Model {
-    /// A model of these weights: `encoder [latent, dim]` and `decoder [dim, latent]`, row-major,
+    /// Makes a model of weights: `encoder [latent, dim]` and `decoder [dim, latent]`, row-major,
     /// with optional biases of `latent` and `dim` values.
     ///
     /// # Errors
-    /// Sizes of zero, tensors of the wrong length, weights that are not finite; a budget of bytes,
-    /// which only a fit can spend.
+    /// A size is zero, a tensor has the wrong length, a weight is not finite, or the configuration
+    /// has bit codes, whose tables only a fit can make.
     pub fn from_weights(config: impl Into<ModelConfig>, weights: Weights) -> Result<Self> {
         let config = config.into();
         if let Some(value) = config.bytes() {
-            let remedy = "weights alone do not tell where the bits go: use Model::fit";
+            let remedy = "a fit alone can choose the bits of each latent: use Model::fit";
             return Err(Error::InvalidConfig { field: "bytes", value, remedy });
         }
         Self::from_parts(config, weights, None)
@@ -84,12 +97,12 @@ impl Model {
         Ok(Self(Arc::new(Inner { config, weights, plan, fingerprint })))
     }
 
-    /// How latents become bits, in a model with a budget of bytes.
+    /// How latents become bits, in a model with bit codes.
     pub(crate) fn plan(&self) -> Option<&BitPlan> {
         self.0.plan.as_ref()
     }
 
-    /// Bits of each latent in a model with a budget of bytes; none in others.
+    /// Bits of each latent, `[latent_dim]`, in a model with bit codes; none in others.
     pub fn bits_per_latent(&self) -> Option<&[u8]> {
         self.plan().map(BitPlan::bits_per_latent)
     }
@@ -104,7 +117,7 @@ impl Model {
         &self.0.weights
     }
 
-    /// What codes carry to know their model again: a hash of configuration and weights.
+    /// The hash of configuration and weights by which codes know their model.
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.fingerprint
     }

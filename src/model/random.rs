@@ -12,7 +12,7 @@ impl Model {
     /// Entries are uniform in `±sqrt(6 / (dim + latent_dim))` (Glorot and Bengio, 2010).
     ///
     /// # Errors
-    /// Sizes of zero.
+    /// A size is zero, or the configuration has bit codes, whose tables only a fit can make.
     pub fn random(config: impl Into<ModelConfig>, seed: u64) -> Result<Self> {
         let config = config.into();
         config.validate()?;

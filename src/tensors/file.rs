@@ -1,6 +1,6 @@
 //! A safetensors file: one header writer and one checked reader.
 //!
-//! This crate's own data stands as one JSON object under the metadata key `vecodec`, so that a
+//! This crate's own data is one JSON object under the metadata key `vecodec`, so that a
 //! file's bytes do not depend on the order of a hash map.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! A model whose bits go where the variance is.
+//! Fits of bit codes: bits go where the variance is.
 
 use super::super::config::SCALE_BYTES;
 use super::super::{BitsConfig, Model, ModelConfig, RowNorm, Weights};
@@ -16,8 +16,8 @@ const TRAINED_ROWS: usize = 8192;
 /// its bytes, and is not tried.
 const LEAST_SPREAD: f64 = 1e-3;
 
-/// The better model of those with and without a scale a row, or the one asked for; and how many
-/// rows it was fitted on.
+/// Fits with and without norms, or as the configuration says, and returns the better model and
+/// the number of rows that it was fitted on.
 pub(super) fn fit(
     rows: &Rows<'_>,
     config: &BitsConfig,

@@ -22,22 +22,23 @@ const MOST_ROWS: usize = 200_000;
 const MEASURED_ROWS: usize = 4096;
 
 impl Model {
-    /// Fits a model to training rows `[n, dim]`: the same rows give the same model.
+    /// Fits a model to training rows `[n, dim]`. The same rows give the same model.
     ///
-    /// A linear model is principal component analysis: encoder and decoder are the eigenvectors
-    /// of the rows' covariance with the largest eigenvalues, the mean is in the biases. With
-    /// ReLU or a normalised latent the encoder is the same (its bias shifted up before a ReLU),
-    /// and the decoder minimises the squared error over the *quantised* latents of the rows.
+    /// A linear model is principal component analysis. Encoder and decoder are the eigenvectors of
+    /// the rows' covariance with the largest eigenvalues. The biases hold the mean. With a ReLU or
+    /// a normalised latent the encoder is the same, except that its bias is shifted up before a
+    /// ReLU. The decoder then minimises the squared error over the *quantised* latents of the rows.
     ///
-    /// With a [budget of bytes](ModelConfig::bits), the bits go one by one to the latent
-    /// whose measured error shrinks the most, and the levels they stand for are trained on the
-    /// rows' own latents by Lloyd's iteration.
+    /// With [bit codes](ModelConfig::bits), bits are handed out one by one. Each bit goes to the
+    /// latent whose measured error shrinks the most. Lloyd's iteration then trains the levels on
+    /// the latents of the rows.
     ///
-    /// Time grows as `n dim^2 + dim^3`, memory as `dim^2`.
+    /// The time grows as `n dim^2 + dim^3`, the memory as `dim^2`. It computes on the CPU.
     ///
     /// # Errors
-    /// Sizes of zero, no rows, a length that is no multiple of `dim`, NaN or infinity, fewer rows
-    /// than latents, values whose squares leave the range of `f64`.
+    /// The configuration is not valid, there are no rows, the length is not a multiple of `dim`, a
+    /// value is not finite, there are fewer rows than latents of 8-bit codes, or the squares of the
+    /// values leave the range of `f64`.
     pub fn fit(rows: &[f32], config: impl Into<ModelConfig>) -> Result<Self> {
         Ok(Self::fit_with(rows, config, FitOptions::default())?.0)
     }

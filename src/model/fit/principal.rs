@@ -14,8 +14,8 @@ use crate::rows::Rows;
 
 /// Rows that are widened to `f64` at a time.
 const BLOCK_ROWS: usize = 2048;
-/// A ReLU's latents are shifted up by this many standard deviations, so that it cuts off little
-/// of what the projection tells; the decoder's bias takes the shift back.
+/// Latents are shifted up by this many standard deviations before a ReLU, so that it cuts off
+/// little. The decoder's bias takes the shift back.
 const RELU_SHIFT: f64 = 3.0;
 /// The ridge, in units of the latents' mean energy.
 const RIDGE: f64 = 1e-7;
@@ -43,7 +43,7 @@ pub(super) fn principal_components(
     let mut encoder_bias = vec![0.0f32; latent_dim];
     let mut decoder = vec![0.0f32; dim * latent_dim];
     let mut variances = vec![0.0; latent_dim];
-    // Eigenvalues ascend. Latents beyond `dim` have nothing to tell and stay zero.
+    // Eigenvalues ascend. Latents beyond `dim` stay zero.
     for (latent, column) in (0..dim).rev().take(latent_dim).enumerate() {
         let axis: Vec<f64> = eigen.U().col(column).iter().copied().collect();
         // An eigenvector's sign is arbitrary: its largest entry is made positive.
