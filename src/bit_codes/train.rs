@@ -26,8 +26,8 @@ pub(crate) struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Trains a table for each width on latents `[rows, count]`, each divided by its standard deviation,
-    /// which `steps` holds, and measures what each width leaves.
+    /// Trains a table for each width on latents `[rows, count]`, and measures the error that each
+    /// width leaves. Each latent is divided by its standard deviation, which `steps` holds.
     pub(crate) fn new(
         window: Window,
         latents: &[f32],

@@ -70,7 +70,8 @@ pub struct CodesWriter {
 }
 
 impl CodesWriter {
-    /// Begins a file of `rows` rows encoded by `model`, with a scale per row if the model stores them.
+    /// Begins a file of `rows` rows encoded by `model`, with a scale per row if the model stores
+    /// scales.
     ///
     /// # Errors
     /// The file cannot be written, or `rows` is zero.

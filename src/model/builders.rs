@@ -1,10 +1,9 @@
 //! Builders of a configuration, one for each kind of code, so that an option of one kind cannot be
 //! set on the other.
 
-use super::config::ModelConfig;
 use super::options::{Activation, Coding, RowNorm};
 
-/// A configuration of bit codes, made by [`ModelConfig::bits`].
+/// A configuration of bit codes, made by [`ModelConfig::bits`](crate::ModelConfig::bits).
 ///
 /// Everything that takes a configuration takes this builder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,21 +32,9 @@ impl BitsConfig {
         self.row_norm = row_norm;
         self
     }
-
-    /// Bytes of an encoded row, its scale included: the budget. A fit may need fewer.
-    #[must_use]
-    pub fn code_size(&self) -> usize {
-        ModelConfig::from(self.clone()).code_size()
-    }
-
-    /// Bytes of a row as `f32` over the bytes of its code, its scale included.
-    #[must_use]
-    pub fn compression_ratio(&self) -> f32 {
-        ModelConfig::from(self.clone()).compression_ratio()
-    }
 }
 
-/// A configuration of 8-bit codes, made by [`ModelConfig::int8`] or a preset.
+/// A configuration of 8-bit codes, made by [`ModelConfig::int8`](crate::ModelConfig::int8) or a preset.
 ///
 /// Everything that takes a configuration takes this builder.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -76,17 +63,5 @@ impl Int8Config {
     pub fn with_normalized_latent(mut self, normalized: bool) -> Self {
         self.normalized_latent = normalized;
         self
-    }
-
-    /// Bytes of an encoded row: one per latent, and four for the row's scale.
-    #[must_use]
-    pub fn code_size(&self) -> usize {
-        ModelConfig::from(self.clone()).code_size()
-    }
-
-    /// Bytes of a row as `f32` over the bytes of its code, its scale included.
-    #[must_use]
-    pub fn compression_ratio(&self) -> f32 {
-        ModelConfig::from(self.clone()).compression_ratio()
     }
 }

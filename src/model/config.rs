@@ -5,9 +5,6 @@ use super::options::{Activation, Coding, RowNorm};
 use crate::bit_codes::Window;
 use crate::error::{Error, Result};
 
-/// Bytes of the scale that is stored with every row.
-pub(crate) const SCALE_BYTES: usize = size_of::<f32>();
-
 /// The shape and the options of a [`Model`](crate::Model).
 ///
 /// There are two kinds of codes, and a builder for each:
@@ -139,18 +136,6 @@ impl ModelConfig {
         self.as_bits().map(|bits| bits.row_norm)
     }
 
-    /// Bytes of an encoded row, its scale included.
-    #[must_use]
-    pub fn code_size(&self) -> usize {
-        self.packed_size() + if self.has_row_scales() { SCALE_BYTES } else { 0 }
-    }
-
-    /// Bytes of a row as `f32` over the bytes of its code, its scale included.
-    #[must_use]
-    pub fn compression_ratio(&self) -> f32 {
-        (self.dim * size_of::<f32>()) as f32 / self.code_size() as f32
-    }
-
     /// Sets the number of latents that a fit has chosen.
     pub(super) fn with_latent_dim(mut self, latent_dim: usize) -> Self {
         self.latent_dim = latent_dim;
@@ -167,17 +152,6 @@ impl ModelConfig {
         }
     }
 
-    /// Bytes of a row's packed codes, without its scale.
-    pub(crate) fn packed_size(&self) -> usize {
-        match self.codes {
-            CodeKind::Int8 { .. } => self.latent_dim,
-            CodeKind::Bits { bytes, .. } if self.has_row_scales() => {
-                bytes.saturating_sub(SCALE_BYTES)
-            }
-            CodeKind::Bits { bytes, .. } => bytes,
-        }
-    }
-
     /// The windows of bits that a bit code is read by. Without bit codes, a latent's own bits.
     pub(crate) fn window(&self) -> Window {
         match self.codes {
@@ -185,14 +159,6 @@ impl ModelConfig {
                 Window::Last(states.trailing_zeros())
             }
             CodeKind::Bits { coding: Coding::Scalar, .. } | CodeKind::Int8 { .. } => Window::Own,
-        }
-    }
-
-    /// Whether every row has a scale of its own.
-    pub(crate) fn has_row_scales(&self) -> bool {
-        match self.codes {
-            CodeKind::Int8 { .. } => true,
-            CodeKind::Bits { row_norm, .. } => row_norm == RowNorm::Store,
         }
     }
 

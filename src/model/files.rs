@@ -94,7 +94,8 @@ impl ConfigRecord {
         }
         if record.version == 0 || record.version > BIT_CODES_VERSION {
             return fail(format!(
-                "has layout version {}, and this program reads up to {BIT_CODES_VERSION}: update vecodec",
+                "has layout version {}, and this version of vecodec reads up to {BIT_CODES_VERSION}: \
+                 update vecodec",
                 record.version
             ));
         }

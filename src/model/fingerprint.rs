@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use super::{ModelConfig, Weights};
+use super::config::ModelConfig;
+use super::weights::Weights;
 use crate::bit_codes::{BitPlan, MAX_WIDTH};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;

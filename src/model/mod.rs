@@ -10,6 +10,7 @@ mod fit;
 mod options;
 mod random;
 mod raw;
+mod sizes;
 mod weights;
 
 use std::fmt;

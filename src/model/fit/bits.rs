@@ -1,15 +1,18 @@
 //! Fits of bit codes: bits go where the variance is.
 
-use super::super::config::SCALE_BYTES;
+use super::super::sizes::SCALE_BYTES;
 use super::super::{BitsConfig, Model, ModelConfig, RowNorm, Weights};
+use super::measure::{MEASURED_ROWS, relative_error, sampled, unit_rows};
 use super::principal::principal_components;
-use super::{MEASURED_ROWS, MOST_ROWS, Stages, relative_error, sampled, unit_rows};
+use super::stages::Stages;
 use crate::bit_codes::{Trainer, allocate};
 use crate::error::Result;
 use crate::linear::linear;
 use crate::quantize::norm;
 use crate::rows::Rows;
 
+/// The most rows a bit code is fitted on; of more, evenly spaced ones are taken.
+const MOST_ROWS: usize = 200_000;
 /// Rows that tables are trained on, evenly spaced.
 const TRAINED_ROWS: usize = 8192;
 /// Where the norms' standard deviation is below this share of their mean, a scale could not repay

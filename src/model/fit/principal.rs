@@ -6,7 +6,7 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatRef, Par, Side, linalg::solvers::Solve as _};
 
 use super::super::{Activation, ModelConfig, Weights};
-use super::CancelToken;
+use super::options::CancelToken;
 use crate::error::{Error, Result};
 use crate::linear::linear;
 use crate::quantize::{dequantize, quantize};
