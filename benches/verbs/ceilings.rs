@@ -7,7 +7,6 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
-use vecodec::Gpu;
 
 use super::link::Link;
 use super::{SHAPES, batches};
@@ -24,7 +23,7 @@ pub fn benches(criterion: &mut Criterion) {
         .sample_size(20)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(800));
-    let gpu = Gpu::new().ok();
+    let gpu = super::gpu();
     for &count in batches() {
         let from = vec![1.0f32; count * dim];
         let mut to = vec![0.0f32; count * dim];

@@ -1,4 +1,4 @@
-//! Every verb by shape and batch size, beside the ceilings and the way this library replaces.
+//! Every verb by shape and batch size, beside the ceilings and the baseline.
 //!
 //! `VECODEC_BENCH_ENGINE` = `cpu` or `gpu` leaves the other out. With `--test` each benchmark runs
 //! once, on small batches.
@@ -15,7 +15,7 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group,
     criterion_main,
 };
-use vecodec::{Codec, CodecOptions, Engine, EngineKind, Gpu, Model, ModelConfig};
+use vecodec::{Codec, CodecOptions, Engine, EngineKind, Error, Gpu, Model, ModelConfig};
 
 const SHAPES: [(usize, usize); 3] = [(768, 128), (768, 64), (384, 64)];
 
@@ -27,15 +27,26 @@ fn batches() -> &'static [usize] {
     if test { &[1, 100] } else { &[1, 100, 1_000, 10_000, 100_000] }
 }
 
+/// The GPU to measure, none where there is no adapter. Any other error ends the benchmarks.
+fn gpu() -> Option<Gpu> {
+    match Gpu::new() {
+        Ok(gpu) => Some(gpu),
+        Err(error @ Error::NoAdapter { .. }) => {
+            eprintln!("no GPU engine: {error}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// The engines to measure, by a name for the report.
 fn engines() -> Vec<(&'static str, Engine)> {
     let wanted = std::env::var("VECODEC_BENCH_ENGINE").unwrap_or_default();
     let mut engines = Vec::new();
-    if wanted != "cpu" {
-        match Gpu::new() {
-            Ok(gpu) => engines.push(("gpu", Engine::Gpu(gpu))),
-            Err(error) => eprintln!("no GPU engine: {error}"),
-        }
+    if wanted != "cpu"
+        && let Some(gpu) = gpu()
+    {
+        engines.push(("gpu", Engine::Gpu(gpu)));
     }
     if wanted != "gpu" {
         engines.push(("cpu", Engine::Cpu));
@@ -54,13 +65,16 @@ fn rows(rows: usize, dim: usize) -> Vec<f32> {
     (0..rows * dim).map(|i| ((i as u64 * 2_654_435_761) % 2003) as f32 / 1001.0 - 1.0).collect()
 }
 
+/// Measures a verb. An error ends the benchmarks: a verb that fails at once would look fast.
 fn bench<R>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     verb: &str,
     count: usize,
-    mut work: impl FnMut() -> R,
+    mut work: impl FnMut() -> vecodec::Result<R>,
 ) {
-    group.bench_function(BenchmarkId::new(verb, count), |b| b.iter_with_large_drop(&mut work));
+    group.bench_function(BenchmarkId::new(verb, count), |b| {
+        b.iter_with_large_drop(|| work().unwrap_or_else(|error| panic!("{verb}: {error}")));
+    });
 }
 
 fn verbs(criterion: &mut Criterion) {
@@ -87,9 +101,10 @@ fn verbs(criterion: &mut Criterion) {
                 bench(&mut group, "decode_flat", count, || codec.decode_flat(&codes));
                 bench(&mut group, "decode_into", count, || codec.decode_into(&codes, &mut out));
                 bench(&mut group, "decode_mapped", count, || {
-                    for view in codec.decode_mapped(&codes).unwrap() {
-                        black_box(view.unwrap().last());
+                    for view in codec.decode_mapped(&codes)? {
+                        black_box(view?.last());
                     }
+                    Ok(())
                 });
             }
             group.finish();
@@ -97,8 +112,8 @@ fn verbs(criterion: &mut Criterion) {
     }
 }
 
-/// Prints where the time of a nested decode goes; not a benchmark of criterion's, since the parts
-/// come out of one call.
+/// Prints where the time of a nested decode goes. Criterion does not measure it, because all timings
+/// come from one call.
 fn breakdown(_: &mut Criterion) {
     for (name, engine) in engines() {
         let codec = codec(&engine, SHAPES[0]);

@@ -1,5 +1,6 @@
-//! The way this library replaces: three fresh buffers a call, scales filled in a loop, results
-//! pushed element by element into nested vectors. Same shader, same adapter.
+//! The baseline: how the codec that this library replaces decoded. Fresh buffers per call, scales
+//! filled in a loop, results pushed value by value into nested vectors, on the same adapter. Its
+//! shader is its own, and its first rows are held to those of `Codec::decode`.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -10,16 +11,11 @@ use vecodec::wgpu::{
     ComputePipelineDescriptor, MapMode, PipelineCompilationOptions, PollType,
     ShaderModuleDescriptor, ShaderSource,
 };
-use vecodec::{Gpu, Model, ModelConfig};
+use vecodec::{Codec, CodecOptions, Codes, Engine, Gpu, Model, ModelConfig};
 
-use super::{SHAPES, batches, rows};
+use super::{SHAPES, batches, gpu, rows};
 
-const SHADER: &str = concat!(
-    include_str!("../../shaders/shared/params.wgsl"),
-    include_str!("../../shaders/shared/product.wgsl"),
-    include_str!("../../shaders/shared/tiled.wgsl"),
-    include_str!("../../shaders/decode.wgsl"),
-);
+const SHADER: &str = include_str!("original.wgsl");
 const TILE: u32 = 64;
 
 struct Original {
@@ -31,8 +27,8 @@ struct Original {
 }
 
 impl Original {
-    fn new(gpu: &Gpu, (dim, latent): (usize, usize)) -> Self {
-        let model = Model::random(ModelConfig::int8(dim, latent), 1).expect("a valid shape");
+    fn new(gpu: &Gpu, model: &Model) -> Self {
+        let (dim, latent) = (model.config().dim, model.config().latent_dim);
         let mut transposed = vec![0.0f32; latent * dim];
         for (d, row) in model.weights().decoder.chunks(latent).enumerate() {
             row.iter().enumerate().for_each(|(l, weight)| transposed[l * dim + d] = *weight);
@@ -42,11 +38,7 @@ impl Original {
             label: Some("original"),
             source: ShaderSource::Wgsl(SHADER.into()),
         });
-        let constants = [
-            ("INPUTS4", (latent / 4) as f64),
-            ("OUTPUTS4", (dim / 4) as f64),
-            ("OUTPUTS", dim as f64),
-        ];
+        let constants = [("LATENTS4", (latent / 4) as f64), ("OUTPUTS4", (dim / 4) as f64)];
         let pipeline = device.create_compute_pipeline(&ComputePipelineDescriptor {
             label: Some("original"),
             layout: None,
@@ -81,7 +73,7 @@ impl Original {
             .zip(buffers)
             .map(|(binding, b)| BindGroupEntry { binding, resource: b.as_entire_binding() })
             .collect();
-        let bound = device.create_bind_group(&BindGroupDescriptor {
+        let bind_group = device.create_bind_group(&BindGroupDescriptor {
             label: None,
             layout: &self.pipeline.get_bind_group_layout(0),
             entries: &entries,
@@ -90,7 +82,7 @@ impl Original {
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             pass.set_pipeline(&self.pipeline);
-            pass.set_bind_group(0, &bound, &[]);
+            pass.set_bind_group(0, &bind_group, &[]);
             pass.dispatch_workgroups((dim as u32).div_ceil(TILE), (rows as u32).div_ceil(TILE), 1);
         }
         encoder.copy_buffer_to_buffer(&output, 0, &staging, 0, bytes);
@@ -129,10 +121,32 @@ fn filled(gpu: &Gpu, bytes: &[u8], usage: BufferUsages) -> Buffer {
     buffer
 }
 
+/// Fails unless the baseline decodes as the library does: a baseline that computes something else
+/// measures nothing.
+fn check(original: &Original, model: &Model) {
+    const SCALE: f32 = 0.01;
+    let (dim, latent, count) = (model.config().dim, model.config().latent_dim, 100);
+    let packed: Vec<u8> = rows(count, latent).iter().map(|v| (v * 127.0) as i8 as u8).collect();
+    let found = original.decode(&packed, SCALE, count);
+    let codes = Codes::from_parts(model, packed, vec![SCALE; count]).expect("codes of the model");
+    let options = CodecOptions { engine: Engine::Cpu, ..Default::default() };
+    let codec = Codec::with_options(model.clone(), options).expect("the CPU engine");
+    let expected = codec.decode(&codes).expect("codes of the model");
+    assert!(found.len() == count && found.iter().all(|row| row.len() == dim));
+    for (row, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let norm = expected.iter().map(|v| v * v).sum::<f32>().sqrt();
+        for (a, b) in found.iter().zip(expected) {
+            assert!((a - b).abs() <= 1e-5 * norm, "the baseline's row {row} has {a} for {b}");
+        }
+    }
+}
+
 pub fn benches(criterion: &mut Criterion) {
-    let Ok(gpu) = Gpu::new() else { return };
-    let shape @ (dim, latent) = SHAPES[0];
-    let original = Original::new(&gpu, shape);
+    let Some(gpu) = gpu() else { return };
+    let (dim, latent) = SHAPES[0];
+    let model = Model::random(ModelConfig::int8(dim, latent), 1).expect("a valid shape");
+    let original = Original::new(&gpu, &model);
+    check(&original, &model);
     let mut group = criterion.benchmark_group(format!("original/{dim}to{latent}"));
     group
         .sampling_mode(SamplingMode::Flat)
