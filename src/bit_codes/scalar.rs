@@ -1,6 +1,6 @@
 //! The scalar quantiser: each latent goes to the nearest level of its table.
 
-use super::BitPlan;
+use super::plan::BitPlan;
 
 /// Quantises rows of latents. Levels ascend; a tie goes to the lower one.
 pub(super) fn encode(plan: &BitPlan, latents: &[f32], packed_rows: &mut [u8]) {

@@ -1,4 +1,6 @@
+use super::plan::Window;
 use super::*;
+use crate::error::Error;
 
 fn numbers(len: usize, seed: u64) -> Vec<f32> {
     let mut state = seed;

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{BitPlan, Window};
+use super::plan::{BitPlan, Window};
 use crate::error::Result;
 
 /// Latents and rows that the tables of each width are first trained on.

@@ -5,7 +5,7 @@
 //! bits `g` are the `2^w` consecutive ones from `g << w` on. Rows are searched side by side, one
 //! a lane, so that every operation is a vector's.
 
-use super::BitPlan;
+use super::plan::BitPlan;
 
 /// Rows searched side by side: an AVX-512 register of `f32`.
 const LANES: usize = 16;
