@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         other => return Err(format!("no engine {other:?}: gpu or cpu").into()),
     };
     let model = Model::random(ModelConfig::int8(DIM, LATENT), 1)?;
-    let options = CodecOptions { engine, ..Default::default() };
+    let options = CodecOptions::default().with_engine(engine);
     let codec = Codec::with_options(model, options)?;
     println!("{rows} rows of {DIM} values, {block} at a time, on {}", codec.engine());
     println!("{:>10} {:>14} {:>16} {:>8}", "rows", "resident MiB", "device peak MiB", "s");

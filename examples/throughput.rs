@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => Model::random(ModelConfig::int8(dim, latent), 1)?,
     };
     let latent = model.config().latent_dim;
-    let codec = Codec::with_options(model, CodecOptions { engine, ..Default::default() })?;
+    let codec = Codec::with_options(model, CodecOptions::default().with_engine(engine))?;
 
     let flat: Vec<f32> = values.iter().copied().cycle().take(rows * dim).collect();
     let nested: Vec<&[f32]> = flat.chunks(dim).collect();

@@ -43,8 +43,10 @@ mod bit_codes;
 mod codec;
 mod codes;
 mod cpu;
+mod element;
 mod error;
 mod fingerprint;
+#[cfg(feature = "gpu")]
 mod gpu;
 mod linear;
 pub mod metrics;
@@ -54,25 +56,31 @@ mod quantize;
 mod rows;
 #[cfg(any(feature = "gpu", feature = "files"))]
 mod tensors;
+mod wait;
 
+#[cfg(feature = "gpu")]
+pub use codec::{Breakdown, KernelTimes};
 pub use codec::{
-    Breakdown, Codec, CodecOptions, Engine, EngineInfo, EngineKind, KernelTimes, MappedRows,
-    MappedStream, Stats,
+    Codec, CodecOptions, Engine, EngineInfo, EngineKind, MappedChunks, MappedRows, MappedStream,
+    Stats,
 };
 pub use codes::{Codes, Scales};
 #[cfg(feature = "files")]
 pub use codes::{CodesReader, CodesWriter};
+pub use element::Element;
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::Fingerprint;
-pub use gpu::{Gpu, Precision, Shape as KernelShape};
+#[cfg(feature = "gpu")]
+pub use gpu::{Gpu, Precision, Tiling};
 pub use metrics::Metrics;
 pub use model::{Activation, BitsConfig, Coding, Int8Config, Model, ModelConfig, RowNorm, Weights};
 #[cfg(feature = "fit")]
 pub use model::{CancelToken, FitOptions, FitReport, FitStage};
-// The types of `Gpu::from_device`: their version is this crate's.
-pub use wgpu;
 // The type of `Codec::decode_flat_f16`.
 pub use half::f16;
+// The types of `Gpu::from_device`: their version is this crate's.
+#[cfg(feature = "gpu")]
+pub use wgpu;
 
 /// The README's quickstart, compiled.
 #[cfg(all(doctest, feature = "gpu", feature = "fit", feature = "files"))]

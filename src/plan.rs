@@ -26,52 +26,90 @@ pub(crate) struct Limits {
     pub(crate) groups: u32,
 }
 
-/// Bytes a row takes in the sections of a chunk's buffers.
-#[derive(Clone, Debug)]
-pub(crate) struct RowLayout {
-    /// Sections uploaded, behind the parameters.
-    pub(crate) inputs: Vec<u64>,
-    /// Device memory between steps, a buffer each; none where zero.
-    pub(crate) scratch: Vec<u64>,
-    /// Sections read back.
-    pub(crate) outputs: Vec<u64>,
+/// What a part of a chunk holds. Kernels name their bindings by it, and the host what it fills and
+/// reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Section {
+    /// Rows `[rows, dim]`.
+    Rows,
+    /// Rows divided by their norms `[rows, dim]`.
+    UnitRows,
+    /// Latents `[rows, latent_dim]`.
+    Latents,
+    /// Norms of rows `[rows]` that no result shows.
+    Norms,
+    /// A scale or norm for each row `[rows]`, or one for all rows.
+    Scales,
+    /// Packed codes, padded to words.
+    Codes,
+    /// The decisions of a search over a trellis.
+    Decisions,
 }
 
-/// Where the sections of one buffer lie.
+/// A section and its bytes per row.
+pub(crate) type RowBytes = (Section, u64);
+
+/// Bytes per row of the sections of a chunk's buffers. A section appears once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RowLayout {
+    /// Uploaded, behind the parameters.
+    pub(crate) inputs: Vec<RowBytes>,
+    /// Device memory between kernels, a buffer each.
+    pub(crate) scratch: Vec<RowBytes>,
+    /// Read back.
+    pub(crate) outputs: Vec<RowBytes>,
+}
+
+/// Where a section lies in its buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) section: Section,
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+    pub(crate) row_bytes: u64,
+}
+
+/// The sections of one buffer, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sections {
-    /// Offset and bytes of each.
-    pub(crate) places: Vec<(u64, u64)>,
+pub(crate) struct Spans {
+    pub(crate) spans: Vec<Span>,
     /// Bytes of the buffer.
     pub(crate) bytes: u64,
 }
 
-impl Sections {
-    fn new(start: u64, row_bytes: &[u64], capacity: usize) -> Self {
-        let mut bytes = start;
-        let mut place = |row_bytes: &u64| {
-            let place = (bytes.next_multiple_of(ALIGNMENT), row_bytes * capacity as u64);
-            bytes = place.0 + place.1;
-            place
+impl Spans {
+    fn new(start: u64, sections: &[RowBytes], capacity: usize) -> Self {
+        let mut end = start;
+        let span = |&(section, row_bytes): &RowBytes| {
+            let (offset, bytes) = (end.next_multiple_of(ALIGNMENT), row_bytes * capacity as u64);
+            end = offset + bytes;
+            Span { section, offset, bytes, row_bytes }
         };
-        let places = row_bytes.iter().map(&mut place).collect();
-        Self { places, bytes }
+        let spans = sections.iter().map(span).collect();
+        Self { spans, bytes: end }
+    }
+
+    pub(crate) fn find(&self, section: Section) -> Option<Span> {
+        self.spans.iter().copied().find(|span| span.section == section)
     }
 
     /// Bytes from the start of the buffer to the end of what `rows` rows use of it.
-    pub(crate) fn used(&self, row_bytes: &[u64], rows: usize) -> u64 {
-        let last = self.places.last().map_or(0, |place| place.0);
-        last + row_bytes.last().map_or(0, |bytes| bytes * rows as u64)
+    pub(crate) fn used(&self, rows: usize) -> u64 {
+        self.spans.last().map_or(0, |last| last.offset + last.row_bytes * rows as u64)
     }
 }
 
 impl RowLayout {
-    pub(crate) fn input_sections(&self, capacity: usize) -> Sections {
-        Sections::new(ALIGNMENT, &self.inputs, capacity)
+    pub(crate) fn input_spans(&self, capacity: usize) -> Spans {
+        Spans::new(ALIGNMENT, &self.inputs, capacity)
     }
 
-    pub(crate) fn output_sections(&self, capacity: usize) -> Sections {
-        Sections::new(0, &self.outputs, capacity)
+    pub(crate) fn output_spans(&self, capacity: usize) -> Spans {
+        Spans::new(0, &self.outputs, capacity)
+    }
+
+    pub(crate) fn sections(&self) -> impl Iterator<Item = &RowBytes> {
+        self.inputs.iter().chain(&self.scratch).chain(&self.outputs)
     }
 
     /// The most rows of a chunk: within the limits, and within `target_bytes` of input, of output
@@ -82,21 +120,20 @@ impl RowLayout {
         grids: &[Grid],
         target_bytes: u64,
     ) -> Result<usize> {
-        let sections = || self.inputs.iter().chain(&self.outputs).chain(&self.scratch);
-        let widest = sections().copied().max().unwrap_or(0).max(1);
-        // The sections' padding is the alignment once a section, and the parameters'.
-        let padding = ALIGNMENT * (sections().count() as u64 + 1);
-        let longest = self.inputs.iter().sum::<u64>().max(self.outputs.iter().sum());
-        let longest = longest.max(self.scratch.iter().sum()).max(1);
+        let sum = |sections: &[RowBytes]| sections.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        let widest = self.sections().map(|(_, bytes)| *bytes).max().unwrap_or(0).max(1);
+        // Each section is padded to the alignment, and so are the parameters.
+        let padding = ALIGNMENT * (self.sections().count() as u64 + 1);
+        let longest = sum(&self.inputs).max(sum(&self.outputs)).max(sum(&self.scratch)).max(1);
         let by_binding = limits.binding_bytes / widest;
         let by_buffer = limits.buffer_bytes.saturating_sub(padding) / longest;
         let by_target = (target_bytes / longest).max(1);
-        for (what, row_bytes, rows, available) in [
+        for (what, required, rows, available) in [
             ("bytes of one binding", widest, by_binding, limits.binding_bytes),
             ("bytes of one buffer", longest + padding, by_buffer, limits.buffer_bytes),
         ] {
             if rows == 0 {
-                return Err(Error::Limit { what, required: row_bytes, available });
+                return Err(Error::Limit { what, required, available });
             }
         }
         let mut rows = by_binding.min(by_buffer).min(by_target);
@@ -115,30 +152,31 @@ pub(crate) fn capacity(rows: usize, chunk_rows: usize) -> usize {
 }
 
 /// The order in which workgroups cover a chunk.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grid {
-    /// One-dimensional workgroups of `workgroup` threads; a thread covers `rows` rows of one of
-    /// `columns` columns.
-    Line { workgroup: u32, rows: u32, columns: u32 },
-    /// Two-dimensional workgroups that cover a tile of `rows` rows and `columns` of `of` columns. If
-    /// there are to be no more than `most` of them along the rows, each goes on to the tile so many
-    /// further.
-    Tiles { rows: u32, columns: u32, of: u32, most: Option<u32> },
+    /// One-dimensional workgroups of `workgroup_size` threads. A thread covers `rows_per_thread`
+    /// rows of one of `columns` columns.
+    Threads { workgroup_size: u32, rows_per_thread: u32, columns: u32 },
+    /// Two-dimensional workgroups, each a tile of `tile_rows` rows and `tile_columns` of
+    /// `total_columns` columns. With `max_row_groups` it is a grid-stride loop over the row tiles
+    /// with at most so many workgroups.
+    Tiles { tile_rows: u32, tile_columns: u32, total_columns: u32, max_row_groups: Option<u32> },
 }
 
 impl Grid {
     /// Workgroups in each dimension for a chunk of `rows` rows.
     pub(crate) fn groups(self, rows: u32) -> [u32; 3] {
         match self {
-            Self::Line { workgroup, rows: each, columns } => {
-                let threads = u64::from(rows.div_ceil(each)) * u64::from(columns);
-                let groups = threads.div_ceil(u64::from(workgroup));
+            Self::Threads { workgroup_size, rows_per_thread, columns } => {
+                let threads = u64::from(rows.div_ceil(rows_per_thread)) * u64::from(columns);
+                let groups = threads.div_ceil(u64::from(workgroup_size));
                 // `max_rows` has bounded it.
                 [u32::try_from(groups).unwrap_or(u32::MAX), 1, 1]
             }
-            Self::Tiles { rows: tall, columns, of, most } => {
-                let down = rows.div_ceil(tall);
-                [of.div_ceil(columns), most.map_or(down, |most| down.min(most)), 1]
+            Self::Tiles { tile_rows, tile_columns, total_columns, max_row_groups } => {
+                let row_groups = rows.div_ceil(tile_rows);
+                let row_groups = max_row_groups.map_or(row_groups, |max| row_groups.min(max));
+                [total_columns.div_ceil(tile_columns), row_groups, 1]
             }
         }
     }
@@ -151,19 +189,21 @@ impl Grid {
             available: groups.into(),
         };
         match self {
-            Self::Line { workgroup, rows, columns } => {
-                let threads = u64::from(groups) * u64::from(workgroup);
+            Self::Threads { workgroup_size, rows_per_thread, columns } => {
+                let threads = u64::from(groups) * u64::from(workgroup_size);
                 match threads / u64::from(columns) {
-                    0 => Err(limit(u64::from(columns).div_ceil(workgroup.into()))),
-                    blocks => Ok(blocks * u64::from(rows)),
+                    0 => Err(limit(u64::from(columns).div_ceil(workgroup_size.into()))),
+                    blocks => Ok(blocks * u64::from(rows_per_thread)),
                 }
             }
-            Self::Tiles { rows, columns, of, most } => match of.div_ceil(columns) {
-                wide if wide > groups => Err(limit(wide.into())),
-                // Those that go on cover any number of rows.
-                _ if most.is_some() => Ok(u64::MAX),
-                _ => Ok(u64::from(groups) * u64::from(rows)),
-            },
+            Self::Tiles { tile_rows, tile_columns, total_columns, max_row_groups } => {
+                match total_columns.div_ceil(tile_columns) {
+                    wide if wide > groups => Err(limit(wide.into())),
+                    // A grid-stride loop covers any number of rows.
+                    _ if max_row_groups.is_some() => Ok(u64::MAX),
+                    _ => Ok(u64::from(groups) * u64::from(tile_rows)),
+                }
+            }
         }
     }
 }
@@ -180,26 +220,32 @@ mod tests {
     const LIMITS: Limits = Limits { binding_bytes: 1 << 27, buffer_bytes: 1 << 28, groups: 65535 };
 
     fn decode(dim: u64, latent: u64) -> RowLayout {
-        RowLayout { inputs: vec![4, latent], scratch: vec![], outputs: vec![4 * dim] }
+        RowLayout {
+            inputs: vec![(Section::Scales, 4), (Section::Codes, latent)],
+            scratch: vec![],
+            outputs: vec![(Section::Rows, 4 * dim)],
+        }
     }
 
     #[test]
     fn sections_are_aligned_and_hold_their_rows() {
         let layout = decode(768, 128);
         for capacity in [1, 63, 64, 1000, 16384] {
-            let sections = layout.input_sections(capacity);
-            assert!(sections.places.iter().all(|(offset, _)| offset % ALIGNMENT == 0));
-            assert!(sections.places[0].0 >= ALIGNMENT, "the parameters come first");
-            assert!(sections.places[0].0 + sections.places[0].1 <= sections.places[1].0);
-            assert_eq!(sections.places[1].0 + sections.places[1].1, sections.bytes);
-            assert_eq!(sections.used(&layout.inputs, capacity), sections.bytes);
-            assert!(sections.used(&layout.inputs, 1) <= sections.bytes);
+            let spans = layout.input_spans(capacity);
+            assert!(spans.spans.iter().all(|span| span.offset % ALIGNMENT == 0));
+            let [scales, codes] = [Section::Scales, Section::Codes].map(|s| spans.find(s).unwrap());
+            assert!(scales.offset >= ALIGNMENT, "the parameters come first");
+            assert!(scales.offset + scales.bytes <= codes.offset);
+            assert_eq!(codes.offset + codes.bytes, spans.bytes);
+            assert_eq!(spans.used(capacity), spans.bytes);
+            assert!(spans.used(1) <= spans.bytes);
+            assert_eq!(spans.find(Section::Latents), None);
         }
     }
 
     #[test]
     fn chunks_stay_within_every_limit() {
-        let line = Grid::Line { workgroup: 64, rows: 12, columns: 192 };
+        let line = Grid::Threads { workgroup_size: 64, rows_per_thread: 12, columns: 192 };
         for target in [1, 1 << 20, 1 << 40] {
             let rows = decode(768, 128).chunk_rows(&LIMITS, &[line], target).unwrap();
             assert!(rows >= 1);
@@ -208,11 +254,17 @@ mod tests {
             assert!(line.groups(rows as u32)[0] <= LIMITS.groups);
         }
         // One value a row: the dispatch is the limit, not the bytes.
-        let thin = Grid::Tiles { rows: 64, columns: 16, of: 1, most: None };
+        let thin =
+            Grid::Tiles { tile_rows: 64, tile_columns: 16, total_columns: 1, max_row_groups: None };
         let rows = decode(1, 4).chunk_rows(&LIMITS, &[thin], 1 << 40).unwrap();
         assert_eq!(rows, 64 * 65535);
-        // Unless its workgroups go on.
-        let strided = Grid::Tiles { rows: 64, columns: 16, of: 1, most: Some(512) };
+        // A grid-stride loop has no such limit.
+        let strided = Grid::Tiles {
+            tile_rows: 64,
+            tile_columns: 16,
+            total_columns: 1,
+            max_row_groups: Some(512),
+        };
         let rows = decode(1, 4).chunk_rows(&LIMITS, &[strided], 1 << 40).unwrap();
         assert!(rows > 64 * 65535 && rows as u64 <= LIMITS.binding_bytes / 4, "{rows}");
     }
@@ -225,12 +277,19 @@ mod tests {
             (vec![4, 8], vec![0], vec![400]),
             (vec![400], vec![8], vec![4, 4]),
         ] {
-            let layout = RowLayout { inputs, scratch, outputs };
+            let named = |bytes: Vec<u64>, sections: [Section; 2]| -> Vec<RowBytes> {
+                sections.into_iter().zip(bytes).collect()
+            };
+            let layout = RowLayout {
+                inputs: named(inputs, [Section::Scales, Section::Codes]),
+                scratch: named(scratch, [Section::Latents, Section::Decisions]),
+                outputs: named(outputs, [Section::Rows, Section::Norms]),
+            };
             let rows = layout.chunk_rows(&limits, &[], 1 << 40).unwrap();
             let sizes = [
-                layout.input_sections(rows).bytes,
-                layout.output_sections(rows).bytes,
-                layout.scratch[0] * rows as u64,
+                layout.input_spans(rows).bytes,
+                layout.output_spans(rows).bytes,
+                layout.scratch[0].1 * rows as u64,
             ];
             assert!(sizes.iter().all(|bytes| *bytes <= limits.buffer_bytes), "{sizes:?}");
             assert!(sizes.iter().any(|bytes| 10 * bytes > 9 * limits.buffer_bytes), "{sizes:?}");
@@ -245,20 +304,37 @@ mod tests {
             matches!(wide, Error::Limit { required: r, available: a, .. } if (r, a) == (required, available)),
             "{wide}"
         );
-        let grid = Grid::Tiles { rows: 64, columns: 1, of: 70_000, most: None };
+        let grid = Grid::Tiles {
+            tile_rows: 64,
+            tile_columns: 1,
+            total_columns: 70_000,
+            max_row_groups: None,
+        };
         assert!(decode(4, 4).chunk_rows(&LIMITS, &[grid], 1 << 20).is_err());
     }
 
     #[test]
     fn grids_cover_every_row() {
         for rows in [1, 11, 12, 13, 63, 64, 65, 1000] {
-            let [x, ..] = Grid::Line { workgroup: 64, rows: 12, columns: 3 }.groups(rows);
+            let [x, ..] =
+                Grid::Threads { workgroup_size: 64, rows_per_thread: 12, columns: 3 }.groups(rows);
             assert!(x * 64 >= rows.div_ceil(12) * 3 && (x - 1) * 64 < rows.div_ceil(12) * 3);
-            let [x, y, _] = Grid::Tiles { rows: 64, columns: 16, of: 17, most: None }.groups(rows);
+            let [x, y, _] = Grid::Tiles {
+                tile_rows: 64,
+                tile_columns: 16,
+                total_columns: 17,
+                max_row_groups: None,
+            }
+            .groups(rows);
             assert_eq!((x, y), (2, rows.div_ceil(64)));
         }
-        // Each of the most goes on until the last row.
-        let strided = Grid::Tiles { rows: 16, columns: 32, of: 33, most: Some(512) };
+        // At most so many workgroups share the row tiles.
+        let strided = Grid::Tiles {
+            tile_rows: 16,
+            tile_columns: 32,
+            total_columns: 33,
+            max_row_groups: Some(512),
+        };
         for (rows, expected) in [(1, 1), (16, 1), (17, 2), (8192, 512), (8193, 512), (1 << 30, 512)]
         {
             assert_eq!(strided.groups(rows), [2, expected, 1]);

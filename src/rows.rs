@@ -2,23 +2,24 @@
 
 use std::ops::Range;
 
+use crate::element::Element;
 use crate::error::{Error, Result};
 
 /// A batch of at least one row of `dim` values each.
-pub(crate) struct Rows<'a> {
-    source: Source<'a>,
+pub(crate) struct Rows<'a, T = f32> {
+    source: Source<'a, T>,
     dim: usize,
     len: usize,
 }
 
-enum Source<'a> {
-    Flat(&'a [f32]),
-    Nested(Vec<&'a [f32]>),
+enum Source<'a, T> {
+    Flat(&'a [T]),
+    Nested(Vec<&'a [T]>),
 }
 
-impl<'a> Rows<'a> {
+impl<'a, T: Element> Rows<'a, T> {
     /// Row-major `[rows, dim]`; `what` names the slice in errors.
-    pub(crate) fn flat(what: &'static str, values: &'a [f32], dim: usize) -> Result<Self> {
+    pub(crate) fn flat(what: &'static str, values: &'a [T], dim: usize) -> Result<Self> {
         if values.is_empty() {
             return Err(Error::EmptyBatch { dim });
         }
@@ -28,8 +29,8 @@ impl<'a> Rows<'a> {
         Ok(Self { source: Source::Flat(values), dim, len: values.len() / dim })
     }
 
-    /// One slice a row.
-    pub(crate) fn nested<R: AsRef<[f32]>>(rows: &'a [R], dim: usize) -> Result<Self> {
+    /// One slice per row.
+    pub(crate) fn nested<R: AsRef<[T]>>(rows: &'a [R], dim: usize) -> Result<Self> {
         if rows.is_empty() {
             return Err(Error::EmptyBatch { dim });
         }
@@ -49,48 +50,47 @@ impl<'a> Rows<'a> {
         self.dim
     }
 
-    pub(crate) fn row(&self, row: usize) -> &'a [f32] {
+    pub(crate) fn row(&self, row: usize) -> &'a [T] {
         match &self.source {
             Source::Flat(values) => &values[row * self.dim..(row + 1) * self.dim],
             Source::Nested(rows) => rows[row],
         }
     }
 
-    /// The rows as one slice, where they lie so.
-    pub(crate) fn contiguous(&self, range: &Range<usize>) -> Option<&'a [f32]> {
+    /// The rows as one slice, where they are one.
+    pub(crate) fn contiguous(&self, range: &Range<usize>) -> Option<&'a [T]> {
         match &self.source {
             Source::Flat(values) => Some(&values[range.start * self.dim..range.end * self.dim]),
             Source::Nested(_) => None,
         }
     }
 
+    /// Copies some rows into `out`, in place of what it holds.
+    pub(crate) fn copy_to(&self, range: Range<usize>, out: &mut Vec<T>) {
+        out.clear();
+        match self.contiguous(&range) {
+            Some(values) => out.extend_from_slice(values),
+            None => range.for_each(|row| out.extend_from_slice(self.row(row))),
+        }
+    }
+
     /// Fails on the first NaN or infinity in these rows.
     pub(crate) fn check_finite(&self, range: Range<usize>) -> Result<()> {
         let finite = match self.contiguous(&range) {
-            Some(values) => all_finite(values),
-            None => range.clone().all(|row| all_finite(self.row(row))),
+            Some(values) => T::all_finite(values),
+            None => range.clone().all(|row| T::all_finite(self.row(row))),
         };
         if finite {
             return Ok(());
         }
         for row in range {
-            let values = self.row(row);
-            if let Some(column) = values.iter().position(|v| !v.is_finite()) {
-                return Err(Error::NonFinite { row, column, value: values[column] });
+            let values = self.row(row).iter().map(|v| v.widened());
+            if let Some((column, value)) = values.enumerate().find(|(_, v)| !v.is_finite()) {
+                return Err(Error::NonFinite { row, column, value });
             }
         }
         unreachable!("some value was not finite")
     }
-}
-
-/// Whether every value is finite, in a loop without branches.
-pub(crate) fn all_finite(values: &[f32]) -> bool {
-    const EXPONENT: u32 = 0x7f80_0000;
-    pulp::Arch::new().dispatch(|| {
-        values.chunks(1024).all(|chunk| {
-            !chunk.iter().fold(false, |any, v| any | (v.to_bits() & EXPONENT == EXPONENT))
-        })
-    })
 }
 
 #[cfg(test)]
@@ -113,13 +113,13 @@ mod tests {
 
     #[test]
     fn shapes_are_checked() {
-        let empty: [Vec<f32>; 0] = [];
-        assert!(matches!(Rows::flat("rows", &[], 3), Err(Error::EmptyBatch { dim: 3 })));
+        let (none, empty): ([f32; 0], [Vec<f32>; 0]) = ([], []);
+        assert!(matches!(Rows::flat("rows", &none, 3), Err(Error::EmptyBatch { dim: 3 })));
         assert!(matches!(Rows::nested(&empty, 3), Err(Error::EmptyBatch { dim: 3 })));
-        let ragged = [vec![0.0; 3], vec![0.0; 2]];
+        let ragged = [vec![0.0f32; 3], vec![0.0; 2]];
         let error = Rows::nested(&ragged, 3).err().unwrap();
         assert!(matches!(error, Error::RowLength { row: 1, expected: 3, found: 2 }));
-        let error = Rows::flat("rows", &[0.0; 7], 3).err().unwrap();
+        let error = Rows::flat("rows", &[0.0f32; 7], 3).err().unwrap();
         assert!(matches!(error, Error::FlatLength { len: 7, row_len: 3, .. }));
     }
 }

@@ -10,17 +10,18 @@ mod peaks;
 use std::time::Duration;
 
 use vecodec::wgpu::DeviceType;
-use vecodec::{Codec, CodecOptions, Engine, Gpu, Model, ModelConfig, Precision};
+use vecodec::{Codec, CodecOptions, Engine, Error, Gpu, Model, ModelConfig, Precision};
 
 const SHAPES: [(usize, usize); 4] = [(768, 128), (768, 64), (384, 64), (1536, 256)];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let gpu = match Gpu::new() {
         Ok(gpu) => gpu,
-        Err(error) => {
+        Err(error @ Error::NoAdapter { .. }) => {
             eprintln!("no GPU engine: {error}");
             return Ok(());
         }
+        Err(error) => return Err(error.into()),
     };
     // As criterion tells it: `cargo bench` passes `--bench`, `cargo test` does not.
     let measured = std::env::args().any(|arg| arg == "--bench");
@@ -42,8 +43,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let rows = most * 768 / dim.max(768);
         for precision in [Precision::F32, Precision::F16] {
             let model = Model::random(ModelConfig::int8(dim, latent), 1)?;
-            let options =
-                CodecOptions { engine: Engine::Gpu(gpu.clone()), precision, ..Default::default() };
+            let options = CodecOptions::default()
+                .with_engine(Engine::Gpu(gpu.clone()))
+                .with_precision(precision);
             let codec = Codec::with_options(model, options)?;
             let values: Vec<f32> = (0..rows * dim)
                 .map(|i| ((i as u64 * 2_654_435_761) % 2003) as f32 / 1001.0 - 1.0)

@@ -56,7 +56,7 @@ fn engines() -> Vec<(&'static str, Engine)> {
 
 fn codec(engine: &Engine, (dim, latent): (usize, usize)) -> Codec {
     let model = Model::random(ModelConfig::int8(dim, latent), 1).expect("a valid shape");
-    let options = CodecOptions { engine: engine.clone(), ..Default::default() };
+    let options = CodecOptions::default().with_engine(engine.clone());
     Codec::with_options(model, options).expect("an engine that runs it")
 }
 

@@ -129,7 +129,7 @@ fn check(original: &Original, model: &Model) {
     let packed: Vec<u8> = rows(count, latent).iter().map(|v| (v * 127.0) as i8 as u8).collect();
     let found = original.decode(&packed, SCALE, count);
     let codes = Codes::from_parts(model, packed, vec![SCALE; count]).expect("codes of the model");
-    let options = CodecOptions { engine: Engine::Cpu, ..Default::default() };
+    let options = CodecOptions::default().with_engine(Engine::Cpu);
     let codec = Codec::with_options(model.clone(), options).expect("the CPU engine");
     let expected = codec.decode(&codes).expect("codes of the model");
     assert!(found.len() == count && found.iter().all(|row| row.len() == dim));

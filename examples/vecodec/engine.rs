@@ -20,7 +20,7 @@ impl EngineArg {
 
 /// Places a model on an engine.
 pub fn codec(model: Model, engine: Engine) -> Result<Codec> {
-    Ok(Codec::with_options(model, CodecOptions { engine, ..CodecOptions::default() })?)
+    Ok(Codec::with_options(model, CodecOptions::default().with_engine(engine))?)
 }
 
 /// Loads a model.

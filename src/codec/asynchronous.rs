@@ -1,34 +1,56 @@
 //! The verbs for tasks: the same calls, as futures for any executor.
 //!
-//! A future prepares and copies rows on the thread that polls it, and waits for the GPU without
-//! holding that thread: one thread of the library polls the device and wakes the tasks. On the CPU
-//! engine there is nothing to wait for, and a future computes when it is polled. Dropping a future
-//! loses its own result and nothing else; its buffers go back to the pool.
+//! A future prepares and copies rows on the thread that polls it, and computes nothing there. On a
+//! GPU one thread of the library polls the device and wakes the tasks. On the CPU engine the thread
+//! pool computes, on copies of the rows that a chunk needs, and wakes them. Dropping a future loses
+//! its own result and nothing else; its buffers go back to the pool.
 
-use super::{Codec, MappedStream};
+use half::f16;
+
+use super::chunks::Use;
+use super::pool::on_pool;
+use super::{Codec, CodecOptions, MappedStream};
 use crate::codes::Codes;
+use crate::element::Element;
 use crate::error::Result;
-use crate::gpu::Mode;
 use crate::metrics::Metrics;
+use crate::model::Model;
 use crate::rows::Rows;
+use crate::wait::WaitMode;
 
 impl Codec {
+    /// [`new`](Self::new) as a future: pipelines are compiled on the thread pool.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub async fn new_async(model: Model) -> Result<Self> {
+        Self::with_options_async(model, CodecOptions::default()).await
+    }
+
+    /// [`with_options`](Self::with_options) as a future: pipelines are compiled on the thread pool.
+    ///
+    /// # Errors
+    /// As for [`with_options`](Self::with_options).
+    pub async fn with_options_async(model: Model, options: CodecOptions) -> Result<Self> {
+        on_pool(move || Self::with_options(model, options)).await
+    }
+
     /// [`encode`](Self::encode) as a future.
     ///
     /// # Errors
     /// As for [`encode`](Self::encode).
     pub async fn encode_async<R: AsRef<[f32]>>(&self, rows: &[R]) -> Result<Codes> {
         let rows = Rows::nested(rows, self.model().config().dim)?;
-        self.encode_rows(Mode::Wake, rows).await
+        self.encode_rows(WaitMode::Async, rows).await
     }
 
     /// [`encode_flat`](Self::encode_flat) as a future.
     ///
     /// # Errors
     /// As for [`encode_flat`](Self::encode_flat).
-    pub async fn encode_flat_async(&self, rows: &[f32]) -> Result<Codes> {
+    pub async fn encode_flat_async<T: Element>(&self, rows: &[T]) -> Result<Codes> {
         let rows = Rows::flat("rows", rows, self.model().config().dim)?;
-        self.encode_rows(Mode::Wake, rows).await
+        self.encode_rows(WaitMode::Async, rows).await
     }
 
     /// [`encode_latent`](Self::encode_latent) as a future.
@@ -37,7 +59,7 @@ impl Codec {
     /// As for [`encode_latent`](Self::encode_latent).
     pub async fn encode_latent_async(&self, rows: &[f32]) -> Result<Vec<f32>> {
         let rows = Rows::flat("rows", rows, self.model().config().dim)?;
-        self.encode_latent_rows(Mode::Wake, rows).await
+        self.encode_latent_rows(WaitMode::Async, rows).await
     }
 
     /// [`decode`](Self::decode) as a future.
@@ -45,7 +67,7 @@ impl Codec {
     /// # Errors
     /// As for [`decode`](Self::decode).
     pub async fn decode_async(&self, codes: &Codes) -> Result<Vec<Vec<f32>>> {
-        self.decode_nested(Mode::Wake, codes).await
+        self.decode_nested(WaitMode::Async, codes).await
     }
 
     /// [`decode_flat`](Self::decode_flat) as a future.
@@ -53,15 +75,23 @@ impl Codec {
     /// # Errors
     /// As for [`decode_flat`](Self::decode_flat).
     pub async fn decode_flat_async(&self, codes: &Codes) -> Result<Vec<f32>> {
-        self.decode_vec(Mode::Wake, codes).await
+        self.decode_vec(WaitMode::Async, codes).await
+    }
+
+    /// [`decode_flat_f16`](Self::decode_flat_f16) as a future.
+    ///
+    /// # Errors
+    /// As for [`decode_flat_f16`](Self::decode_flat_f16).
+    pub async fn decode_flat_f16_async(&self, codes: &Codes) -> Result<Vec<f16>> {
+        self.decode_vec_f16(WaitMode::Async, codes).await
     }
 
     /// [`decode_into`](Self::decode_into) as a future.
     ///
     /// # Errors
     /// As for [`decode_into`](Self::decode_into).
-    pub async fn decode_into_async(&self, codes: &Codes, out: &mut [f32]) -> Result<()> {
-        self.decode_slice(Mode::Wake, codes, out).await
+    pub async fn decode_into_async<T: Element>(&self, codes: &Codes, out: &mut [T]) -> Result<()> {
+        self.decode_slice(WaitMode::Async, codes, out).await
     }
 
     /// [`decode_mapped`](Self::decode_mapped) as a stream of views.
@@ -69,7 +99,7 @@ impl Codec {
     /// # Errors
     /// As for [`decode_mapped`](Self::decode_mapped).
     pub fn decode_mapped_async<'a>(&'a self, codes: &'a Codes) -> Result<MappedStream<'a>> {
-        Ok(MappedStream(self.decode_chunks(Mode::Wake, codes)?.large_chunks()?))
+        Ok(MappedStream::new(self.decode_chunks(WaitMode::Async, codes, Use::Viewed)?))
     }
 
     /// [`decode_latent`](Self::decode_latent) as a future.
@@ -78,7 +108,7 @@ impl Codec {
     /// As for [`decode_latent`](Self::decode_latent).
     pub async fn decode_latent_async(&self, latents: &[f32]) -> Result<Vec<f32>> {
         let rows = Rows::flat("latents", latents, self.model().config().latent_dim)?;
-        self.decode_latent_rows(Mode::Wake, rows).await
+        self.decode_latent_rows(WaitMode::Async, rows).await
     }
 
     /// [`evaluate`](Self::evaluate) as a future. The rates include whatever else the executor
@@ -90,6 +120,6 @@ impl Codec {
         &self,
         rows: &[R],
     ) -> Result<(Vec<Vec<f32>>, Metrics)> {
-        self.evaluate_rows(Mode::Wake, rows).await
+        self.evaluate_rows(WaitMode::Async, rows).await
     }
 }

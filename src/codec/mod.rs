@@ -1,38 +1,56 @@
 //! The face of the library: a model placed on an engine, and the verbs.
 //!
 //! # How a call runs
-//! A batch is checked for its shape, then cut into chunks that fit the adapter (`plan`). On a GPU
-//! each chunk takes a slot out of the pool, is written into mapped memory, copied to the device,
-//! computed and brought back into mapped memory; up to three chunks are under way at a time
-//! (`ring`), so that while one is copied out, the next is on the link and the one after it in the
-//! kernel. On the CPU engine blocks of rows are shared among the cores.
+//! A batch is checked for its shape. `engine`, the one place that knows the CPU from the GPU, cuts
+//! it into `chunks`, and the verb puts each chunk where its result goes. On a GPU a chunk takes a
+//! slot out of the pool, is written into mapped memory, copied to the device, computed and brought
+//! back into mapped memory. Up to three chunks are in flight at a time (`ring`): while one is copied
+//! out, the next is on the PCIe link and the one after it in the kernel. On the CPU engine blocks of
+//! rows are shared among the cores, on the caller's thread or for a task on the `pool`.
 //!
 //! # Several threads
 //! Calls from several threads, on one codec or on clones of it, run side by side, each with slots
 //! of its own. Memory is calls x slots x chunk, whatever the number of rows.
 
 mod asynchronous;
-mod breakdown;
+mod blocks;
+mod chunks;
+mod code_chunks;
 mod decode;
 mod encode;
-mod half;
+mod engine;
+mod evaluate;
+#[cfg(feature = "gpu")]
+mod gpu_engine;
 mod mapped;
+mod mapped_rows;
+#[cfg(feature = "gpu")]
+mod measure;
 mod memory;
 mod options;
+mod pool;
+#[cfg(feature = "gpu")]
 mod ring;
 mod transfer;
+#[cfg(feature = "gpu")]
+mod upload;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use breakdown::{Breakdown, KernelTimes};
-pub use mapped::{MappedRows, MappedStream};
+pub use mapped::{MappedChunks, MappedStream};
+pub use mapped_rows::MappedRows;
+#[cfg(feature = "gpu")]
+pub use measure::{Breakdown, KernelTimes};
 pub use options::{CodecOptions, Engine, EngineInfo, EngineKind, Stats};
 
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Kernels};
+#[cfg(feature = "gpu")]
+use crate::gpu::{Gpu, KernelOptions};
 use crate::model::Model;
-use ring::GpuEngine;
+use engine::Backend;
+#[cfg(feature = "gpu")]
+use gpu_engine::GpuEngine;
 
 /// A [`Model`] placed on an engine, ready to encode and decode.
 ///
@@ -46,10 +64,10 @@ use ring::GpuEngine;
 /// | [`decode_into`](Codec::decode_into) | the caller's slice | one | nothing |
 /// | [`decode_flat`](Codec::decode_flat) | `Vec<f32>` | one | the result |
 /// | [`decode_flat_f16`](Codec::decode_flat_f16) | `Vec<f16>` | one | the result |
-/// | [`decode`](Codec::decode) | `Vec<Vec<f32>>` | one | a `Vec` a row |
+/// | [`decode`](Codec::decode) | `Vec<Vec<f32>>` | one | a `Vec` per row |
 /// | [`encode`](Codec::encode), [`encode_flat`](Codec::encode_flat) | [`Codes`](crate::Codes) | one each way | the result |
 ///
-/// Every verb blocks until its result is there, once a chunk. `decode_into` on the same batch size
+/// Every verb blocks until its result is there, once per chunk. `decode_into` on the same batch size
 /// creates no GPU object after the first call: [`Codec::stats`] shows it.
 #[derive(Clone)]
 pub struct Codec(Arc<Inner>);
@@ -60,13 +78,9 @@ struct Inner {
     info: EngineInfo,
 }
 
-enum Backend {
-    Cpu,
-    Gpu(Box<GpuEngine>),
-}
-
 impl Codec {
-    /// Places a model on a real GPU where there is one, else on the CPU engine.
+    /// Places a model on a real GPU where there is one, else on the CPU engine. Codecs made so share
+    /// one device, for as long as one of them lives.
     ///
     /// # Errors
     /// The GPU's limits cannot hold a row of this model.
@@ -79,14 +93,20 @@ impl Codec {
     /// # Errors
     /// The GPU's limits cannot hold a row of this model, its memory is full, or it is lost.
     pub fn with_options(model: Model, options: CodecOptions) -> Result<Self> {
-        let kernels = options.kernels();
         match options.engine {
             Engine::Cpu => Ok(Self::on_cpu(model, None)),
-            Engine::Gpu(gpu) => Self::on_gpu(model, gpu, kernels),
-            Engine::Auto => match Gpu::real() {
-                Ok(gpu) => Self::on_gpu(model, gpu, kernels),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(ref gpu) => Self::on_gpu(model, gpu.clone(), options.kernels()),
+            #[cfg(feature = "gpu")]
+            Engine::Auto => match Gpu::automatic() {
+                Ok(gpu) => Self::on_gpu(model, gpu, options.kernels()),
                 Err(reason) => Ok(Self::on_cpu(model, Some(reason.to_string()))),
             },
+            #[cfg(not(feature = "gpu"))]
+            Engine::Auto => {
+                let reason = "this build has no GPU engine: enable the feature gpu";
+                Ok(Self::on_cpu(model, Some(reason.to_owned())))
+            }
         }
     }
 
@@ -95,9 +115,10 @@ impl Codec {
         Self(Arc::new(Inner { model, backend, info }))
     }
 
-    fn on_gpu(model: Model, gpu: Gpu, kernels: Kernels) -> Result<Self> {
-        let info = EngineInfo::gpu(&gpu, kernels);
-        let backend = Backend::Gpu(Box::new(GpuEngine::new(gpu, &model, kernels)?));
+    #[cfg(feature = "gpu")]
+    fn on_gpu(model: Model, gpu: Gpu, options: KernelOptions) -> Result<Self> {
+        let info = EngineInfo::gpu(&gpu, options);
+        let backend = Backend::Gpu(Box::new(GpuEngine::new(gpu, &model, options)?));
         Ok(Self(Arc::new(Inner { model, backend, info })))
     }
 
@@ -117,7 +138,7 @@ impl Codec {
     /// # Errors
     /// Loss of the GPU.
     pub fn warm_up(&self) -> Result<()> {
-        let row = vec![0.0; self.model().config().dim];
+        let row = vec![0.0f32; self.model().config().dim];
         let codes = self.encode_flat(&row)?;
         self.decode_flat(&codes)?;
         self.decode_flat_f16(&codes)?;
@@ -126,12 +147,9 @@ impl Codec {
         Ok(())
     }
 
-    /// How its pool of GPU buffers fares.
+    /// Counters of the pool of GPU buffers.
     pub fn stats(&self) -> Stats {
-        match &self.0.backend {
-            Backend::Cpu => Stats::default(),
-            Backend::Gpu(engine) => engine.stats(),
-        }
+        self.0.backend.stats()
     }
 
     fn backend(&self) -> &Backend {

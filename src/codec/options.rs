@@ -1,25 +1,51 @@
-//! What a codec runs on: what is asked for, what it became, and how its memory fares.
+//! What a codec runs on: what is asked for, what it became, and counters of its memory.
 
 use std::fmt;
 
 use crate::cpu;
-use crate::gpu::{Gpu, Kernels, Precision, Shape};
+#[cfg(feature = "gpu")]
+use crate::gpu::{Gpu, KernelOptions, Precision, Tiling};
 
 /// Options of [`Codec::with_options`](crate::Codec::with_options).
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+#[must_use]
 pub struct CodecOptions {
     /// What runs the codec.
     pub engine: Engine,
     /// What the GPU's kernels multiply; f32 by default.
+    #[cfg(feature = "gpu")]
     pub precision: Precision,
-    /// How the GPU's kernels walk their matrix products; by default as suits the adapter. For
+    /// How the GPU's kernels divide their matrix products; by default as suits the adapter. For
     /// measuring: it changes speed, and results by rounding only.
-    pub shape: Option<Shape>,
+    #[cfg(feature = "gpu")]
+    pub tiling: Option<Tiling>,
 }
 
 impl CodecOptions {
-    pub(super) fn kernels(&self) -> Kernels {
-        Kernels { shape: self.shape, precision: self.precision }
+    /// The same with another engine.
+    pub fn with_engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// The same with another precision of the GPU's kernels.
+    #[cfg(feature = "gpu")]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// The same with a tiling of the GPU's matrix products.
+    #[cfg(feature = "gpu")]
+    pub fn with_tiling(mut self, tiling: Tiling) -> Self {
+        self.tiling = Some(tiling);
+        self
+    }
+
+    #[cfg(feature = "gpu")]
+    pub(super) fn kernels(&self) -> KernelOptions {
+        KernelOptions { tiling: self.tiling, precision: self.precision }
     }
 }
 
@@ -34,6 +60,7 @@ pub enum Engine {
     /// The built-in CPU engine, on all cores.
     Cpu,
     /// This adapter, also a software one.
+    #[cfg(feature = "gpu")]
     Gpu(Gpu),
 }
 
@@ -51,12 +78,12 @@ pub struct EngineInfo {
     pub driver: String,
     /// Whether the adapter is itself a CPU.
     pub software: bool,
-    /// Whether shaders write results straight into memory the host maps, without a copy behind
+    /// Whether shaders write results straight into memory that the host maps, without a copy after
     /// them.
     pub direct_readback: bool,
-    /// Whether matrix products run on the adapter's matrix units; with [`Precision::F32`], those of up
-    /// to 2,048 inputs.
-    pub matrix_units: bool,
+    /// Whether matrix products run on the adapter's cooperative matrices; with `Precision::F32`, those
+    /// of up to 2,048 inputs.
+    pub cooperative_matrices: bool,
     /// Threads that share the CPU's part of the work.
     pub threads: usize,
     /// Why `Engine::Auto` took the CPU engine, where it did.
@@ -82,13 +109,14 @@ impl EngineInfo {
             driver: String::new(),
             software: false,
             direct_readback: false,
-            matrix_units: false,
+            cooperative_matrices: false,
             threads: cpu::threads(),
             fallback,
         }
     }
 
-    pub(super) fn gpu(gpu: &Gpu, kernels: Kernels) -> Self {
+    #[cfg(feature = "gpu")]
+    pub(super) fn gpu(gpu: &Gpu, options: KernelOptions) -> Self {
         let info = gpu.adapter_info();
         Self {
             kind: EngineKind::Gpu,
@@ -97,7 +125,7 @@ impl EngineInfo {
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             software: gpu.caps().software,
             direct_readback: gpu.caps().direct_readback,
-            matrix_units: gpu.caps().on_matrix_units(kernels).is_some(),
+            cooperative_matrices: options.coop_side(gpu.caps()).is_some(),
             threads: cpu::threads(),
             fallback: None,
         }
@@ -117,7 +145,7 @@ impl fmt::Display for EngineInfo {
     }
 }
 
-/// How a codec's pool of GPU buffers fares. All zero on the CPU engine, which has none.
+/// Counters of a codec's pool of GPU buffers. All zero on the CPU engine, which has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -125,7 +153,7 @@ pub struct Stats {
     pub pool_hits: u64,
     /// Chunks for which buffers were created.
     pub pool_misses: u64,
-    /// Buffers created in the codec's life, its weights' not counted.
+    /// Buffers created since the codec was built, without those for its weights.
     pub buffers_created: u64,
     /// Bytes of the buffers in use, mapped views included.
     pub bytes_in_use: u64,

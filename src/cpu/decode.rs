@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use half::f16;
-use half::slice::HalfFloatSliceExt as _;
 use rayon::prelude::*;
 
 use super::block_rows;
 use crate::codes::Codes;
+use crate::element::Element;
 use crate::error::Result;
 use crate::linear::linear;
 use crate::model::Model;
@@ -15,26 +14,20 @@ use crate::quantize::dequantize;
 use crate::rows::Rows;
 
 /// Writes the decoded rows `[range, dim]` of a batch.
-pub(crate) fn decode(model: &Model, codes: &Codes, range: Range<usize>, out: &mut [f32]) {
+pub(crate) fn decode<T: Element>(model: &Model, codes: &Codes, range: Range<usize>, out: &mut [T]) {
     let block = block_rows(range.len());
     out.par_chunks_mut(block * model.config().dim).enumerate().for_each_init(
-        Vec::new,
-        |latents, (index, out)| {
-            decode_block(model, codes, range.start + index * block, latents, out);
-        },
-    );
-}
-
-/// The same, rounded to f16.
-pub(crate) fn decode_half(model: &Model, codes: &Codes, out: &mut [f16]) {
-    let dim = model.config().dim;
-    let block = block_rows(codes.row_count());
-    out.par_chunks_mut(block * dim).enumerate().for_each_init(
         || (Vec::new(), Vec::new()),
         |(latents, rows), (index, out)| {
-            rows.resize(out.len(), 0.0);
-            decode_block(model, codes, index * block, latents, rows);
-            out.convert_from_f32_slice(rows);
+            let first = range.start + index * block;
+            match T::as_f32_mut(out) {
+                Some(out) => decode_block(model, codes, first, latents, out),
+                None => {
+                    rows.resize(out.len(), 0.0);
+                    decode_block(model, codes, first, latents, rows);
+                    T::round(rows, out);
+                }
+            }
         },
     );
 }

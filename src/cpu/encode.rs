@@ -6,17 +6,18 @@ use rayon::prelude::*;
 
 use super::block_rows;
 use crate::bit_codes::BitPlan;
+use crate::element::{Element, sealed::Sealed as _};
 use crate::error::{Error, Result};
 use crate::linear::linear;
 use crate::model::{Activation, Model};
 use crate::quantize::{normalize, quantize, to_unit};
-use crate::rows::{Rows, all_finite};
+use crate::rows::Rows;
 
-/// Writes the codes `[rows, packed_size]` and scales `[rows]` of a batch. A model whose rows keep
-/// no scale leaves the scales as they are.
-pub(crate) fn encode(
+/// Writes the codes `[rows, packed_size]` and scales `[rows]` of a batch. A model whose rows have no
+/// scales leaves `scales` as it is.
+pub(crate) fn encode<T: Element>(
     model: &Model,
-    rows: &Rows<'_>,
+    rows: &Rows<'_, T>,
     packed: &mut [u8],
     scales: &mut [f32],
 ) -> Result<()> {
@@ -28,22 +29,23 @@ pub(crate) fn encode(
         .zip(scales.par_chunks_mut(block))
         .enumerate()
         .try_for_each_init(Scratch::default, |scratch, (index, (packed, scales))| {
-            let Scratch { rows: gathered, latents } = scratch;
+            let mut latents = std::mem::take(&mut scratch.latents);
             latents.resize(scales.len() * latent_dim, 0.0);
             let first = index * block;
             let norms = if config.bytes().is_some() { Some(&mut *scales) } else { None };
-            // A normalised latent has the codes and, with its norm folded in, the scale of the
-            // latent itself, so the division is left out.
-            project(model, rows, first, gathered, latents, norms)?;
-            if let Some(plan) = model.plan() {
-                return encode_bits(plan, first, latents, packed);
+            // A normalised latent has the codes of the latent itself and, with its norm folded in,
+            // the scale too: the division is left out.
+            project(model, rows, first, scratch, &mut latents, norms)?;
+            match model.plan() {
+                Some(plan) => encode_bits(plan, first, &latents, packed)?,
+                None => pulp::Arch::new().dispatch(|| {
+                    let codes = packed.chunks_exact_mut(row_bytes);
+                    for ((codes, scale), z) in codes.zip(scales).zip(latents.chunks(latent_dim)) {
+                        *scale = quantize(z, codes);
+                    }
+                }),
             }
-            pulp::Arch::new().dispatch(|| {
-                let codes = packed.chunks_exact_mut(row_bytes);
-                for ((codes, scale), z) in codes.zip(scales).zip(latents.chunks(latent_dim)) {
-                    *scale = quantize(z, codes);
-                }
-            });
+            scratch.latents = latents;
             Ok(())
         })
 }
@@ -53,9 +55,9 @@ pub(crate) fn encode_latent(model: &Model, rows: &Rows<'_>, latents: &mut [f32])
     let config = model.config();
     let block = block_rows(rows.len());
     latents.par_chunks_mut(block * config.latent_dim).enumerate().try_for_each_init(
-        Vec::new,
-        |gathered, (index, latents)| {
-            project(model, rows, index * block, gathered, latents, None)?;
+        Scratch::default,
+        |scratch, (index, latents)| {
+            project(model, rows, index * block, scratch, latents, None)?;
             if config.normalized_latent() {
                 latents.chunks_exact_mut(config.latent_dim).for_each(normalize);
             }
@@ -65,35 +67,27 @@ pub(crate) fn encode_latent(model: &Model, rows: &Rows<'_>, latents: &mut [f32])
 }
 
 /// The bit codes of a block of latents, if all of them are finite.
-fn encode_bits(
-    plan: &BitPlan,
-    first: usize,
-    latents: &[f32],
-    packed_rows: &mut [u8],
-) -> Result<()> {
-    match latents.chunks_exact(plan.latents()).position(|z| !all_finite(z)) {
+fn encode_bits(plan: &BitPlan, first: usize, latents: &[f32], packed: &mut [u8]) -> Result<()> {
+    match latents.chunks_exact(plan.latents()).position(|z| !f32::all_finite(z)) {
         Some(row) => Err(Error::Overflow { row: first + row }),
         None => {
-            plan.encode(latents, packed_rows);
+            plan.encode(latents, packed);
             Ok(())
         }
     }
 }
 
-/// Rows divided by their norms, and the norms if they are wanted.
-fn gather_unit_rows(
-    rows: &Rows<'_>,
-    range: Range<usize>,
-    gathered: &mut Vec<f32>,
+/// Divides rows `[n, dim]` by their norms, which go to `norms` if they are wanted.
+fn to_unit_rows(
+    first: usize,
+    dim: usize,
+    rows: &mut [f32],
     mut norms: Option<&mut [f32]>,
 ) -> Result<()> {
-    gathered.clear();
-    for (index, row) in range.enumerate() {
-        let start = gathered.len();
-        gathered.extend_from_slice(rows.row(row));
-        let norm = to_unit(&mut gathered[start..]);
+    for (index, row) in rows.chunks_exact_mut(dim).enumerate() {
+        let norm = to_unit(row);
         if !norm.is_finite() {
-            return Err(Error::Overflow { row });
+            return Err(Error::Overflow { row: first + index });
         }
         if let Some(norms) = &mut norms {
             norms[index] = norm;
@@ -102,6 +96,7 @@ fn gather_unit_rows(
     Ok(())
 }
 
+/// A thread's memory, used again for each of its blocks.
 #[derive(Default)]
 struct Scratch {
     rows: Vec<f32>,
@@ -110,27 +105,26 @@ struct Scratch {
 
 /// `max(We x + be, 0)`, without the `max` in a linear model, of the rows from `first` on that
 /// `latents` has room for.
-fn project(
+fn project<T: Element>(
     model: &Model,
-    rows: &Rows<'_>,
+    rows: &Rows<'_, T>,
     first: usize,
-    gathered: &mut Vec<f32>,
+    scratch: &mut Scratch,
     latents: &mut [f32],
     norms: Option<&mut [f32]>,
 ) -> Result<()> {
     let (config, weights) = (model.config(), model.weights());
     let range = first..first + latents.len() / config.latent_dim;
     rows.check_finite(range.clone())?;
-    let x = match rows.contiguous(&range) {
-        _ if config.bytes().is_some() && config.has_row_scales() => {
-            gather_unit_rows(rows, range, gathered, norms)?;
-            gathered
-        }
-        Some(x) => x,
-        None => {
-            gathered.clear();
-            range.for_each(|row| gathered.extend_from_slice(rows.row(row)));
-            gathered
+    let unit_rows = config.bytes().is_some() && config.has_row_scales();
+    let x = match rows.contiguous(&range).and_then(T::as_f32) {
+        Some(x) if !unit_rows => x,
+        _ => {
+            gather(rows, range, &mut scratch.rows);
+            if unit_rows {
+                to_unit_rows(first, config.dim, &mut scratch.rows, norms)?;
+            }
+            &scratch.rows
         }
     };
     linear(latents, x, &weights.encoder, weights.encoder_bias.as_deref(), config.dim);
@@ -139,4 +133,12 @@ fn project(
         latents.iter_mut().filter(|z| **z < 0.0).for_each(|z| *z = 0.0);
     }
     Ok(())
+}
+
+/// Some rows as `f32`, one after the other.
+fn gather<T: Element>(rows: &Rows<'_, T>, range: Range<usize>, out: &mut Vec<f32>) {
+    out.resize(range.len() * rows.dim(), 0.0);
+    for (row, out) in range.zip(out.chunks_exact_mut(rows.dim())) {
+        T::widen(rows.row(row), out);
+    }
 }

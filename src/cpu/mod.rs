@@ -1,4 +1,4 @@
-//! The CPU engine: the embedded default, on all cores.
+//! The CPU engine: what runs where there is no GPU, on all cores.
 //!
 //! Rows are worked on in blocks: a block's latents stay in cache between the matrix product and
 //! the quantiser, and nothing larger than a block is allocated.
@@ -6,7 +6,7 @@
 mod decode;
 mod encode;
 
-pub(crate) use decode::{decode, decode_half, decode_latent};
+pub(crate) use decode::{decode, decode_latent};
 pub(crate) use encode::{encode, encode_latent};
 
 /// Rows worked on at a time by one thread: enough for the matrix product to repay the packing of

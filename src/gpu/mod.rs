@@ -1,40 +1,24 @@
-//! The GPU engine's parts: a device, kernels, and the memory that rows travel through.
+//! The GPU engine's parts: a device, kernels as values, programs, and the memory of chunks.
 //!
-//! Kernels do not know the ring of slots, and the ring does not know kernels: `codec` joins them.
+//! | folder | holds | knows |
+//! |---|---|---|
+//! | `device` | adapter, device, queue, waiting | nothing of the others |
+//! | `kernels` | what a dispatch is: files, constants, bindings, grid | the facts in `device::caps` |
+//! | `chunk` | the memory that rows travel through | `device` |
+//! | `programs` | a verb's kernels, and the same compiled on a device | all of them |
+//!
+//! Kernels do not know the ring of chunks, and the ring does not know kernels: `codec` joins them.
 
-mod adapters;
-mod buffers;
-mod caps;
-mod context;
-mod kernel;
-mod pipelines;
-mod pool;
-mod product;
+mod chunk;
+mod device;
+mod kernels;
 mod programs;
-mod slot;
-mod sources;
-mod streams;
-mod timestamps;
-mod wait;
-mod walk;
 
-pub(crate) use buffers::{Buffers, Readback};
-pub(crate) use caps::Kernels;
-pub use caps::{Precision, Shape};
-pub use context::Gpu;
-pub(crate) use kernel::Program;
-pub(crate) use pool::{Lease, Pool, PoolStats};
-pub(crate) use programs::Programs;
-pub(crate) use slot::{InFlight, ReadView, Slot, SlotKey};
-pub(crate) use timestamps::Timestamps;
-pub(crate) use wait::Mode;
-
-/// Fields of `Params` in `shaders/shared/params.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
-pub(crate) struct Params {
-    /// Rows in the chunk.
-    pub(crate) rows: u32,
-    /// 1 where every row has its own scale, 0 where they share the first.
-    pub(crate) scale_stride: u32,
-}
+pub(crate) use chunk::{
+    Buffers, InFlight, Lease, Params, Pool, PoolStats, ReadView, Readback, SectionWriters, Slot,
+    SlotKey, Timestamps,
+};
+pub use device::Gpu;
+pub(crate) use kernels::KernelOptions;
+pub use kernels::{Precision, Tiling};
+pub(crate) use programs::{Program, Programs};

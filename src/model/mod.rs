@@ -82,6 +82,17 @@ impl Model {
         Self::from_parts(config, weights, None)
     }
 
+    /// A model of these parts, for tests of what is made from plans.
+    #[cfg(test)]
+    pub(crate) fn of_plan(
+        config: impl Into<ModelConfig>,
+        weights: Weights,
+        plan: BitPlan,
+    ) -> Result<Self> {
+        let config = config.into().with_latent_dim(plan.latents());
+        Self::from_parts(config, weights, Some(plan))
+    }
+
     fn from_parts(config: ModelConfig, weights: Weights, plan: Option<BitPlan>) -> Result<Self> {
         config.validate()?;
         weights.validate(&config)?;

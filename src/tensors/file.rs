@@ -13,7 +13,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::NewFile;
+use super::new_file::NewFile;
 use crate::error::{Error, Result};
 
 const KEY: &str = "vecodec";

@@ -6,4 +6,5 @@ mod new_file;
 
 #[cfg(feature = "files")]
 pub(crate) use file::{Reader, Spec, Writer};
+#[cfg(feature = "gpu")]
 pub(crate) use new_file::NewFile;

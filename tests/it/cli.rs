@@ -220,7 +220,7 @@ fn rows_are_counted_across_blocks() {
     write(&values);
     let model = crate::data::model(vecodec::ModelConfig::int8(dim, 2), true, 73);
     model.save(place.path("model")).unwrap();
-    let codec = vecodec::CodecOptions { engine: vecodec::Engine::Cpu, ..Default::default() };
+    let codec = vecodec::CodecOptions::default().with_engine(vecodec::Engine::Cpu);
     let codec = vecodec::Codec::with_options(model, codec).unwrap();
     let expected = codec.encode_flat(&values).unwrap();
     for name in ["wide.npy", "wide.fvecs"] {

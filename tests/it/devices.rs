@@ -48,7 +48,7 @@ fn gpu_of(engine: &CodecOptions) -> &Gpu {
 /// The engine's adapter with a device of other limits.
 pub fn limited(engine: &CodecOptions, change: impl FnOnce(&mut Limits)) -> CodecOptions {
     let (device, queue) = device(gpu_of(engine), change);
-    CodecOptions { engine: Engine::Gpu(Gpu::from_device(device, queue).unwrap()), ..cpu() }
+    cpu().with_engine(Engine::Gpu(Gpu::from_device(device, queue).unwrap()))
 }
 
 const fn assert_shared<T: Clone + Send + Sync>() {}
@@ -93,7 +93,7 @@ fn devices_of_callers_are_shared(engine: &CodecOptions) {
 
     let (device, queue) = device(gpu_of(engine), |_| {});
     let shared = Gpu::from_device(device.clone(), queue.clone()).unwrap();
-    let options = CodecOptions { engine: Engine::Gpu(shared), ..cpu() };
+    let options = cpu().with_engine(Engine::Gpu(shared));
     let codec = codec(&options, &model);
     drop(options);
     assert_eq!(codec.encode_flat(&rows).unwrap(), expected);

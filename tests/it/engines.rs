@@ -2,16 +2,15 @@
 
 use std::sync::LazyLock;
 
-use vecodec::{Codec, CodecOptions, Engine, Gpu, KernelShape, Model, Precision};
+use vecodec::{Codec, CodecOptions, Engine, Gpu, Model, Precision, Tiling};
 
 /// One adapter for the whole process, a software one too; codecs are made by each test.
 static GPU: LazyLock<Gpu> = LazyLock::new(|| {
     Gpu::new().expect("where there is no adapter, set VECODEC_SKIP_GPU_TESTS=1 to skip these tests")
 });
 
-#[allow(clippy::needless_update, reason = "as callers write it, so that options may grow")]
 fn options(engine: Engine) -> CodecOptions {
-    CodecOptions { engine, ..Default::default() }
+    CodecOptions::default().with_engine(engine)
 }
 
 pub fn cpu() -> CodecOptions {
@@ -24,24 +23,24 @@ pub fn gpu() -> CodecOptions {
 }
 
 pub fn gpu_registers() -> CodecOptions {
-    CodecOptions { shape: Some(KernelShape::Registers), ..gpu() }
+    gpu().with_tiling(Tiling::RegisterBlocked)
 }
 
 pub fn gpu_tiled() -> CodecOptions {
-    CodecOptions { shape: Some(KernelShape::Tiled), ..gpu() }
+    gpu().with_tiling(Tiling::Tiled)
 }
 
-/// With `Precision::F16`: on matrix units where the adapter has them.
+/// With `Precision::F16`: on cooperative matrices where the adapter has them.
 pub fn gpu_half() -> CodecOptions {
-    CodecOptions { precision: Precision::F16, ..gpu() }
+    gpu().with_precision(Precision::F16)
 }
 
 pub fn gpu_half_registers() -> CodecOptions {
-    CodecOptions { precision: Precision::F16, ..gpu_registers() }
+    gpu_registers().with_precision(Precision::F16)
 }
 
 pub fn gpu_half_tiled() -> CodecOptions {
-    CodecOptions { precision: Precision::F16, ..gpu_tiled() }
+    gpu_tiled().with_precision(Precision::F16)
 }
 
 pub fn codec(engine: &CodecOptions, model: &Model) -> Codec {
@@ -56,7 +55,7 @@ macro_rules! engine_suite {
     };
 }
 
-/// The same with each walk of the GPU's kernels, also the one that the adapter would not be given.
+/// The same with each tiling of the GPU's kernels, also the one that the adapter would not be given.
 macro_rules! kernel_suite {
     ($($check:ident),+ $(,)?) => {
         $crate::engines::suite!(cpu [cfg(all())] $($check)+);

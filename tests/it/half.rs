@@ -36,12 +36,12 @@ fn halves_are_the_rounded_rows(engine: &CodecOptions) {
             );
         }
         let mut into = vec![f16::NAN; full.len()];
-        codec.decode_into_f16(&codes, &mut into).unwrap();
+        codec.decode_into(&codes, &mut into).unwrap();
         assert_eq!(into, halves);
         let task = pollster::block_on(codec.decode_flat_f16_async(&codes)).unwrap();
         assert_eq!(task, halves);
         into.fill(f16::NAN);
-        pollster::block_on(codec.decode_into_f16_async(&codes, &mut into)).unwrap();
+        pollster::block_on(codec.decode_into_async(&codes, &mut into)).unwrap();
         assert_eq!(into, halves);
     }
 }
@@ -50,7 +50,7 @@ fn wrong_slices_are_refused(engine: &CodecOptions) {
     let codec = codec(engine, &identity(4));
     let codes = codec.encode_flat(&[1.0; 8]).unwrap();
     for len in [0, 7, 9] {
-        let error = codec.decode_into_f16(&codes, &mut vec![f16::ZERO; len]).unwrap_err();
+        let error = codec.decode_into(&codes, &mut vec![f16::ZERO; len]).unwrap_err();
         assert!(
             matches!(error, Error::OutputLength { rows: 2, dim: 4, expected: 8, found, .. } if found == len),
             "{error}"

@@ -56,7 +56,11 @@ fn empty_batches(engine: &CodecOptions) {
     let good = Fixture::new(engine);
     let none: [Vec<f32>; 0] = [];
     assert_error!(good.error(good.codec.encode(&none)), Error::EmptyBatch { dim: 12, .. }, "12");
-    assert_error!(good.error(good.codec.encode_flat(&[])), Error::EmptyBatch { .. }, "empty");
+    assert_error!(
+        good.error(good.codec.encode_flat::<f32>(&[])),
+        Error::EmptyBatch { .. },
+        "empty"
+    );
     assert_error!(good.error(good.codec.encode_latent(&[])), Error::EmptyBatch { .. }, "empty");
     assert_error!(good.error(good.codec.decode_latent(&[])), Error::EmptyBatch { .. }, "empty");
     let codes = Codes::from_parts(good.codec.model(), vec![], vec![]);

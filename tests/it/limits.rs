@@ -1,7 +1,7 @@
 //! More than one buffer, dispatch or chunk can hold.
 
 use vecodec::wgpu::DeviceType;
-use vecodec::{Codec, CodecOptions, Engine, Error, KernelShape, Model, ModelConfig, Weights};
+use vecodec::{Codec, CodecOptions, Engine, Error, Model, ModelConfig, Tiling, Weights};
 
 use crate::engines::{codec, kernel_suite};
 
@@ -44,7 +44,7 @@ fn more_rows_than_workgroups(engine: &CodecOptions) {
 /// take four values an iteration; tiled ones loop within their steps, too.
 fn loops_are_too_long(engine: &CodecOptions, values: usize) -> bool {
     let Engine::Gpu(gpu) = &engine.engine else { return false };
-    let most = if engine.shape == Some(KernelShape::Tiled) { 30_000 } else { 260_000 };
+    let most = if engine.tiling == Some(Tiling::Tiled) { 30_000 } else { 260_000 };
     gpu.adapter_info().device_type == DeviceType::Cpu && values > most
 }
 

@@ -22,7 +22,14 @@ gpu_suite!(gpu:
 const CASE: Case = Case::new(20, 9, 30).bias();
 
 fn on(gpu: &Gpu) -> CodecOptions {
-    CodecOptions { engine: Engine::Gpu(gpu.clone()), ..cpu() }
+    cpu().with_engine(Engine::Gpu(gpu.clone()))
+}
+
+#[expect(unsafe_code, reason = "the test wrote the file, or damaged it in ways a checksum finds")]
+fn with_pipeline_cache(path: impl AsRef<Path>) -> vecodec::Result<Gpu> {
+    // SAFETY: the files are those of `save_pipeline_cache`, unaltered or with a checksum that no
+    // longer matches, so that no altered data reaches the driver.
+    unsafe { Gpu::with_pipeline_cache(path) }
 }
 
 /// Builds a codec on this device, and holds it to one on the engine.
@@ -46,11 +53,11 @@ fn saved(gpu: &Gpu, path: &Path) -> bool {
 fn kept_pipelines_decode_alike(engine: &CodecOptions) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipelines");
-    let gpu = Gpu::with_pipeline_cache(&path).unwrap();
+    let gpu = with_pipeline_cache(&path).unwrap();
     assert!(!path.exists(), "reading writes nothing");
     let _codec = assert_decodes(&gpu, engine);
     if saved(&gpu, &path) {
-        let again = Gpu::with_pipeline_cache(&path).unwrap();
+        let again = with_pipeline_cache(&path).unwrap();
         // What was read is there before any pipeline is built, and is kept when it is saved.
         let bytes = fs::metadata(&path).unwrap().len();
         assert!(saved(&again, &path));
@@ -62,7 +69,7 @@ fn kept_pipelines_decode_alike(engine: &CodecOptions) {
 fn damaged_caches_are_compiled_anew(engine: &CodecOptions) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipelines");
-    let gpu = Gpu::with_pipeline_cache(&path).unwrap();
+    let gpu = with_pipeline_cache(&path).unwrap();
     let _codec = assert_decodes(&gpu, engine);
     let kept = saved(&gpu, &path);
     // Without caches of the backend's, bytes that only begin like one.
@@ -75,7 +82,7 @@ fn damaged_caches_are_compiled_anew(engine: &CodecOptions) {
         bytes[at] ^= 1 << (random.uniform() * 8.0) as u32;
         for damaged in [&bytes[..], &whole[..at]] {
             fs::write(&path, damaged).unwrap();
-            let gpu = Gpu::with_pipeline_cache(&path).unwrap();
+            let gpu = with_pipeline_cache(&path).unwrap();
             let _codec = assert_decodes(&gpu, engine);
             assert_eq!(gpu.save_pipeline_cache(&path).unwrap(), kept);
             assert_eq!(fs::read(&path).unwrap() != damaged, kept, "a damaged one is replaced");
@@ -90,7 +97,7 @@ fn other_files_are_refused_and_kept(engine: &CodecOptions) {
     let before = fs::read(&path).unwrap();
     for bytes in [&before[..], &[], b"VECOPIP"] {
         fs::write(&path, bytes).unwrap();
-        let error = Gpu::with_pipeline_cache(&path).unwrap_err();
+        let error = with_pipeline_cache(&path).unwrap_err();
         assert!(matches!(&error, Error::Format { path: p, .. } if *p == path), "{error}");
         assert!(error.to_string().contains("name another file"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), bytes);
@@ -101,7 +108,7 @@ fn other_files_are_refused_and_kept(engine: &CodecOptions) {
 
 fn folders_are_no_caches(engine: &CodecOptions) {
     let folder = tempfile::tempdir().unwrap();
-    let error = Gpu::with_pipeline_cache(folder.path()).unwrap_err();
+    let error = with_pipeline_cache(folder.path()).unwrap_err();
     assert!(matches!(&error, Error::Io { path, .. } if path == folder.path()), "{error}");
     let gpu = Gpu::new().unwrap();
     if gpu.adapter_info().backend == Backend::Vulkan {

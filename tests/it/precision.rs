@@ -85,7 +85,7 @@ fn others_agree(engine: &CodecOptions) {
     let case = Case::new(97, 53, 300).bias();
     let model = case.model();
     let codec_half = codec(engine, &model);
-    let exact = codec(&CodecOptions { precision: Precision::F32, ..engine.clone() }, &model);
+    let exact = codec(&engine.clone().with_precision(Precision::F32), &model);
     let latents = Random::new(5).normals(case.rows * case.latent, 1.0);
     near(&codec_half.decode_latent(&latents).unwrap(), &exact.decode_latent(&latents).unwrap());
     let codes = exact.encode_flat(&case.rows(&model)).unwrap();
@@ -96,7 +96,7 @@ fn others_agree(engine: &CodecOptions) {
     let rows = Random::new(6).normals(2000 * 24, 1.0);
     let model = Model::fit(&rows, ModelConfig::bits(24, 6)).unwrap();
     let codes = codec(engine, &model).encode_flat(&rows).unwrap();
-    let exact = codec(&CodecOptions { precision: Precision::F32, ..engine.clone() }, &model);
+    let exact = codec(&engine.clone().with_precision(Precision::F32), &model);
     near(&codec(engine, &model).decode_flat(&codes).unwrap(), &exact.decode_flat(&codes).unwrap());
 }
 
@@ -120,7 +120,7 @@ fn sentences_keep_their_error(engine: &CodecOptions) {
     for config in [ModelConfig::int8(384, 64).into(), bits] {
         let model = Model::fit(fitted, config).unwrap();
         let half = codec(engine, &model).evaluate(&others).unwrap().1;
-        let exact = CodecOptions { precision: Precision::F32, ..engine.clone() };
+        let exact = engine.clone().with_precision(Precision::F32);
         let exact = codec(&exact, &model).evaluate(&others).unwrap().1;
         let change = (half.relative_mse / exact.relative_mse - 1.0).abs();
         assert!(change <= 1e-4, "{} of {}", half.relative_mse, exact.relative_mse);

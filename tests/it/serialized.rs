@@ -59,7 +59,7 @@ fn reports_and_metrics_come_back() {
         Model::fit_with(&rows, ModelConfig::bits(8, 3), FitOptions::default()).unwrap();
     let written = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<FitReport>(&written).unwrap().rows, report.rows);
-    let options = CodecOptions { engine: Engine::Cpu, ..Default::default() };
+    let options = CodecOptions::default().with_engine(Engine::Cpu);
     let rows: Vec<&[f32]> = rows.chunks(8).collect();
     let metrics = Codec::with_options(model, options).unwrap().evaluate(&rows).unwrap().1;
     let written = serde_json::to_value(&metrics).unwrap();

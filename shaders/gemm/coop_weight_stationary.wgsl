@@ -1,0 +1,194 @@
+// Weight-stationary products on cooperative matrices of 16 x 16, for codes: a subgroup keeps all the
+// weights of its SIDE outputs in registers, and tiles of SIDE rows pass by.
+//     load the weights and the bias
+//     fetch tiles t, t + n, t + 2n into registers x, y, z        (n workgroups share the row tiles)
+//     for each tile of this workgroup, with x, y and z in turn:
+//         store the fetched rows into workgroup memory as f16; barrier
+//         fetch the tile 3n further into the same registers
+//         multiply; finish; store the results
+// 1. Three tiles are in flight, because a device that is busy with stores is slow to load rows. Each
+//    has a variable of its own: moving a tile from one variable to the next would wait for its load.
+// 2. There is one barrier of its own per tile. The next one, in `store_strip`, separates the reads of
+//    `lhs_tile` by the product from the next tile's writes; `row_scales` is written behind the first.
+// 3. Registers hold two panels of at most eight matrices. With SPLIT they are the high and the low
+//    parts of the same weights, and the low products are added once at the end. Without SPLIT the
+//    second panel holds further inputs, where there are more than eight matrices along them.
+// 4. Loads are not masked. Rows and inputs beyond the last repeat the last; what lies beyond the
+//    last input is replaced by zero when it is stored.
+// needs: THREADS, SIDE, RHS_BLOCKS_K, params, INPUTS4, DESCALE, LhsRaw, load_lhs, lhs_values
+// needs: row_scale, row_scales, clamped_row, first_rhs, thread_bias, store_strip
+// needs: RhsMatrix, Accumulator, store_lhs, lhs_matrix, rhs_matrix
+// gives: TILE_M, LHS_STRIDE, LHS_TILE_VECTORS, descaled
+
+const TILE_M: u32 = SIDE;
+// Threads that load a row.
+const THREADS_PER_ROW: u32 = THREADS / SIDE;
+// Rows of the tile [SIDE][SIDE * RHS_BLOCKS_K] are padded to LHS_STRIDE values.
+override LHS_STRIDE: u32;
+override LHS_TILE_VECTORS: u32;
+// Whether each matrix of weights is followed by the matrix of its low parts.
+override SPLIT: bool;
+// Matrices of a panel: all that there are along the inputs, or half of them.
+override PANEL_K: u32;
+
+struct RhsPanel {
+    a: RhsMatrix,
+    b: RhsMatrix,
+    c: RhsMatrix,
+    d: RhsMatrix,
+    e: RhsMatrix,
+    f: RhsMatrix,
+    g: RhsMatrix,
+    h: RhsMatrix,
+}
+
+fn load_panel(first: u32) -> RhsPanel {
+    let parts = select(1u, 2u, SPLIT);
+    var w: RhsPanel;
+    w.a = rhs_matrix(first);
+    w.b = rhs_matrix(first + parts);
+    if PANEL_K > 2u {
+        w.c = rhs_matrix(first + 2u * parts);
+        w.d = rhs_matrix(first + 3u * parts);
+    }
+    if PANEL_K > 4u {
+        w.e = rhs_matrix(first + 4u * parts);
+        w.f = rhs_matrix(first + 5u * parts);
+    }
+    if PANEL_K > 6u {
+        w.g = rhs_matrix(first + 6u * parts);
+        w.h = rhs_matrix(first + 7u * parts);
+    }
+    return w;
+}
+
+fn multiply_add(w: RhsPanel, at: u32, before: Accumulator) -> Accumulator {
+    var s = coopMultiplyAdd(lhs_matrix(at), w.a, before);
+    s = coopMultiplyAdd(lhs_matrix(at + SIDE), w.b, s);
+    if PANEL_K > 2u {
+        s = coopMultiplyAdd(lhs_matrix(at + 2u * SIDE), w.c, s);
+        s = coopMultiplyAdd(lhs_matrix(at + 3u * SIDE), w.d, s);
+    }
+    if PANEL_K > 4u {
+        s = coopMultiplyAdd(lhs_matrix(at + 4u * SIDE), w.e, s);
+        s = coopMultiplyAdd(lhs_matrix(at + 5u * SIDE), w.f, s);
+    }
+    if PANEL_K > 6u {
+        s = coopMultiplyAdd(lhs_matrix(at + 6u * SIDE), w.g, s);
+        s = coopMultiplyAdd(lhs_matrix(at + 7u * SIDE), w.h, s);
+    }
+    return s;
+}
+
+fn gemm_tile(first: RhsPanel, second: RhsPanel) -> Accumulator {
+    let s = multiply_add(first, 0u, Accumulator());
+    if SPLIT {
+        return s + multiply_add(second, 0u, Accumulator());
+    }
+    if RHS_BLOCKS_K > PANEL_K {
+        return multiply_add(second, PANEL_K * SIDE, s);
+    }
+    return s;
+}
+
+struct Fetched {
+    a: LhsRaw,
+    b: LhsRaw,
+    c: LhsRaw,
+    d: LhsRaw,
+    row_scale: f32,
+}
+
+fn fetch_tile(tile: u32, thread: u32) -> Fetched {
+    var fetched: Fetched;
+    let group = vec2<u32>(0u, tile);
+    let row = clamped_row(group, thread / THREADS_PER_ROW);
+    let i4 = thread % THREADS_PER_ROW;
+    fetched.a = load_lhs(row, min(i4, INPUTS4 - 1u));
+    if RHS_BLOCKS_K > 4u {
+        fetched.b = load_lhs(row, min(i4 + THREADS_PER_ROW, INPUTS4 - 1u));
+    }
+    if RHS_BLOCKS_K > 8u {
+        fetched.c = load_lhs(row, min(i4 + 2u * THREADS_PER_ROW, INPUTS4 - 1u));
+        fetched.d = load_lhs(row, min(i4 + 3u * THREADS_PER_ROW, INPUTS4 - 1u));
+    }
+    fetched.row_scale = row_scale(clamped_row(group, thread % SIDE));
+    return fetched;
+}
+
+fn store_x(row: u32, i4: u32, raw: LhsRaw) {
+    if 4u * i4 < SIDE * RHS_BLOCKS_K {
+        let x = select(vec4<f32>(), lhs_values(raw), i4 < INPUTS4);
+        store_lhs(row * LHS_STRIDE + 4u * i4, vec4<f16>(x));
+    }
+}
+
+fn store_tile(fetched: Fetched, thread: u32) {
+    let row = thread / THREADS_PER_ROW;
+    let i4 = thread % THREADS_PER_ROW;
+    store_x(row, i4, fetched.a);
+    if RHS_BLOCKS_K > 4u {
+        store_x(row, i4 + THREADS_PER_ROW, fetched.b);
+    }
+    if RHS_BLOCKS_K > 8u {
+        store_x(row, i4 + 2u * THREADS_PER_ROW, fetched.c);
+        store_x(row, i4 + 3u * THREADS_PER_ROW, fetched.d);
+    }
+}
+
+fn descaled(sum: vec4<f32>, row: u32) -> vec4<f32> {
+    return DESCALE * sum;
+}
+
+// Multiplies and stores a tile that was fetched, and fetches the one that is `ahead` tiles further.
+fn take_tile(
+    group: vec2<u32>,
+    thread: u32,
+    ahead: u32,
+    fetched: ptr<function, Fetched>,
+    first: RhsPanel,
+    second: RhsPanel,
+    b: vec4<f32>,
+) {
+    store_tile(*fetched, thread);
+    let scale = (*fetched).row_scale;
+    workgroupBarrier();
+    // Before this barrier the last tile's scales were still read.
+    if thread < SIDE {
+        row_scales[thread] = scale;
+    }
+    *fetched = fetch_tile(group.y + ahead, thread);
+    store_strip(group, thread, 0u, gemm_tile(first, second), b);
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let rhs = select(1u, 2u, SPLIT) * first_rhs(group.xy, thread);
+    let first = load_panel(rhs);
+    var second: RhsPanel;
+    if SPLIT {
+        second = load_panel(rhs + 1u);
+    } else if RHS_BLOCKS_K > PANEL_K {
+        second = load_panel(rhs + PANEL_K);
+    }
+    let b = thread_bias(group.xy, thread);
+    let ahead = 3u * groups.y;
+    var x = fetch_tile(group.y, thread);
+    var y = fetch_tile(group.y + groups.y, thread);
+    var z = fetch_tile(group.y + 2u * groups.y, thread);
+    for (var tile = group.y; tile * SIDE < params.rows; tile += ahead) {
+        let next = tile + groups.y;
+        let last = next + groups.y;
+        take_tile(vec2<u32>(group.x, tile), thread, ahead, &x, first, second, b);
+        if next * SIDE < params.rows {
+            take_tile(vec2<u32>(group.x, next), thread, ahead, &y, first, second, b);
+        }
+        if last * SIDE < params.rows {
+            take_tile(vec2<u32>(group.x, last), thread, ahead, &z, first, second, b);
+        }
+    }
+}

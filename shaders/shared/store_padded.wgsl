@@ -1,8 +1,0 @@
-// Rows of a product, padded to 4 * OUTPUTS4 values.
-@group(0) @binding(4) var<storage, read_write> out: array<vec4<f32>>;
-
-fn store(row: u32, o4: u32, values: vec4<f32>) {
-    if row < params.rows && o4 < OUTPUTS4 {
-        out[row * OUTPUTS4 + o4] = values;
-    }
-}

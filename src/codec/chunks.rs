@@ -1,0 +1,243 @@
+//! Chunks of results, whichever engine they come from: what a verb takes and puts somewhere.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::blocks::{Blocks, Job, Spawn};
+use super::mapped_rows::MappedRows;
+use super::memory::zeroed;
+use super::pool::on_pool;
+use super::transfer::{copy, extend_nested};
+#[cfg(feature = "gpu")]
+use super::{
+    ring::Ring,
+    transfer::{collected, copy_unpadded, values},
+};
+use crate::element::Element;
+use crate::error::Result;
+#[cfg(feature = "gpu")]
+use crate::gpu::ReadView;
+use crate::model::Model;
+#[cfg(feature = "gpu")]
+use crate::plan::Section;
+use crate::rows::Rows;
+use crate::wait::WaitMode;
+
+/// Computes some rows into memory.
+type Compute<'a, T> = Arc<dyn Fn(Range<usize>, &mut [T]) -> Result<()> + Send + Sync + 'a>;
+/// What a caller does with decoded chunks, which decides their size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Copies them: what is in flight should fit the host's caches.
+    Copied,
+    /// Views them where they are: long transfers are faster.
+    Viewed,
+}
+
+/// The chunks of a result `[rows, width]`, in order.
+pub(super) struct Chunks<'a, T> {
+    width: usize,
+    source: Source<'a, T>,
+}
+
+enum Source<'a, T> {
+    /// Computed where and when the chunk is taken.
+    Cpu { rest: Blocks, compute: Compute<'a, T> },
+    /// Computed on the pool, for tasks.
+    Pool { rest: Blocks, spawn: Spawn<'a, Vec<T>> },
+    #[cfg(feature = "gpu")]
+    Gpu { ring: Ring<'a>, section: Section },
+}
+
+impl<'a, T: Element> Chunks<'a, T> {
+    /// Of the CPU engine, computed when a chunk is taken. Copied results are one chunk, since they
+    /// are computed in place.
+    pub(super) fn on_cpu(
+        rows: usize,
+        width: usize,
+        purpose: Use,
+        compute: impl Fn(Range<usize>, &mut [T]) -> Result<()> + Send + Sync + 'a,
+    ) -> Self {
+        let rest = match purpose {
+            Use::Copied => Blocks { rest: 0..rows, chunk_rows: rows },
+            Use::Viewed => Blocks::of_bytes(rows, width * size_of::<T>()),
+        };
+        Self { width, source: Source::Cpu { rest, compute: Arc::new(compute) } }
+    }
+
+    /// Of the CPU engine for tasks: `job` gives the work on some rows, which owns what it needs.
+    pub(super) fn on_pool<J: FnOnce() -> Result<Vec<T>> + Send + 'static>(
+        rows: usize,
+        width: usize,
+        job: impl Fn(Range<usize>) -> J + Send + Sync + 'a,
+    ) -> Self {
+        let rest = Blocks::of_bytes(rows, width * size_of::<T>());
+        let spawn = move |range| -> Job<Vec<T>> { Box::pin(on_pool(job(range))) };
+        Self { width, source: Source::Pool { rest, spawn: Box::new(spawn) } }
+    }
+
+    #[cfg(feature = "gpu")]
+    pub(super) fn on_gpu(ring: Ring<'a>, section: Section, width: usize) -> Self {
+        Self { width, source: Source::Gpu { ring, section } }
+    }
+
+    /// The next chunk; none after the last. After an error there are no more.
+    pub(super) async fn next(&mut self) -> Option<Result<Chunk<'a, T>>> {
+        let width = self.width;
+        let (rows, data) = match &mut self.source {
+            Source::Cpu { rest, compute } => (rest.take()?, Data::Computed(compute.clone())),
+            Source::Pool { rest, spawn } => {
+                let rows = rest.take()?;
+                match spawn(rows.clone()).await {
+                    Ok(values) => (rows, Data::Owned(values)),
+                    Err(error) => {
+                        rest.end();
+                        return Some(Err(error.with_row_offset(rows.start)));
+                    }
+                }
+            }
+            #[cfg(feature = "gpu")]
+            Source::Gpu { ring, section } => match ring.next().await? {
+                // Checked here, so that the values can be viewed without an error.
+                Ok((rows, view)) => match view.section(*section).and_then(values::<T>) {
+                    Ok(_) => (rows, Data::Mapped(Box::new(view), *section)),
+                    Err(error) => return Some(Err(error)),
+                },
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        Some(Ok(Chunk { rows, width, data }))
+    }
+
+    /// Rows of the chunk that `next` will return, zero after the last.
+    pub(super) fn next_rows(&self) -> usize {
+        match &self.source {
+            Source::Cpu { rest, .. } | Source::Pool { rest, .. } => rest.next_rows(),
+            #[cfg(feature = "gpu")]
+            Source::Gpu { ring, .. } => ring.next_rows(),
+        }
+    }
+
+    /// Lets the engine begin before the first chunk is asked for, if it works by itself.
+    pub(super) async fn start(&mut self) -> Result<()> {
+        match &mut self.source {
+            Source::Cpu { .. } | Source::Pool { .. } => Ok(()),
+            #[cfg(feature = "gpu")]
+            Source::Gpu { ring, .. } => ring.start().await,
+        }
+    }
+}
+
+impl<'a> Chunks<'a, f32> {
+    /// Of a function of the CPU engine from rows to rows of `width` values.
+    pub(super) fn of_rows(
+        model: &'a Model,
+        rows: &'a Rows<'a>,
+        width: usize,
+        mode: WaitMode,
+        compute: fn(&Model, &Rows<'_>, &mut [f32]) -> Result<()>,
+    ) -> Self {
+        if mode == WaitMode::Blocking {
+            // There is one chunk.
+            let compute = move |_, out: &mut [f32]| compute(model, rows, out);
+            return Self::on_cpu(rows.len(), width, Use::Copied, compute);
+        }
+        let dim = rows.dim();
+        Self::on_pool(rows.len(), width, move |range| {
+            let (model, mut owned) = (model.clone(), Vec::new());
+            let len = range.len() * width;
+            rows.copy_to(range, &mut owned);
+            move || {
+                let mut out = zeroed(len);
+                compute(&model, &Rows::flat("rows", &owned, dim)?, &mut out)?;
+                Ok(out)
+            }
+        })
+    }
+}
+
+/// Some consecutive rows `[rows, width]`.
+pub(super) struct Chunk<'a, T> {
+    pub(super) rows: Range<usize>,
+    width: usize,
+    data: Data<'a, T>,
+}
+
+enum Data<'a, T> {
+    Computed(Compute<'a, T>),
+    Owned(Vec<T>),
+    #[cfg(feature = "gpu")]
+    Mapped(Box<ReadView>, Section),
+}
+
+impl<T: Element> Chunk<'_, T> {
+    /// Writes the rows into memory of exactly their size.
+    pub(super) fn copy_to(&self, out: &mut [T]) -> Result<()> {
+        match &self.data {
+            Data::Computed(compute) => compute(self.rows.clone(), out),
+            Data::Owned(values) => {
+                copy(out, values);
+                Ok(())
+            }
+            #[cfg(feature = "gpu")]
+            Data::Mapped(view, section) => {
+                let from = values(view.section(*section)?)?;
+                // Rows of f16 are padded on the device, rows of f32 are not.
+                if T::IS_F16 {
+                    copy_unpadded(out, from, self.width)
+                } else {
+                    copy(out, from)
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Chunk<'_, f32> {
+    /// The rows in memory of their own.
+    pub(super) fn into_vec(self) -> Result<Vec<f32>> {
+        match self.data {
+            Data::Owned(values) => Ok(values),
+            Data::Computed(compute) => {
+                let mut out = zeroed(self.rows.len() * self.width);
+                compute(self.rows, &mut out)?;
+                Ok(out)
+            }
+            #[cfg(feature = "gpu")]
+            Data::Mapped(view, section) => Ok(collected(values(view.section(section)?)?)),
+        }
+    }
+
+    /// Appends the rows, one `Vec` each.
+    pub(super) fn push_rows(&self, nested: &mut Vec<Vec<f32>>) -> Result<()> {
+        match &self.data {
+            Data::Owned(values) => extend_nested(nested, values, self.width),
+            Data::Computed(compute) => {
+                let mut blocks = Blocks::of_bytes(self.rows.len(), self.width * size_of::<f32>());
+                let mut out = Vec::new();
+                while let Some(block) = blocks.take() {
+                    let rows = self.rows.start + block.start..self.rows.start + block.end;
+                    out.resize(rows.len() * self.width, 0.0);
+                    compute(rows, &mut out)?;
+                    extend_nested(nested, &out, self.width);
+                }
+            }
+            #[cfg(feature = "gpu")]
+            Data::Mapped(view, section) => {
+                extend_nested(nested, values(view.section(*section)?)?, self.width);
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows where they are, if they are anywhere yet.
+    pub(super) fn into_mapped(self) -> Result<MappedRows> {
+        let (first_row, dim) = (self.rows.start, self.width);
+        #[cfg(feature = "gpu")]
+        if let Data::Mapped(view, section) = self.data {
+            return MappedRows::mapped(view, section, first_row, dim);
+        }
+        Ok(MappedRows::owned(self.into_vec()?, first_row, dim))
+    }
+}

@@ -1,0 +1,200 @@
+//! The one place that knows the CPU engine from the GPU engine. A verb asks for chunks and decides
+//! only where they go.
+
+use super::chunks::{Chunks, Use};
+use super::code_chunks::CodeChunks;
+#[cfg(feature = "gpu")]
+use super::gpu_engine::GpuEngine;
+use super::options::Stats;
+#[cfg(feature = "gpu")]
+use super::ring::Ring;
+#[cfg(feature = "gpu")]
+use super::upload::{write_codes, write_rows};
+use crate::codes::Codes;
+use crate::cpu;
+use crate::element::Element;
+use crate::error::Result;
+#[cfg(feature = "gpu")]
+use crate::gpu::Program;
+use crate::model::Model;
+#[cfg(feature = "gpu")]
+use crate::plan::Section;
+use crate::rows::Rows;
+use crate::wait::WaitMode;
+
+/// What runs a codec.
+pub(super) enum Backend {
+    Cpu,
+    #[cfg(feature = "gpu")]
+    Gpu(Box<GpuEngine>),
+}
+
+impl Backend {
+    /// The rows `[rows, dim]` that codes decode to.
+    pub(super) fn decode<'a, T: Element>(
+        &'a self,
+        model: &'a Model,
+        codes: &'a Codes,
+        mode: WaitMode,
+        purpose: Use,
+    ) -> Result<Chunks<'a, T>> {
+        let (rows, dim) = (codes.row_count(), model.config().dim);
+        match self {
+            Self::Cpu if mode == WaitMode::Async => Ok(Chunks::on_pool(rows, dim, move |range| {
+                let (model, codes) = (model.clone(), codes.clone());
+                move || {
+                    let mut out = bytemuck::zeroed_vec(range.len() * dim);
+                    cpu::decode(&model, &codes, range, &mut out);
+                    Ok(out)
+                }
+            })),
+            Self::Cpu => Ok(Chunks::on_cpu(rows, dim, purpose, move |range, out| {
+                cpu::decode(model, codes, range, out);
+                Ok(())
+            })),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(engine) => {
+                let programs = &engine.programs;
+                let program = if T::IS_F16 { &programs.decode_f16 } else { &programs.decode };
+                let chunk_bytes = engine.chunk_bytes(purpose);
+                let ring = decode_ring(engine, program, codes, mode, chunk_bytes)?;
+                Ok(Chunks::on_gpu(ring, Section::Rows, dim))
+            }
+        }
+    }
+
+    /// The codes and scales of rows.
+    pub(super) fn encode<'a, T: Element>(
+        &'a self,
+        model: &'a Model,
+        rows: &'a Rows<'a, T>,
+        mode: WaitMode,
+    ) -> Result<CodeChunks<'a>> {
+        match self {
+            Self::Cpu if mode == WaitMode::Async => Ok(CodeChunks::on_pool(model, rows)),
+            Self::Cpu => Ok(CodeChunks::on_cpu(rows.len(), move |packed, scales| {
+                cpu::encode(model, rows, packed, scales)
+            })),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(engine) => {
+                let program = match T::IS_F16 {
+                    true => engine.programs.encode_f16(&engine.gpu)?,
+                    false => &engine.programs.encode,
+                };
+                // Little comes back.
+                let chunk_bytes = engine.chunk_bytes(Use::Viewed);
+                let ring = rows_ring(engine, program, rows, Section::Rows, mode, chunk_bytes)?;
+                Ok(CodeChunks::on_gpu(ring))
+            }
+        }
+    }
+
+    /// The latents `[rows, latent_dim]` of rows. Those of a GPU are not normalised yet.
+    pub(super) fn encode_latent<'a>(
+        &'a self,
+        model: &'a Model,
+        rows: &'a Rows<'a>,
+        mode: WaitMode,
+    ) -> Result<Chunks<'a, f32>> {
+        let latent_dim = model.config().latent_dim;
+        match self {
+            Self::Cpu => Ok(Chunks::of_rows(model, rows, latent_dim, mode, cpu::encode_latent)),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(engine) => {
+                let program = &engine.programs.encode_latent;
+                let chunk_bytes = engine.chunk_bytes(Use::Copied);
+                let ring = rows_ring(engine, program, rows, Section::Rows, mode, chunk_bytes)?;
+                Ok(Chunks::on_gpu(ring, Section::Latents, latent_dim))
+            }
+        }
+    }
+
+    /// Whether latents still have to be divided by their norms, in a model that normalises.
+    pub(super) fn leaves_normalizing(&self) -> bool {
+        match self {
+            Self::Cpu => false,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(_) => true,
+        }
+    }
+
+    /// The rows `[rows, dim]` that latents decode to.
+    pub(super) fn decode_latent<'a>(
+        &'a self,
+        model: &'a Model,
+        latents: &'a Rows<'a>,
+        mode: WaitMode,
+    ) -> Result<Chunks<'a, f32>> {
+        let dim = model.config().dim;
+        match self {
+            Self::Cpu => Ok(Chunks::of_rows(model, latents, dim, mode, cpu::decode_latent)),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(engine) => {
+                let program = &engine.programs.decode_latent;
+                let (from, chunk_bytes) = (Section::Latents, engine.chunk_bytes(Use::Copied));
+                let ring = rows_ring(engine, program, latents, from, mode, chunk_bytes)?;
+                Ok(Chunks::on_gpu(ring, Section::Rows, dim))
+            }
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        match self {
+            Self::Cpu => Stats::default(),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(engine) => engine.stats(),
+        }
+    }
+
+    /// The GPU engine, for what only it has: its timings.
+    #[cfg(feature = "gpu")]
+    pub(super) fn gpu(&self) -> Option<&GpuEngine> {
+        match self {
+            Self::Cpu => None,
+            Self::Gpu(engine) => Some(engine),
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl GpuEngine {
+    fn chunk_bytes(&self, purpose: Use) -> u64 {
+        let chunk_bytes = self.gpu.caps().chunk_bytes;
+        match purpose {
+            Use::Copied => chunk_bytes.copied,
+            Use::Viewed => chunk_bytes.large,
+        }
+    }
+}
+
+/// Sends codes through a program.
+#[cfg(feature = "gpu")]
+pub(super) fn decode_ring<'a>(
+    engine: &'a GpuEngine,
+    program: &'a Program,
+    codes: &'a Codes,
+    mode: WaitMode,
+    chunk_bytes: u64,
+) -> Result<Ring<'a>> {
+    let rows = (codes.row_count(), u32::from(codes.scales().len() > 1));
+    Ring::new(engine, program, mode, rows, chunk_bytes, |range, mut sections| {
+        let (scales, packed) = (sections.take(Section::Scales)?, sections.take(Section::Codes)?);
+        write_codes(codes, range, scales, packed);
+        Ok(())
+    })
+}
+
+/// Sends rows or latents through a program.
+#[cfg(feature = "gpu")]
+fn rows_ring<'a, T: Element>(
+    engine: &'a GpuEngine,
+    program: &'a Program,
+    rows: &'a Rows<'a, T>,
+    to: Section,
+    mode: WaitMode,
+    chunk_bytes: u64,
+) -> Result<Ring<'a>> {
+    Ring::new(engine, program, mode, (rows.len(), 1), chunk_bytes, move |range, mut sections| {
+        write_rows(rows, range, sections.take(to)?)
+    })
+}

@@ -1,0 +1,105 @@
+//! The buffers of one chunk: what kernels are bound to and rows travel through.
+
+use std::num::NonZeroU64;
+
+use wgpu::{BindingResource, Buffer, BufferBinding, BufferUsages};
+
+use super::super::device::Gpu;
+use super::params::Params;
+use crate::error::{Error, Result};
+use crate::plan::{RowLayout, Section, Spans};
+
+/// Buffers for chunks of up to some number of rows.
+pub(crate) struct Buffers {
+    /// `MAP_WRITE | COPY_SRC`, laid out like the input.
+    pub(super) upload: Buffer,
+    pub(super) input: Buffer,
+    pub(super) inputs: Spans,
+    scratch: Vec<(Section, Buffer)>,
+    pub(super) output: Buffer,
+    pub(super) outputs: Spans,
+    /// `MAP_READ | COPY_DST`; none where the output itself can be mapped.
+    pub(super) staging: Option<Buffer>,
+    /// Bytes of all of them.
+    pub(crate) bytes: u64,
+}
+
+/// How results leave the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readback {
+    /// As suits the adapter: out of the output itself, or through a copy.
+    Mapped,
+    /// Not at all.
+    None,
+}
+
+impl Buffers {
+    pub(crate) fn new(
+        gpu: &Gpu,
+        layout: &RowLayout,
+        capacity: usize,
+        readback: Readback,
+    ) -> Result<Self> {
+        let (inputs, outputs) = (layout.input_spans(capacity), layout.output_spans(capacity));
+        let mapped = readback == Readback::Mapped;
+        let direct = mapped && gpu.caps().direct_readback;
+        let staged = mapped && !direct;
+        let device = gpu.device_queue();
+        gpu.with_error_scopes("the buffers of a chunk", || {
+            let (copied, storage) = (BufferUsages::COPY_SRC, BufferUsages::STORAGE);
+            let usage = BufferUsages::MAP_WRITE | copied;
+            let upload = device.buffer("vecodec.upload", inputs.bytes, usage);
+            let usage = storage | BufferUsages::UNIFORM | BufferUsages::COPY_DST;
+            let input = device.buffer("vecodec.input", inputs.bytes, usage);
+            let mut bytes = 2 * inputs.bytes + if staged { 2 } else { 1 } * outputs.bytes;
+            let mut scratch = Vec::with_capacity(layout.scratch.len());
+            for &(section, row_bytes) in &layout.scratch {
+                let size = row_bytes * capacity as u64;
+                bytes += size;
+                scratch.push((section, device.buffer("vecodec.scratch", size, storage)));
+            }
+            let usage = storage | if direct { BufferUsages::MAP_READ } else { copied };
+            let output = device.buffer("vecodec.output", outputs.bytes, usage);
+            let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+            let staging = staged.then(|| device.buffer("vecodec.staging", outputs.bytes, usage));
+            Self { upload, input, inputs, scratch, output, outputs, staging, bytes }
+        })
+    }
+
+    /// How many buffers there are.
+    pub(crate) fn count(&self) -> u64 {
+        3 + self.scratch.len() as u64 + u64::from(self.staging.is_some())
+    }
+
+    /// The buffer that the host reads results from.
+    pub(super) fn readback(&self) -> &Buffer {
+        self.staging.as_ref().unwrap_or(&self.output)
+    }
+
+    /// The parameters, as a binding.
+    pub(crate) fn params(&self) -> BindingResource<'_> {
+        bound(&self.input, 0, size_of::<Params>() as u64)
+    }
+
+    /// A section, as a binding.
+    pub(crate) fn section(&self, section: Section) -> Result<BindingResource<'_>> {
+        if let Some(span) = self.inputs.find(section) {
+            return Ok(bound(&self.input, span.offset, span.bytes));
+        }
+        if let Some(span) = self.outputs.find(section) {
+            return Ok(bound(&self.output, span.offset, span.bytes));
+        }
+        let scratch = self.scratch.iter().find(|(found, _)| *found == section);
+        scratch.map(|(_, buffer)| buffer.as_entire_binding()).ok_or_else(|| missing(section))
+    }
+}
+
+fn bound(buffer: &Buffer, offset: u64, bytes: u64) -> BindingResource<'_> {
+    BindingResource::Buffer(BufferBinding { buffer, offset, size: NonZeroU64::new(bytes) })
+}
+
+/// A section was asked for that this chunk does not have: an error of this crate.
+pub(super) fn missing(section: Section) -> Error {
+    let detail = format!("the chunk has no section {section:?}: report this as a bug of vecodec");
+    Error::Gpu { what: "the sections of a chunk", detail }
+}

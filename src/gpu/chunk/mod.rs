@@ -1,0 +1,13 @@
+//! The memory that chunks of rows travel through, and its states on the way.
+
+mod buffers;
+mod params;
+mod pool;
+mod slot;
+mod timestamps;
+
+pub(crate) use buffers::{Buffers, Readback};
+pub(crate) use params::Params;
+pub(crate) use pool::{Lease, Pool, PoolStats};
+pub(crate) use slot::{InFlight, ReadView, SectionWriters, Slot, SlotKey};
+pub(crate) use timestamps::Timestamps;

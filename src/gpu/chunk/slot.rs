@@ -1,0 +1,232 @@
+//! The states of a chunk's memory.
+//!
+//! A slot is idle in the pool, then
+//! 1. *filling*: its upload buffer is mapped, and the host writes parameters and rows;
+//! 2. *in flight* ([`InFlight`]): copied to the device, computed, copied back;
+//! 3. *mapped* ([`ReadView`]): the host reads the results in place.
+//!
+//! Dropping it in any state unmaps it and gives it back to the pool. What the GPU still does with it
+//! ends before the next filling begins, because that waits for the mapping. One state has no way
+//! back: wgpu 30.0.1 loses an `unmap` that meets another thread's poll while the mapping happens. A
+//! slot that is dropped while a mapping is pending is therefore not used again.
+
+use std::sync::Arc;
+
+use wgpu::{BindGroup, BufferView, CommandEncoder, MapMode, SubmissionIndex, WriteOnly};
+
+use super::super::device::{DeviceQueue, Gpu, Signal};
+use super::buffers::{Buffers, missing};
+use super::params::Params;
+use super::pool::{Lease, Pooled};
+use crate::error::{Error, Result};
+use crate::plan::{Section, Spans};
+use crate::wait::WaitMode;
+
+/// Which program a slot belongs to, and the rows it has room for.
+pub(crate) type SlotKey = (&'static str, usize);
+
+/// Buffers for chunks of up to `capacity` rows, and the bind groups over them.
+pub(crate) struct Slot {
+    device: DeviceQueue,
+    buffers: Buffers,
+    bind_groups: Vec<BindGroup>,
+    last_use: Option<SubmissionIndex>,
+    reusable: bool,
+}
+
+impl Pooled for Slot {
+    fn reusable(&self) -> bool {
+        self.reusable
+    }
+}
+
+/// Mapped memory for the sections of a chunk's input.
+pub(crate) struct SectionWriters<'a>(Vec<(Section, WriteOnly<'a, [u8]>)>);
+
+impl<'a> SectionWriters<'a> {
+    /// The memory of a section, as many bytes as the chunk's rows take.
+    pub(crate) fn take(&mut self, section: Section) -> Result<WriteOnly<'a, [u8]>> {
+        let at = self.0.iter().position(|(found, _)| *found == section);
+        Ok(self.0.swap_remove(at.ok_or_else(|| missing(section))?).1)
+    }
+}
+
+impl Slot {
+    pub(crate) fn new(gpu: &Gpu, buffers: Buffers, bind_groups: Vec<BindGroup>) -> Self {
+        let device = gpu.device_queue().clone();
+        Self { device, buffers, bind_groups, last_use: None, reusable: true }
+    }
+
+    /// Maps the upload buffer, writes the parameters and has `fill` write the input's sections.
+    pub(crate) async fn fill(
+        &mut self,
+        gpu: &Gpu,
+        mode: WaitMode,
+        params: Params,
+        fill: impl FnOnce(SectionWriters<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Buffers { upload, inputs, .. } = &self.buffers;
+        let rows = params.rows as usize;
+        let used = inputs.used(rows);
+        let signal = self.device.map(upload, MapMode::Write, ..used)?;
+        let unmap = Unmap { device: &self.device, buffer: upload };
+        // It stays so if the wait fails, or if the future is dropped meanwhile.
+        self.reusable = false;
+        gpu.wait(mode, self.last_use.clone(), &signal).await?;
+        self.reusable = true;
+        let mut view = upload.get_mapped_range_mut(..used).map_err(mapping)?;
+        let filled = fill(sections(view.slice(..), inputs, &params));
+        drop(view);
+        drop(unmap);
+        filled
+    }
+
+    /// Runs what `record` adds on what the slot holds; nothing is read back. `upload_first` copies
+    /// the input to the device before.
+    pub(crate) fn run(
+        &mut self,
+        gpu: &Gpu,
+        rows: usize,
+        upload_first: bool,
+        record: impl FnOnce(&mut CommandEncoder, &[BindGroup]),
+    ) -> Result<()> {
+        let Buffers { upload, input, inputs, .. } = &self.buffers;
+        let submission = gpu.with_error_scopes("the work of a chunk", || {
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            if upload_first {
+                encoder.copy_buffer_to_buffer(upload, 0, input, 0, inputs.used(rows));
+            }
+            record(&mut encoder, &self.bind_groups);
+            gpu.queue().submit([encoder.finish()])
+        })?;
+        self.last_use = Some(submission);
+        Ok(())
+    }
+
+    /// Submits the chunk: upload, the dispatches that `record` adds, readback.
+    fn submit(
+        &mut self,
+        gpu: &Gpu,
+        rows: usize,
+        record: impl FnOnce(&mut CommandEncoder, &[BindGroup]),
+    ) -> Result<(Arc<Signal>, u64)> {
+        let Buffers { upload, input, inputs, output, outputs, staging, .. } = &self.buffers;
+        let (upload_bytes, read_bytes) = (inputs.used(rows), outputs.used(rows));
+        let submission = gpu.with_error_scopes("the work of a chunk", || {
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(upload, 0, input, 0, upload_bytes);
+            record(&mut encoder, &self.bind_groups);
+            if let Some(staging) = staging {
+                encoder.copy_buffer_to_buffer(output, 0, staging, 0, read_bytes);
+            }
+            gpu.queue().submit([encoder.finish()])
+        })?;
+        self.last_use = Some(submission);
+        let signal = self.device.map(self.buffers.readback(), MapMode::Read, ..read_bytes)?;
+        Ok((signal, read_bytes))
+    }
+}
+
+/// Writes the parameters, and divides what lies behind them into sections.
+fn sections<'a>(
+    mut rest: WriteOnly<'a, [u8]>,
+    inputs: &Spans,
+    params: &Params,
+) -> SectionWriters<'a> {
+    let params_bytes = bytemuck::bytes_of(params);
+    let (mut head, after) = rest.split_at(params_bytes.len());
+    head.copy_from_slice(params_bytes);
+    (rest, _) = (after, head);
+    let mut written = params_bytes.len() as u64;
+    let mut sections = Vec::with_capacity(inputs.spans.len());
+    for span in &inputs.spans {
+        let (_gap, from) = rest.split_at((span.offset - written) as usize);
+        let bytes = span.row_bytes * u64::from(params.rows);
+        let (section, after) = from.split_at(bytes as usize);
+        sections.push((span.section, section));
+        (rest, written) = (after, span.offset + bytes);
+    }
+    SectionWriters(sections)
+}
+
+/// Unmaps a buffer that was asked to be mapped, however its use ends.
+struct Unmap<'a> {
+    device: &'a DeviceQueue,
+    buffer: &'a wgpu::Buffer,
+}
+
+impl Drop for Unmap<'_> {
+    fn drop(&mut self) {
+        self.device.unmap(self.buffer);
+    }
+}
+
+fn mapping(error: wgpu::MapRangeError) -> Error {
+    Error::Gpu { what: "the mapping of a chunk", detail: error.to_string() }
+}
+
+/// A chunk in flight.
+pub(crate) struct InFlight {
+    lease: Lease<SlotKey, Slot>,
+    signal: Arc<Signal>,
+    read_bytes: u64,
+    rows: usize,
+}
+
+impl InFlight {
+    /// Submits a filled slot.
+    pub(crate) fn submit(
+        mut lease: Lease<SlotKey, Slot>,
+        gpu: &Gpu,
+        rows: usize,
+        record: impl FnOnce(&mut CommandEncoder, &[BindGroup]),
+    ) -> Result<Self> {
+        let (signal, read_bytes) = lease.submit(gpu, rows, record)?;
+        Ok(Self { lease, signal, read_bytes, rows })
+    }
+
+    /// Waits for the results. Drop the chunk if this fails.
+    pub(crate) async fn arrived(&self, gpu: &Gpu, mode: WaitMode) -> Result<()> {
+        gpu.wait(mode, self.lease.last_use.clone(), &self.signal).await
+    }
+
+    /// Views the results, once they have arrived.
+    pub(crate) fn view(self) -> Result<ReadView> {
+        let view = self.lease.buffers.readback().get_mapped_range(..self.read_bytes);
+        let view = Some(view.map_err(mapping)?);
+        Ok(ReadView { view, flight: self })
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        // Asked before unmapping, which may itself set the signal.
+        self.lease.reusable = self.signal.is_set();
+        self.lease.device.unmap(self.lease.buffers.readback());
+    }
+}
+
+/// A chunk's results in mapped memory.
+pub(crate) struct ReadView {
+    // An option, so that it is dropped before the buffer is unmapped.
+    view: Option<BufferView>,
+    flight: InFlight,
+}
+
+impl ReadView {
+    /// The bytes of a section of the output, as many as the chunk's rows take.
+    pub(crate) fn section(&self, section: Section) -> Result<&[u8]> {
+        let span = self.flight.lease.buffers.outputs.find(section);
+        let span = span.ok_or_else(|| missing(section))?;
+        let start = span.offset as usize;
+        let bytes = span.row_bytes as usize * self.flight.rows;
+        let view = self.view.as_ref().expect("a view is there until it is dropped");
+        Ok(&view[start..start + bytes])
+    }
+}
+
+impl Drop for ReadView {
+    fn drop(&mut self) {
+        self.view = None;
+    }
+}

@@ -1,0 +1,162 @@
+//! Matrix products with a layer's weights.
+
+use super::shaders::{self, ShaderFile};
+use super::tiling::GemmTiling;
+use super::{Binding, Kernel, Resident};
+use crate::plan::{Section, padded};
+
+/// The left operand of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lhs {
+    /// 8-bit codes, each row's product times its scale.
+    Int8Codes,
+    /// Bit codes of so many words per row, likewise. `state_bits` are the bits of a trellis' window,
+    /// or 0.
+    BitCodes { words: u32, state_bits: u32 },
+    /// Rows or latents as f32.
+    Rows,
+    /// Rows as f16.
+    RowsF16,
+}
+
+/// What becomes of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Epilogue {
+    /// Stored as f32, padded to four values.
+    StorePadded,
+    /// Stored as f32 without padding.
+    StoreTight,
+    /// Stored as f16, padded to four values.
+    StoreF16,
+    /// Quantised to 8-bit codes and scales.
+    Quantize,
+}
+
+/// A linear layer: its shape, and where its weights are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layer {
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) relu: bool,
+    /// Of its packed weights.
+    pub(crate) descale: f32,
+    pub(crate) tiling: GemmTiling,
+    pub(crate) weights: Resident,
+    pub(crate) bias: Resident,
+}
+
+/// The product of `from` with a layer's weights. Results go to `to`, scales of quantised latents to
+/// `Section::Scales`.
+pub(crate) fn gemm(
+    lhs: Lhs,
+    layer: &Layer,
+    epilogue: Epilogue,
+    from: Section,
+    to: Section,
+) -> Kernel {
+    let &Layer { inputs, outputs, relu, descale, weights, bias, .. } = layer;
+    let tiling = match lhs {
+        Lhs::Int8Codes => layer.tiling.for_codes(inputs),
+        _ => layer.tiling,
+    };
+    let ragged = epilogue == Epilogue::StoreTight && !outputs.is_multiple_of(4);
+    let mut constants = vec![
+        ("INPUTS4", (padded(inputs) / 4) as f64),
+        ("OUTPUTS4", (padded(outputs) / 4) as f64),
+        ("DESCALE", descale.into()),
+    ];
+    constants.extend(tiling.constants(inputs, outputs));
+    let mut bindings = vec![Binding::Params, Binding::Resident(weights), Binding::Resident(bias)];
+    bindings.extend([from, to].map(Binding::Section));
+    match lhs {
+        Lhs::Int8Codes => bindings.push(Binding::Section(Section::Scales)),
+        Lhs::BitCodes { words, state_bits } => {
+            constants.extend([("CODE_WORDS", words.into()), ("STATE_BITS", state_bits.into())]);
+            bindings.push(Binding::Section(Section::Scales));
+            bindings.extend([Resident::BitLayout, Resident::BitTables].map(Binding::Resident));
+        }
+        Lhs::Rows | Lhs::RowsF16 => {
+            constants.push(("RELU", f64::from(u8::from(relu))));
+            if epilogue == Epilogue::Quantize {
+                bindings.push(Binding::Section(Section::Scales));
+            }
+        }
+    }
+    if ragged {
+        constants.push(("OUTPUTS", outputs as f64));
+    }
+    Kernel {
+        name: name(lhs, tiling, epilogue, ragged),
+        files: files(lhs, tiling, epilogue, ragged),
+        constants,
+        bindings,
+        grid: tiling.grid(outputs),
+        loop_iterations: tiling.loop_iterations(inputs),
+        workgroup_bytes: tiling.workgroup_bytes(),
+    }
+}
+
+fn name(lhs: Lhs, tiling: GemmTiling, epilogue: Epilogue, ragged: bool) -> String {
+    let lhs = match lhs {
+        Lhs::Int8Codes => "decode",
+        Lhs::BitCodes { .. } => "decode_bits",
+        Lhs::Rows => "project",
+        Lhs::RowsF16 => "project_f16_rows",
+    };
+    let epilogue = match epilogue {
+        Epilogue::StoreTight if ragged => "store_f32_ragged",
+        Epilogue::StorePadded | Epilogue::StoreTight => "store_f32",
+        Epilogue::StoreF16 => "store_f16",
+        Epilogue::Quantize => "quantize",
+    };
+    format!("{lhs}.gemm.{}.{}.{epilogue}", tiling.name(), tiling.operands())
+}
+
+fn files(
+    lhs: Lhs,
+    tiling: GemmTiling,
+    epilogue: Epilogue,
+    ragged: bool,
+) -> Vec<&'static ShaderFile> {
+    let quantizes = epilogue == Epilogue::Quantize;
+    // The files of cooperative matrices come first: WGSL wants extensions enabled before all else.
+    let mut files = match tiling {
+        GemmTiling::RegisterBlocked { .. } => vec![&shaders::REGISTER_BLOCKED],
+        GemmTiling::Tiled { .. } => vec![&shaders::TILED],
+        GemmTiling::Coop { side: 8, .. } => vec![&shaders::COOP_8X8, &shaders::COOP],
+        GemmTiling::Coop { .. } | GemmTiling::WeightStationary { .. } => {
+            vec![&shaders::COOP_16X16, &shaders::COOP]
+        }
+    };
+    files.extend(match tiling {
+        GemmTiling::RegisterBlocked { f16_weights } | GemmTiling::Tiled { f16_weights, .. } => {
+            vec![if f16_weights { &shaders::RHS_F16 } else { &shaders::RHS_F32 }]
+        }
+        GemmTiling::Coop { split, .. } => vec![
+            &shaders::COOP_K_LOOP,
+            if split { &shaders::COOP_2XF16 } else { &shaders::COOP_F16 },
+        ],
+        GemmTiling::WeightStationary { .. } => vec![&shaders::COOP_WEIGHT_STATIONARY],
+    });
+    files.extend([&shaders::PARAMS, &shaders::FLOAT_BITS, &shaders::GEMM]);
+    files.extend(match lhs {
+        Lhs::Int8Codes => [&shaders::ROW_SCALES, &shaders::LHS_INT8_CODES],
+        Lhs::BitCodes { .. } => [&shaders::ROW_SCALES, &shaders::LHS_BIT_CODES],
+        Lhs::Rows => [&shaders::ROWS_F32, &shaders::LHS_ROWS],
+        Lhs::RowsF16 => [&shaders::ROWS_F16, &shaders::LHS_ROWS],
+    });
+    files.extend(match tiling {
+        GemmTiling::Coop { .. } if quantizes => Some(&shaders::COOP_QUANTIZE),
+        GemmTiling::Coop { .. } | GemmTiling::WeightStationary { .. } => Some(&shaders::COOP_STORE),
+        GemmTiling::Tiled { .. } if quantizes => Some(&shaders::TILED_QUANTIZE),
+        GemmTiling::Tiled { .. } => Some(&shaders::TILED_STORE),
+        GemmTiling::RegisterBlocked { .. } => None,
+    });
+    files.extend(match epilogue {
+        Epilogue::Quantize => vec![&shaders::QUANTIZER, &shaders::STORE_INT8_CODES],
+        Epilogue::StoreF16 => vec![&shaders::STORE_F16],
+        Epilogue::StoreTight if ragged => vec![&shaders::STORE_F32_RAGGED],
+        Epilogue::StoreTight | Epilogue::StorePadded => vec![&shaders::STORE_F32_PADDED],
+    });
+    files
+}

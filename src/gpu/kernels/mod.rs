@@ -1,0 +1,98 @@
+//! Kernels as plain values: no device appears in any signature.
+//!
+//! A [`Kernel`] is everything that one dispatch is made from. `gemm` makes the matrix products,
+//! `quantize` and `normalize` what goes over rows one by one, `bit_codes` the encoders of bit codes.
+//! `tiling` decides how a product is divided, `weights` lays its weights out, and `shaders` names
+//! the files of `shaders/`.
+
+mod bit_codes;
+mod gemm;
+mod normalize;
+mod quantize;
+mod shaders;
+
+mod tiling;
+mod weights;
+
+pub(crate) use bit_codes::{BitCodes, Search};
+pub(crate) use gemm::{Epilogue, Layer, Lhs, gemm};
+pub(crate) use normalize::normalize;
+pub(crate) use quantize::quantize;
+pub(crate) use shaders::ShaderFile;
+#[cfg(test)]
+pub(crate) use shaders::all as all_shader_files;
+pub(crate) use tiling::{GemmTiling, KernelOptions};
+pub use tiling::{Precision, Tiling};
+pub(crate) use weights::{bias, pack};
+
+use crate::plan::{Grid, Section};
+
+/// One dispatch over a chunk.
+#[derive(Clone, Debug)]
+pub(crate) struct Kernel {
+    /// Says what the kernel is, such as `decode.gemm.coop16_stationary.2xf16.store_f32`. Kernels of
+    /// one name are made from the same files.
+    pub(crate) name: String,
+    /// One after the other they are the shader, whose entry point is `main`.
+    pub(crate) files: Vec<&'static ShaderFile>,
+    /// Values of all `override` constants of the shader, by name.
+    pub(crate) constants: Vec<(&'static str, f64)>,
+    /// What is bound, each at its index.
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) grid: Grid,
+    /// The most iterations of a thread's loops, all counted together.
+    pub(crate) loop_iterations: u64,
+    /// Bytes of workgroup memory, at most.
+    pub(crate) workgroup_bytes: u64,
+}
+
+impl Kernel {
+    /// The shader's text.
+    pub(crate) fn wgsl(&self) -> String {
+        self.files.iter().map(|file| file.text).collect()
+    }
+}
+
+/// What is bound at an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Binding {
+    /// The parameters in front of the input.
+    Params,
+    /// A buffer of the model's.
+    Resident(Resident),
+    /// A section of the chunk.
+    Section(Section),
+}
+
+/// Data of a model that stays on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Resident {
+    EncoderWeights,
+    EncoderBias,
+    DecoderWeights,
+    DecoderBias,
+    /// How bit codes are read: ends and numbers of bits, then steps, for four latents each.
+    BitLayout,
+    /// The tables of bit codes, one after the other.
+    BitTables,
+    /// How bit codes are searched for: `Latent` in `shaders/bits/contract.wgsl` for each latent.
+    SearchPlan,
+    /// What lies half way between the levels of scalar codes.
+    Thresholds,
+}
+
+impl Resident {
+    /// The buffer's label.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::EncoderWeights => "vecodec.encoder",
+            Self::EncoderBias => "vecodec.encoder.bias",
+            Self::DecoderWeights => "vecodec.decoder",
+            Self::DecoderBias => "vecodec.decoder.bias",
+            Self::BitLayout => "vecodec.bits.layout",
+            Self::BitTables => "vecodec.bits.tables",
+            Self::SearchPlan => "vecodec.bits.plan",
+            Self::Thresholds => "vecodec.bits.thresholds",
+        }
+    }
+}

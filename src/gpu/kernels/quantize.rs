@@ -1,0 +1,32 @@
+//! Latents to 8-bit codes, where no tile of the product holds a whole latent.
+
+use super::shaders;
+use super::tiling::WORKGROUP;
+use super::{Binding, Kernel};
+use crate::plan::{Grid, Section};
+
+/// Quantises latents of so many vec4s. With `shared`, 16 threads share a row and read it together; a
+/// software adapter has no use for that.
+pub(crate) fn quantize(latents4: u64, shared: bool) -> Kernel {
+    let (workgroup_size, lanes) = if shared { (4 * WORKGROUP, 16) } else { (WORKGROUP, 1) };
+    let mut bindings = vec![Binding::Params];
+    bindings.extend([Section::Latents, Section::Scales, Section::Codes].map(Binding::Section));
+    Kernel {
+        name: "quantize.rows".to_owned(),
+        files: vec![
+            &shaders::PARAMS,
+            &shaders::FLOAT_BITS,
+            &shaders::QUANTIZER,
+            &shaders::QUANTIZE,
+        ],
+        constants: vec![
+            ("LATENTS4", latents4 as f64),
+            ("WORKGROUP", workgroup_size.into()),
+            ("LANES", lanes.into()),
+        ],
+        bindings,
+        grid: Grid::Threads { workgroup_size, rows_per_thread: 1, columns: lanes },
+        loop_iterations: 2 * latents4.div_ceil(lanes.into()) + u64::from(lanes),
+        workgroup_bytes: 4 * u64::from(workgroup_size),
+    }
+}

@@ -1,0 +1,59 @@
+//! The files of `shaders/`.
+
+/// A file of `shaders/`, by its path there.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ShaderFile {
+    pub(crate) path: &'static str,
+    pub(crate) text: &'static str,
+}
+
+macro_rules! files {
+    ($($name:ident = $path:literal;)+) => {
+        $(pub(super) static $name: ShaderFile = ShaderFile {
+            path: $path,
+            text: include_str!(concat!("../../../shaders/", $path)),
+        };)+
+        /// All of them.
+        #[cfg(test)]
+        pub(crate) fn all() -> Vec<&'static ShaderFile> {
+            vec![$(&$name),+]
+        }
+    };
+}
+
+files! {
+    PARAMS = "lib/params.wgsl";
+    FLOAT_BITS = "lib/float_bits.wgsl";
+    QUANTIZER = "lib/quantizer.wgsl";
+    ROWS_F32 = "lib/rows_f32.wgsl";
+    ROWS_F16 = "lib/rows_f16.wgsl";
+    GEMM = "gemm/contract.wgsl";
+    REGISTER_BLOCKED = "gemm/register_blocked.wgsl";
+    TILED = "gemm/tiled.wgsl";
+    TILED_STORE = "gemm/tiled_store.wgsl";
+    TILED_QUANTIZE = "gemm/tiled_quantize.wgsl";
+    COOP = "gemm/coop.wgsl";
+    COOP_8X8 = "gemm/coop_8x8.wgsl";
+    COOP_16X16 = "gemm/coop_16x16.wgsl";
+    COOP_K_LOOP = "gemm/coop_k_loop.wgsl";
+    COOP_F16 = "gemm/coop_f16.wgsl";
+    COOP_2XF16 = "gemm/coop_2xf16.wgsl";
+    COOP_WEIGHT_STATIONARY = "gemm/coop_weight_stationary.wgsl";
+    COOP_STORE = "gemm/coop_store.wgsl";
+    COOP_QUANTIZE = "gemm/coop_quantize.wgsl";
+    LHS_INT8_CODES = "lhs/int8_codes.wgsl";
+    LHS_BIT_CODES = "lhs/bit_codes.wgsl";
+    LHS_ROWS = "lhs/rows.wgsl";
+    ROW_SCALES = "lhs/row_scales.wgsl";
+    RHS_F32 = "rhs/f32.wgsl";
+    RHS_F16 = "rhs/f16.wgsl";
+    STORE_F32_PADDED = "epilogue/f32_padded.wgsl";
+    STORE_F32_RAGGED = "epilogue/f32_ragged.wgsl";
+    STORE_F16 = "epilogue/f16.wgsl";
+    STORE_INT8_CODES = "epilogue/int8_codes.wgsl";
+    QUANTIZE = "rows/quantize.wgsl";
+    NORMALIZE = "rows/normalize.wgsl";
+    BITS = "bits/contract.wgsl";
+    BITS_SCALAR = "bits/scalar.wgsl";
+    BITS_TRELLIS = "bits/trellis.wgsl";
+}

@@ -1,0 +1,11 @@
+//! Programs: a verb's kernels as a value (a [`Recipe`]), and the same compiled on a device.
+
+mod program;
+mod recipe;
+#[cfg(test)]
+mod tests;
+mod verbs;
+
+pub(crate) use program::{Program, Programs};
+#[cfg(test)]
+pub(crate) use verbs::recipes;

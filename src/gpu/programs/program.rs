@@ -1,0 +1,219 @@
+//! Recipes compiled on a device.
+
+use std::sync::OnceLock;
+
+use wgpu::{
+    BindGroup, BindGroupDescriptor, BindGroupEntry, Buffer, CommandEncoder, ComputePassDescriptor,
+    ComputePipeline, ComputePipelineDescriptor, PipelineCompilationOptions, ShaderModuleDescriptor,
+    ShaderRuntimeChecks, ShaderSource,
+};
+
+use super::super::chunk::{Buffers, Timestamps};
+use super::super::device::Gpu;
+use super::super::kernels::{Binding, Kernel, KernelOptions, Resident};
+use super::recipe::{Recipe, missing_resident};
+use super::verbs;
+use crate::error::Result;
+use crate::model::Model;
+use crate::plan::{RowLayout, Section, count};
+
+/// The programs of one model on one device, over data that is there once.
+pub(crate) struct Programs {
+    pub(crate) encode: Program,
+    pub(crate) encode_latent: Program,
+    pub(crate) decode: Program,
+    pub(crate) decode_f16: Program,
+    pub(crate) decode_latent: Program,
+    encode_f16: OnceLock<Program>,
+    encode_f16_recipe: Recipe,
+    residents: Vec<(Resident, Buffer)>,
+}
+
+impl Programs {
+    pub(crate) fn new(gpu: &Gpu, model: &Model, options: KernelOptions) -> Result<Self> {
+        let recipes = verbs::recipes(model, gpu.caps(), options);
+        for recipe in recipes.all() {
+            recipe.check(&recipes.residents, gpu.caps())?;
+        }
+        let upload = |(resident, bytes): &(Resident, Vec<u8>)| {
+            Ok((*resident, gpu.resident(resident.label(), bytes)?))
+        };
+        let residents = recipes.residents.iter().map(upload).collect::<Result<Vec<_>>>()?;
+        let program = |recipe: &Recipe| Program::new(gpu, recipe, &residents);
+        Ok(Self {
+            encode: program(&recipes.encode)?,
+            encode_latent: program(&recipes.encode_latent)?,
+            decode: program(&recipes.decode)?,
+            decode_f16: program(&recipes.decode_f16)?,
+            decode_latent: program(&recipes.decode_latent)?,
+            encode_f16: OnceLock::new(),
+            encode_f16_recipe: recipes.encode_f16,
+            residents,
+        })
+    }
+
+    /// Encodes rows of f16. Compiled when it is first asked for, because most models never see such
+    /// rows and compiling takes long.
+    pub(crate) fn encode_f16(&self, gpu: &Gpu) -> Result<&Program> {
+        if let Some(program) = self.encode_f16.get() {
+            return Ok(program);
+        }
+        let program = Program::new(gpu, &self.encode_f16_recipe, &self.residents)?;
+        Ok(self.encode_f16.get_or_init(|| program))
+    }
+}
+
+/// A recipe compiled on a device.
+pub(crate) struct Program {
+    recipe: Recipe,
+    passes: Vec<Pass>,
+}
+
+/// One compiled kernel, and what it is bound to.
+struct Pass {
+    pipeline: ComputePipeline,
+    bindings: Vec<Bound>,
+}
+
+/// A binding whose resident buffer has been found.
+enum Bound {
+    Params,
+    Resident(Buffer),
+    Section(Section),
+}
+
+impl Program {
+    pub(crate) fn new(
+        gpu: &Gpu,
+        recipe: &Recipe,
+        residents: &[(Resident, Buffer)],
+    ) -> Result<Self> {
+        let bound = |binding: &Binding| match binding {
+            Binding::Params => Ok(Bound::Params),
+            Binding::Section(section) => Ok(Bound::Section(*section)),
+            Binding::Resident(wanted) => {
+                match residents.iter().find(|(found, _)| found == wanted) {
+                    Some((_, buffer)) => Ok(Bound::Resident(buffer.clone())),
+                    None => Err(missing_resident(recipe.verb, *wanted)),
+                }
+            }
+        };
+        let pass = |kernel: &Kernel| {
+            let bindings = kernel.bindings.iter().map(bound).collect::<Result<_>>()?;
+            let work = || pipeline(gpu, kernel);
+            Ok(Pass { pipeline: gpu.with_error_scopes("a compute pipeline", work)?, bindings })
+        };
+        let passes = recipe.kernels.iter().map(pass).collect::<Result<_>>()?;
+        Ok(Self { recipe: recipe.clone(), passes })
+    }
+
+    /// The verb, which is also the key of its slots.
+    pub(crate) fn verb(&self) -> &'static str {
+        self.recipe.verb
+    }
+
+    pub(crate) fn layout(&self) -> &RowLayout {
+        &self.recipe.layout
+    }
+
+    /// The most rows of a chunk of so many bytes.
+    pub(crate) fn chunk_rows(&self, gpu: &Gpu, bytes: u64) -> Result<usize> {
+        self.recipe.chunk_rows(gpu.caps(), bytes)
+    }
+
+    /// Bind groups of all kernels for one slot's buffers.
+    pub(crate) fn bind(&self, gpu: &Gpu, buffers: &Buffers) -> Result<Vec<BindGroup>> {
+        let mut entries = Vec::with_capacity(self.passes.len());
+        for pass in &self.passes {
+            entries.push(pass.entries(buffers)?);
+        }
+        gpu.with_error_scopes("the bind groups of a chunk", || {
+            let bind = |(pass, entries): (&Pass, &Vec<BindGroupEntry<'_>>)| {
+                gpu.device().create_bind_group(&BindGroupDescriptor {
+                    label: Some(self.recipe.verb),
+                    layout: &pass.pipeline.get_bind_group_layout(0),
+                    entries,
+                })
+            };
+            self.passes.iter().zip(&entries).map(bind).collect()
+        })
+    }
+
+    /// The number of passes that `record` makes.
+    pub(crate) fn passes(&self) -> u32 {
+        count(self.passes.len())
+    }
+
+    /// Records the kernels for a chunk of `rows` rows. Each has a pass of its own, which orders
+    /// them.
+    pub(crate) fn record(
+        &self,
+        encoder: &mut CommandEncoder,
+        bind_groups: &[BindGroup],
+        rows: usize,
+        timestamps: Option<&Timestamps>,
+    ) {
+        let steps = self.passes.iter().zip(&self.recipe.kernels).zip(bind_groups);
+        for (number, ((pass, kernel), bind_group)) in (0..).zip(steps) {
+            let mut encoded = encoder.begin_compute_pass(&ComputePassDescriptor {
+                label: Some(&kernel.name),
+                timestamp_writes: timestamps.map(|t| t.writes(number)),
+            });
+            let [x, y, z] = kernel.grid.groups(count(rows));
+            encoded.set_pipeline(&pass.pipeline);
+            encoded.set_bind_group(0, bind_group, &[]);
+            encoded.dispatch_workgroups(x, y, z);
+        }
+    }
+}
+
+impl Pass {
+    fn entries<'a>(&'a self, buffers: &'a Buffers) -> Result<Vec<BindGroupEntry<'a>>> {
+        let entry = |(binding, bound): (u32, &'a Bound)| {
+            let resource = match bound {
+                Bound::Params => buffers.params(),
+                Bound::Resident(buffer) => buffer.as_entire_binding(),
+                Bound::Section(section) => buffers.section(*section)?,
+            };
+            Ok(BindGroupEntry { binding, resource })
+        };
+        (0..).zip(&self.bindings).map(entry).collect()
+    }
+}
+
+fn pipeline(gpu: &Gpu, kernel: &Kernel) -> ComputePipeline {
+    let descriptor = ShaderModuleDescriptor {
+        label: Some(&kernel.name),
+        source: ShaderSource::Wgsl(kernel.wgsl().into()),
+    };
+    // SAFETY: without wgpu's checks a shader must not index beyond its bindings nor loop for ever.
+    // Indices are products of a row with a constant of the kernel. Rows are clamped to
+    // `params.rows`, which `Slot::fill` writes from the number that `Spans` sizes sections by;
+    // constants come from the same `Layer`, `Search` or sizes that `programs::verbs` lays sections
+    // out by and that `kernels::weights` and `kernels::bit_codes` size resident data by. A read of
+    // bit codes is cut to a window of a `BitPlan` that was checked when it was made. Loops count up
+    // to a constant or to the row count. `programs::tests` runs every kernel that an adapter can run
+    // with each index compared to the length of its binding, and fails on the first beyond.
+    #[expect(unsafe_code, reason = "bounds checks cost a factor of 2 to 6")]
+    let module = unsafe { gpu.device().create_shader_module_trusted(descriptor, runtime_checks()) };
+    gpu.device().create_compute_pipeline(&ComputePipelineDescriptor {
+        label: Some(&kernel.name),
+        layout: None,
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: PipelineCompilationOptions {
+            constants: &kernel.constants,
+            // Every tile is written before it is read.
+            zero_initialize_workgroup_memory: false,
+        },
+        cache: gpu.pipeline_cache(),
+    })
+}
+
+/// All of wgpu's checks where `VECODEC_CHECKED_SHADERS` asks for them, else none.
+fn runtime_checks() -> ShaderRuntimeChecks {
+    match std::env::var_os("VECODEC_CHECKED_SHADERS").is_some() {
+        true => ShaderRuntimeChecks::checked(),
+        false => ShaderRuntimeChecks::unchecked(),
+    }
+}

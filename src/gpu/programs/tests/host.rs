@@ -1,0 +1,165 @@
+//! The kernels held to what the host believes of them.
+
+use std::collections::BTreeSet;
+use std::mem::offset_of;
+
+use naga::{AddressSpace, Literal, Module, TypeInner};
+
+use super::super::super::chunk::Params;
+use super::super::super::kernels::{Binding, Kernel};
+use super::super::recipe::Recipe;
+use super::translate::parsed;
+use super::{bits_model, caps, int8_model, recipes, shipped_kernels};
+use crate::error::Error;
+use crate::plan::{Grid, Section};
+
+/// A constant of the shader that is a number.
+fn constant(module: &Module, name: &str) -> Option<u32> {
+    let (_, constant) = module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name))?;
+    match module.global_expressions[constant.init] {
+        naga::Expression::Literal(Literal::U32(value)) => Some(value),
+        _ => None,
+    }
+}
+
+fn value(kernel: &Kernel, name: &str) -> Option<u32> {
+    let found = kernel.constants.iter().find(|(constant, _)| *constant == name);
+    found.map(|(_, value)| *value as u32)
+}
+
+#[test]
+fn the_host_fills_exactly_the_overrides_there_are() {
+    for kernel in shipped_kernels() {
+        let (module, _) = parsed(&kernel);
+        let declared: BTreeSet<String> = module
+            .overrides
+            .iter()
+            .map(|(_, constant)| {
+                assert!(constant.init.is_none(), "overrides are declared without a default");
+                constant.name.clone().unwrap()
+            })
+            .collect();
+        let filled = kernel.constants.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(declared, filled, "{}", kernel.name);
+    }
+}
+
+#[test]
+fn the_host_binds_exactly_the_bindings_there_are() {
+    for kernel in shipped_kernels() {
+        let (module, _) = parsed(&kernel);
+        let declared: BTreeSet<u32> = module
+            .global_variables
+            .iter()
+            .filter_map(|(_, v)| v.binding.as_ref().map(|binding| binding.binding))
+            .collect();
+        let bound: BTreeSet<u32> = (0..).zip(&kernel.bindings).map(|(index, _)| index).collect();
+        assert_eq!(declared, bound, "{}", kernel.name);
+    }
+}
+
+#[test]
+fn params_have_one_layout_in_rust_and_wgsl() {
+    let expected = [
+        ("rows", offset_of!(Params, rows) as u32),
+        ("scale_stride", offset_of!(Params, scale_stride) as u32),
+    ];
+    for kernel in shipped_kernels() {
+        let (module, _) = parsed(&kernel);
+        let (_, params) = module
+            .global_variables
+            .iter()
+            .find(|(_, variable)| variable.space == AddressSpace::Uniform)
+            .unwrap();
+        let TypeInner::Struct { members, span } = &module.types[params.ty].inner else {
+            panic!("params are a struct");
+        };
+        let found: Vec<_> =
+            members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
+        assert_eq!(found, expected);
+        assert_eq!(*span as usize, size_of::<Params>());
+        assert_eq!(kernel.bindings[0], Binding::Params, "{}", kernel.name);
+    }
+}
+
+#[test]
+fn grids_cover_the_tiles_of_their_kernels() {
+    let mut checked = BTreeSet::new();
+    for kernel in shipped_kernels().iter().filter(|kernel| kernel.name.contains(".gemm.")) {
+        let (module, _) = parsed(kernel);
+        // An override where tiles have sizes, a constant or an expression of constants elsewhere.
+        let tile_m = value(kernel, "TILE_M").or_else(|| constant(&module, "TILE_M")).unwrap();
+        match kernel.grid {
+            Grid::Threads { rows_per_thread, .. } => assert_eq!(rows_per_thread, tile_m),
+            Grid::Tiles { tile_rows, tile_columns, total_columns, .. } => {
+                assert_eq!(tile_rows, tile_m, "{}", kernel.name);
+                let overrides = value(kernel, "THREADS_N").zip(value(kernel, "BLOCKS_N"));
+                let tile_n4 = match overrides {
+                    Some((threads, blocks)) => threads * blocks,
+                    None => constant(&module, "TILE_N4").unwrap(),
+                };
+                assert_eq!(tile_columns, tile_n4, "{}", kernel.name);
+                assert_eq!(Some(total_columns), value(kernel, "OUTPUTS4"), "{}", kernel.name);
+            }
+        }
+        checked.insert(kernel.name.split('.').nth(2).unwrap().to_owned());
+    }
+    let tilings = ["coop16", "coop16_stationary", "coop8", "register_blocked", "tiled"];
+    assert_eq!(checked, tilings.map(str::to_owned).into());
+}
+
+#[test]
+fn a_latent_to_search_for_has_one_layout_in_rust_and_wgsl() {
+    let searches = shipped_kernels();
+    for kernel in searches.iter().filter(|kernel| kernel.name.starts_with("search.")) {
+        let (module, _) = parsed(kernel);
+        let (_, latent) =
+            module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Latent")).unwrap();
+        let TypeInner::Struct { members, span } = &latent.inner else {
+            panic!("a latent is a struct");
+        };
+        let found: Vec<_> =
+            members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
+        assert_eq!(found, [("end", 0), ("width", 4), ("step", 8), ("position", 12)]);
+        assert_eq!(*span, 16);
+    }
+}
+
+#[test]
+fn threads_own_no_more_groups_than_a_search_has_room_for() {
+    let kernels = shipped_kernels();
+    let trellis: Vec<&Kernel> = kernels.iter().filter(|k| k.name == "search.trellis").collect();
+    let room = constant(&parsed(trellis[0]).0, "MAX_OWNED").unwrap();
+    assert_eq!(trellis.iter().filter_map(|kernel| value(kernel, "OWNED")).max(), Some(room));
+}
+
+/// Wrong names are errors: no other buffer takes the place of what is missing.
+#[test]
+fn sections_and_residents_that_are_missing_are_errors() {
+    let caps = caps(false, None);
+    for model in [int8_model([20, 256], false), bits_model((8, 64, true))] {
+        let recipes = recipes(&model, &caps, Default::default());
+        for recipe in recipes.all() {
+            let needs =
+                |binding: &Binding| recipe.kernels.iter().any(|k| k.bindings.contains(binding));
+            for (resident, _) in &recipes.residents {
+                let others = recipes.residents.iter().filter(|(r, _)| r != resident);
+                let result = recipe.check(&others.cloned().collect::<Vec<_>>(), &caps);
+                assert_eq!(result.is_err(), needs(&Binding::Resident(*resident)), "{resident:?}");
+            }
+            let without = |section: Section| {
+                let mut recipe: Recipe = recipe.clone();
+                let layout = &mut recipe.layout;
+                for sections in [&mut layout.inputs, &mut layout.scratch, &mut layout.outputs] {
+                    sections.retain(|(found, _)| *found != section);
+                }
+                recipe
+            };
+            for (section, _) in recipe.layout.sections() {
+                let error = without(*section).check(&recipes.residents, &caps).unwrap_err();
+                let named = error.to_string().contains(&format!("{section:?}"));
+                assert!(matches!(error, Error::Gpu { .. }) && named, "{error}");
+            }
+        }
+    }
+}

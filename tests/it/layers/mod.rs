@@ -1,0 +1,210 @@
+//! The source itself: arrows run one way, files stay short, `unsafe` says why.
+
+mod graph;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use graph::{Graph, Sources, circle, graph};
+
+/// What each part of `src` may import from, besides itself. A part is a folder or a file; the longest
+/// name that fits counts. `LEAVES` stands for them all.
+const PARTS: &[(&str, &[&str])] = &[
+    ("error", &["fingerprint"]),
+    ("fingerprint", &["error"]),
+    ("model", LEAVES),
+    ("codes", &["model", "+"]),
+    ("cpu", &["codes", "model", "+"]),
+    ("gpu/device", LEAVES),
+    ("gpu/kernels", &["gpu/device", "+"]),
+    ("gpu/chunk", &["gpu/device", "+"]),
+    ("gpu/programs", &["gpu/device", "gpu/kernels", "gpu/chunk", "model", "+"]),
+    ("gpu", &[]),
+    (
+        "codec",
+        &["cpu", "gpu/device", "gpu/kernels", "gpu/chunk", "gpu/programs", "codes", "model", "+"],
+    ),
+    ("lib", &[]),
+];
+/// Parts that know nothing but errors and each other; `+` above.
+const LEAVES: &[&str] = &[
+    "bit_codes",
+    "element",
+    "error",
+    "fingerprint",
+    "linear",
+    "metrics",
+    "plan",
+    "quantize",
+    "rows",
+    "tensors",
+    "wait",
+];
+const KNOWS_WGPU: &[&str] = &["gpu", "codec"];
+const MAX_LINES: usize = 400;
+
+fn files(folder: &str, extensions: &[&str]) -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, extensions: &[&str], found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+            if path.is_dir() {
+                walk(&path, extensions, found);
+            } else if extensions.contains(&extension) {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), extensions, &mut found);
+    found.sort();
+    found
+}
+
+/// The source without what follows `//` on a line. A string that holds `//` loses its end, which
+/// hides nothing here.
+fn code_of(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect()
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// The sources of the library, by path below `src`.
+fn sources() -> Sources {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let below =
+        |path: &Path| path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+    files("src", &["rs"]).into_iter().map(|(path, text)| (below(&path), text)).collect()
+}
+
+/// The part that a file belongs to: of [`PARTS`] or of [`LEAVES`].
+fn part_of(file: &str) -> &'static str {
+    let name = file.trim_end_matches(".rs").trim_end_matches("/mod");
+    let fits = |part: &&'static str| name == *part || name.starts_with(&format!("{part}/"));
+    let parts = PARTS.iter().map(|(part, _)| *part).chain(LEAVES.iter().copied());
+    parts.filter(fits).max_by_key(|part| part.len()).unwrap_or_else(|| panic!("{file} has no part"))
+}
+
+/// Imports that the parts do not allow.
+fn forbidden(graph: &Graph) -> Vec<String> {
+    let mut found = Vec::new();
+    for (file, targets) in graph {
+        let from = part_of(file);
+        let allowed =
+            PARTS.iter().find(|(part, _)| *part == from).map_or(LEAVES, |(_, uses)| *uses);
+        for target in targets {
+            let to = part_of(target);
+            let fits = |part: &&str| *part == to || (*part == "+" && LEAVES.contains(&to));
+            if from != to && !allowed.iter().any(|part| fits(&part)) {
+                found.push(format!("{file} -> {target}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_arrow_runs_back() {
+    let graph = graph(&sources());
+    assert_eq!(circle(&graph), None, "files that import each other");
+    let wrong = forbidden(&graph);
+    assert!(wrong.is_empty(), "imports that the parts do not allow:\n{}", wrong.join("\n"));
+    // The reader of sources reads: these arrows are the design itself.
+    for (from, to) in [
+        ("codec/engine.rs", "cpu/decode.rs"),
+        ("codec/gpu_engine.rs", "gpu/programs/program.rs"),
+        ("gpu/programs/verbs.rs", "gpu/kernels/gemm.rs"),
+        ("gpu/device/gpu.rs", "gpu/device/device_queue.rs"),
+        ("cpu/encode.rs", "quantize.rs"),
+    ] {
+        assert!(graph[from].contains(to), "{from} -> {to} was not found");
+    }
+}
+
+/// `codec/engine.rs` is the one file that knows both engines.
+#[test]
+fn engines_are_told_apart_in_one_place() {
+    let graph = graph(&sources());
+    let knows = |file: &str, part: &str| graph[file].iter().any(|to| to.starts_with(part));
+    let both = graph.keys().filter(|file| knows(file, "cpu/") && knows(file, "gpu/"));
+    let both: Vec<&String> = both.filter(|file| *file != "codec/engine.rs").collect();
+    // Options and chunks hold what either engine gives them, and ask which it is of nobody.
+    assert_eq!(both, ["codec/chunks.rs", "codec/options.rs"]);
+}
+
+#[test]
+fn a_planted_circle_is_found() {
+    let clean = sources();
+    for (file, line) in [
+        ("plan.rs", "use crate::codec::Codec;"),
+        ("gpu/device/signal.rs", "use super::Gpu;"),
+        ("gpu/kernels/tiling.rs", "fn f() { super::gemm::gemm(); }"),
+        ("codec/ring.rs", "use super::engine;"),
+        ("cpu/decode.rs", "use crate::codec::{Codec, CodecOptions};"),
+    ] {
+        let mut planted = clean.clone();
+        planted.get_mut(file).unwrap().push_str(line);
+        let found = circle(&graph(&planted)).unwrap_or_else(|| panic!("{line} in {file}"));
+        assert!(found.iter().any(|member| member == file), "{found:?} without {file}");
+    }
+    // No circle, and still an arrow that runs back.
+    let mut planted = clean;
+    planted.get_mut("gpu/chunk/pool.rs").unwrap().push_str("use crate::gpu::KernelOptions;");
+    assert_eq!(forbidden(&graph(&planted)), ["gpu/chunk/pool.rs -> gpu/kernels/tiling.rs"]);
+}
+
+#[test]
+fn only_the_gpu_and_the_face_know_wgpu() {
+    let sources = files("src", &["rs"]);
+    // The root hands the crate on to callers of `Gpu::from_device`, and that is all it says of it.
+    let mentions = |(path, text): &(PathBuf, String)| {
+        let code = code_of(text);
+        let knows = KNOWS_WGPU.iter().any(|part| path.components().any(|c| c.as_os_str() == *part));
+        !knows && code.replace("pub use wgpu;", "").contains("wgpu")
+    };
+    let wrong: Vec<_> = sources.iter().filter(|file| mentions(file)).map(|(p, _)| p).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn files_stay_short() {
+    let mut long = Vec::new();
+    let mut seen = 0;
+    for folder in ["src", "shaders", "examples", "tests", "benches"] {
+        for (path, text) in files(folder, &["rs", "wgsl"]) {
+            seen += 1;
+            let lines = text.lines().count();
+            if lines > MAX_LINES {
+                long.push(format!("{lines} lines: {}", path.display()));
+            }
+        }
+    }
+    assert!(seen > 30, "only {seen} files were found");
+    assert!(long.is_empty(), "more than {MAX_LINES} lines:\n{}", long.join("\n"));
+}
+
+#[test]
+fn unsafe_is_argued() {
+    let mut bare = Vec::new();
+    for folder in ["src", "examples", "benches"] {
+        for (path, text) in files(folder, &["rs"]) {
+            let lines: Vec<&str> = text.lines().collect();
+            for (i, line) in lines.iter().enumerate() {
+                let code = line.split("//").next().unwrap_or_default();
+                let is_unsafe = code.split(|c| !is_word(c)).any(|word| word == "unsafe");
+                // `unsafe fn` says in its docs what a caller must promise.
+                let argued = || {
+                    let above = &lines[i.saturating_sub(14)..i];
+                    above.iter().any(|l| l.contains("// SAFETY: ") || l.contains("/// # Safety"))
+                };
+                if is_unsafe && !argued() {
+                    bare.push(format!("{}:{}", path.display(), i + 1));
+                }
+            }
+        }
+    }
+    assert!(bare.is_empty(), "no // SAFETY: above\n{}", bare.join("\n"));
+}
