@@ -2,6 +2,7 @@
 
 mod headers;
 mod host;
+mod index_ranges;
 mod table;
 mod translate;
 
