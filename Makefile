@@ -4,12 +4,12 @@ CARGO ?= cargo
 
 .PHONY: test check fmt clippy docs adapter
 
-# The whole suite: unit, integration and documentation tests, every benchmark run once, and the
-# GPU engine's tests a second time on shaders with all of wgpu's checks.
+# The whole suite of the library and the program: unit, integration and documentation tests, every
+# benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks.
 test: adapter
 	./tools/with-adapter $(CARGO) test --release --all-targets
-	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release --test it gpu
-	./tools/with-adapter $(CARGO) test --release --doc
+	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release -p vecodec --test it gpu
+	./tools/with-adapter $(CARGO) test --release -p vecodec --doc
 
 # What a change must pass beside the tests.
 check: fmt clippy docs
