@@ -18,6 +18,7 @@ mod error;
 mod eval;
 mod fit;
 mod inspect;
+mod newfile;
 mod output;
 mod progress;
 

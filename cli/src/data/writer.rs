@@ -1,23 +1,20 @@
-//! Decoded rows on their way to disk: a file that takes its name only when complete.
+//! A data file that decoded rows are written to.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-
-use tempfile::NamedTempFile;
+use std::path::Path;
 
 use super::{Format, npy, tensors};
 use crate::error::{CliError, Result};
+use crate::newfile::NewFile;
 
-/// A data file under construction. Dropped before it is finished, nothing is left of it.
+/// A data file under construction. Nothing is left of it if it is dropped before it is finished.
 pub struct DataWriter {
-    temp: NamedTempFile,
-    path: PathBuf,
+    file: NewFile,
     /// Values that are still to come.
     missing: usize,
 }
 
 impl DataWriter {
-    /// Begins a file of `rows` rows, its format told by its name.
+    /// Begins a file of `rows` rows. Its name decides its format.
     pub fn create(path: &Path, rows: usize, dim: usize) -> Result<Self> {
         let header = match Format::of(path)? {
             Format::Npy => npy::header(path, rows, dim)?,
@@ -31,41 +28,26 @@ impl DataWriter {
             let detail = format!("{rows} rows of {dim} values exceed any file: write fewer");
             return Err(CliError::file(path, detail));
         };
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".vecodec-").suffix(".tmp");
-        #[cfg(unix)]
-        {
-            // What the umask leaves of this, as for any new file; the default is 0600.
-            use std::os::unix::fs::PermissionsExt as _;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut temp = builder.tempfile_in(folder).map_err(|e| CliError::io(path, e))?;
-        temp.write_all(&header).map_err(|e| CliError::io(path, e))?;
-        Ok(Self { temp, path: path.to_path_buf(), missing })
+        let mut file = NewFile::create(path)?;
+        file.append(&header)?;
+        Ok(Self { file, missing })
     }
 
     /// Appends rows.
     pub fn append(&mut self, rows: &[f32]) -> Result<()> {
         self.missing = self.missing.checked_sub(rows.len()).ok_or_else(|| {
-            CliError::file(&self.path, "more rows were written than its header tells")
+            CliError::file(self.file.path(), "more rows were written than its header tells")
         })?;
-        let written = self.temp.write_all(bytemuck::cast_slice(rows));
-        written.map_err(|e| CliError::io(&self.path, e))
+        self.file.append(bytemuck::cast_slice(rows))
     }
 
-    /// Gives the complete file its name, in place of what had it before.
+    /// Gives the complete file its name, in place of the file that had the name before.
     pub fn finish(self) -> Result<()> {
-        let Self { temp, path, missing } = self;
+        let Self { file, missing } = self;
         if missing != 0 {
             let detail = format!("{missing} values are missing that its header tells of");
-            return Err(CliError::file(&path, detail));
+            return Err(CliError::file(file.path(), detail));
         }
-        temp.as_file().sync_all().map_err(|e| CliError::io(&path, e))?;
-        temp.persist(&path).map_err(|e| CliError::io(&path, e.error))?;
-        Ok(())
+        file.finish()
     }
 }
