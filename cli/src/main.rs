@@ -2,7 +2,8 @@
 //! what is lost.
 //!
 //! ```text
-//! vecodec fit train.npy --latent 64 -o model.safetensors
+//! vecodec eval data.npy --plot sizes.svg
+//! vecodec fit train.npy --bytes 64 -o model.safetensors
 //! vecodec encode data.npy --model model.safetensors -o codes.safetensors
 //! vecodec decode codes.safetensors --model model.safetensors -o back.npy
 //! vecodec eval data.npy --model model.safetensors --json
@@ -19,8 +20,10 @@ mod eval;
 mod fit;
 mod inspect;
 mod newfile;
+mod numbers;
 mod output;
 mod progress;
+mod size;
 
 use std::process::ExitCode;
 

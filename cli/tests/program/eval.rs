@@ -39,28 +39,10 @@ fn eval_measures_a_model() {
 fn figures_without_bound_are_null() {
     let place = Place::new();
     place.write("zeros.npy", npy("<f4", false, &[6, 2], &[0; 48]));
-    let text = place.run("eval zeros.npy --latent 1 --json --engine cpu");
+    place.run("fit zeros.npy --latent 1 -o zeros");
+    let text = place.run("eval zeros.npy --model zeros --json --engine cpu");
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&report["mse"], &report["snr_db"]), (&Value::from(0.0), &Value::Null), "{text}");
-}
-
-#[test]
-fn eval_without_a_model_tells_of_the_halves() {
-    let place = Place::new();
-    for (line, latent) in [("", "6 latents (the default)"), (" --latent 4", "4 latents")] {
-        let line = format!("eval data.npy --json --engine cpu{line}");
-        let Output { status, stdout, stderr } = place.output(&line);
-        let stderr = String::from_utf8(stderr).unwrap();
-        assert!(status.success(), "{stderr}");
-        let words = [latent, "first half of data.npy", "rows 0 to 44", "rows 45 to 89"];
-        assert!(words.iter().all(|word| stderr.contains(word)), "{stderr}");
-        let report: Value = serde_json::from_slice(&stdout).unwrap();
-        assert_eq!(report["rows"], ROWS / 2);
-        assert!(report["relative_mse"].as_f64().unwrap() < 0.02, "{report}");
-    }
-    place.write("row.npy", npy("<f4", false, &[1, 3], &[0; 12]));
-    place.refuse("eval row.npy --engine cpu", &["row.npy", "1 row", "--model"]);
-    place.refuse("eval data.npy --latent 46 --engine cpu", &["data.npy", "45", "46", "fewer"]);
 }
 
 #[test]

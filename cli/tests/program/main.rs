@@ -4,3 +4,4 @@ mod eval;
 mod files;
 mod place;
 mod refused;
+mod table;
