@@ -29,7 +29,8 @@ pub enum Command {
     ///
     /// Without --model, a random half of the rows is fitted and the other half is measured. A table
     /// has a line for each size: 8-bit codes (int8) and bit codes (bits) at several budgets. The
-    /// recommended size is the smallest that keeps the share --keep of the ten nearest rows.
+    /// recommended size is the smallest that keeps the share --keep of the ten nearest rows. --latent
+    /// or --bytes restricts the table to one size.
     ///
     /// recall@k is the share of the k true nearest rows among the k found. The queries are up to
     /// 1,000 of the measured rows, as they are in the file. The candidates of a query are all other
@@ -101,7 +102,13 @@ pub struct EvalArgs {
     /// Model to measure
     #[arg(long, conflicts_with_all = ["latent", "bytes", "sample", "seed", "keep", "plot"])]
     pub model: Option<PathBuf>,
-    #[command(flatten)]
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// What computes
+    #[arg(long, value_enum, default_value_t)]
+    pub engine: EngineArg,
+    #[command(flatten, next_help_heading = "Without --model")]
     pub size: SizeArgs,
     /// Rows to use, drawn at random from a larger file
     #[arg(long, value_name = "ROWS", default_value_t = 20_000)]
@@ -112,15 +119,9 @@ pub struct EvalArgs {
     /// Share of the ten nearest rows (recall@10) that the recommended size must keep, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
     pub keep: f64,
-    /// Draw the relative MSE and the recall over bytes per row
+    /// Draw the table as an SVG file: relative MSE and recall@10 over bytes per row
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-    /// What computes
-    #[arg(long, value_enum, default_value_t)]
-    pub engine: EngineArg,
 }
 
 #[derive(clap::Args)]
