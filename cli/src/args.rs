@@ -36,7 +36,7 @@ pub enum Command {
     /// 1,000 of the measured rows, as they are in the file. The candidates of a query are all other
     /// measured rows. The true nearest rows are the candidates of the highest cosine similarity to
     /// the query. The found rows are those whose decoded values have the highest. The search compares
-    /// every query with every candidate.
+    /// every query with every candidate. Recall is lower where there are more candidates.
     ///
     /// Rates are of rows in memory, after a first pass that is not timed.
     Eval(EvalArgs),

@@ -1,5 +1,6 @@
 //! `eval` without a model: a table of the sizes that the data's rows can have.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -21,11 +22,12 @@ use crate::size::{Size, table_sizes};
 
 /// Measured rows whose neighbours are searched.
 const QUERIES: usize = 1000;
-/// Half of them are measured, and each measured row then has ten others.
-const MIN_ROWS: usize = 2 * (NEIGHBOURS + 1);
-/// Encoding and decoding are repeated for this long, or for [`MAX_PASSES`], whichever is less.
+/// Half of these rows are measured. Each measured row then has four times as many candidates as
+/// neighbours: among fewer candidates any size keeps most neighbours.
+const MIN_ROWS: usize = 2 * (4 * NEIGHBOURS + 1);
+/// Encoding and decoding are repeated for about this long, within the bounds of [`PASSES`].
 const RATE_TIME: Duration = Duration::from_millis(100);
-const MAX_PASSES: u32 = 20;
+const PASSES: RangeInclusive<usize> = 3..=20;
 
 /// The figures of one size, under the names they have in JSON.
 #[derive(Clone, Debug, Serialize)]
@@ -136,8 +138,8 @@ fn read(data: &mut DataReader, args: &EvalArgs) -> Result<Rows> {
     let rows = data.row_count();
     if rows < MIN_ROWS {
         let detail = format!(
-            "holds {rows} rows; to fit one half and find {NEIGHBOURS} neighbours in the other takes \
-             {MIN_ROWS}: pass more rows, or a model with --model"
+            "holds {rows} rows; to fit one half and to search neighbours in the other half takes at \
+             least {MIN_ROWS}: pass more rows, or a model with --model"
         );
         return Err(CliError::file(data.path(), detail));
     }
@@ -173,8 +175,8 @@ fn measure(data: &DataReader, rows: &Rows, size: Size, codec: &Codec) -> Result<
     let mut decoded = vec![0.0; measured.len()];
     codec.decode_into(&codes, &mut decoded)?;
     // The calls above were the first, which fill caches and pools. None of these is.
-    let encoding = mean_time(|| Ok(codec.encode_flat(measured).map(drop)?))?;
-    let decoding = mean_time(|| Ok(codec.decode_into(&codes, &mut decoded)?))?;
+    let encoding = median_time(|| Ok(codec.encode_flat(measured).map(drop)?))?;
+    let decoding = median_time(|| Ok(codec.decode_into(&codes, &mut decoded)?))?;
 
     let mut sums = ErrorSums::default();
     sums.add(measured, &decoded, dim)?;
@@ -199,16 +201,17 @@ fn in_rows(data: &DataReader, numbers: &[usize], error: vecodec::Error) -> CliEr
     CliError::in_rows(data.path(), |row| numbers.get(row).copied().unwrap_or(row), error)
 }
 
-/// The mean time of repeated passes.
-fn mean_time(mut pass: impl FnMut() -> Result<()>) -> Result<Duration> {
-    let (mut total, mut passes) = (Duration::ZERO, 0);
-    while passes == 0 || (total < RATE_TIME && passes < MAX_PASSES) {
+/// The median time of repeated passes, which other work on the machine disturbs the least.
+fn median_time(mut pass: impl FnMut() -> Result<()>) -> Result<Duration> {
+    let (mut total, mut times) = (Duration::ZERO, Vec::new());
+    while times.len() < *PASSES.start() || (total < RATE_TIME && times.len() < *PASSES.end()) {
         let (done, time) = timed(&mut pass);
         done?;
         total += time;
-        passes += 1;
+        times.push(time);
     }
-    Ok(total / passes)
+    times.sort_unstable();
+    Ok(times[times.len() / 2])
 }
 
 /// The smallest size that keeps a share of the ten nearest rows; of two, the one that keeps more.

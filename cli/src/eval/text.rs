@@ -20,7 +20,7 @@ pub fn heading(data: &DataReader, split: &Split, seed: u64, engine: &str) -> Str
     format!(
         "{name}: {sample}, {} values per row\n\
          {} rows were fitted, the {} others measured: a random split, --seed {seed}\n\
-         recall: {} of the measured rows searched among all measured rows, by cosine similarity\n\
+         recall: {} queries among the measured rows, by cosine similarity; more rows give lower recall\n\
          engine: {engine}\n\n",
         count(data.dim()),
         count(split.fitted.len()),
@@ -63,28 +63,55 @@ pub fn lines(results: &[Row], recommended: Option<usize>) -> String {
 
 /// The recommended size, with the command that fits it.
 pub fn advice(results: &[Row], recommended: Option<usize>, keep: f64, data: &Path) -> String {
-    let best = results.iter().max_by(|a, b| a.recall_at_10.total_cmp(&b.recall_at_10));
+    let best = results.iter().max_by(|a, b| {
+        let recall = a.recall_at_10.total_cmp(&b.recall_at_10);
+        recall.then(b.bytes_per_row.cmp(&a.bytes_per_row))
+    });
     let (row, text) = match (recommended.map(|at| &results[at]), best) {
-        (Some(row), _) => (
-            row,
-            format!(
-                "* recommended: {} bytes per row ({}), the fewest that keep {keep} of the ten \
-                 nearest rows",
-                row.bytes_per_row, row.codes
-            ),
-        ),
-        (None, Some(row)) => (
-            row,
-            format!(
-                "no size keeps {keep} of the ten nearest rows; {} bytes per row ({}) keep the \
-                 most, {}",
-                row.bytes_per_row,
-                row.codes,
-                number(row.recall_at_10, 3)
-            ),
-        ),
+        (Some(row), _) => {
+            let size = size(row);
+            let text = format!(
+                "* recommended: {size}, the smallest size that keeps {keep} of the ten nearest rows"
+            );
+            (row, text)
+        }
+        (None, Some(row)) => {
+            let (size, kept) = (size(row), number(row.recall_at_10, 3));
+            let text = format!(
+                "no size keeps {keep} of the ten nearest rows; {size} keeps the most, {kept}"
+            );
+            (row, text)
+        }
         (None, None) => return String::new(),
     };
-    let (data, options) = (data.display(), row.size.options());
+    let (data, options) = (quoted(data), row.size.options());
     format!("\n{text}\n  vecodec fit {data} {options} -o model.safetensors\n")
+}
+
+fn size(row: &Row) -> String {
+    let bytes = if row.bytes_per_row == 1 { "byte" } else { "bytes" };
+    format!("{} at {} {bytes} per row", row.codes, row.bytes_per_row)
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/\\:._-+".contains(c);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_where_a_shell_would_split_them() {
+        for (path, text) in [
+            ("a/data-1.npy", "a/data-1.npy"),
+            ("my data.npy", "'my data.npy'"),
+            ("it's.npy", r"'it'\''s.npy'"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), text);
+        }
+    }
 }

@@ -73,11 +73,11 @@ fn people_read_the_same_figures() {
     for words in [
         "data.npy: all 90 rows, 12 values per row",
         "45 rows were fitted, the 45 others measured: a random split, --seed 0",
-        "recall: 45 of the measured rows",
+        "recall: 45 queries among the measured rows",
         "engine: cpu",
         "relative MSE",
         "recall@10",
-        "keep 0.9 of the ten nearest rows",
+        "keeps 0.9 of the ten nearest rows",
         "vecodec fit data.npy --",
     ] {
         assert!(text.contains(words), "{words:?} is not in {text}");
@@ -106,7 +106,7 @@ fn the_recommendation_keeps_what_was_asked() {
     assert_eq!(table(&place, " --bytes 1 --keep 0.99")["recommended_bytes"], Value::Null);
     let text = place.run("eval data.npy --bytes 1 --keep 0.99 --engine cpu");
     assert!(text.contains("no size keeps 0.99"), "{text}");
-    assert!(text.contains("1 bytes per row (bits) keep the most"), "{text}");
+    assert!(text.contains("bits at 1 byte per row keeps the most"), "{text}");
 }
 
 #[test]
@@ -132,11 +132,11 @@ fn the_seed_decides_which_rows_are_measured() {
     assert_eq!(run("--seed 7"), run("--seed 7"));
     assert_ne!(run("--seed 7")["results"], run("--seed 8")["results"]);
     // A sample is drawn at random too.
-    let sample = run("--seed 7 --sample 40");
-    assert_eq!((&sample["rows_fitted"], &sample["rows_measured"]), (&20.into(), &20.into()));
-    assert_eq!(sample, run("--seed 7 --sample 40"));
-    let text = place.run("eval data.npy --latent 2 --sample 40 --engine cpu");
-    assert!(text.contains("40 rows of its 90, drawn at random"), "{text}");
+    let sample = run("--seed 7 --sample 84");
+    assert_eq!((&sample["rows_fitted"], &sample["rows_measured"]), (&42.into(), &42.into()));
+    assert_eq!(sample, run("--seed 7 --sample 84"));
+    let text = place.run("eval data.npy --latent 2 --sample 84 --engine cpu");
+    assert!(text.contains("84 rows of its 90, drawn at random"), "{text}");
 }
 
 /// Rows that repeat every second row: a fit on every second row would not know the others.
@@ -179,7 +179,7 @@ fn the_plot_is_drawn_whole() {
 #[test]
 fn constant_rows_are_measured_and_drawn() {
     let place = Place::new();
-    place.write("data.npy", npy("<f4", false, &[30, 2], &[0; 240]));
+    place.write("data.npy", npy("<f4", false, &[90, 2], &[0; 720]));
     let table = table(&place, " --plot flat.svg");
     for row in table["results"].as_array().unwrap() {
         assert_eq!(number(row, "relative_mse"), 0.0, "{row}");
@@ -192,18 +192,18 @@ fn constant_rows_are_measured_and_drawn() {
 fn what_cannot_be_measured_is_refused() {
     let place = Place::with_model();
     let values = rows(ROWS, DIM);
-    place.write("few.npy", npy("<f4", false, &[21, DIM], &bytes(&values[..21 * DIM])));
+    place.write("few.npy", npy("<f4", false, &[81, DIM], &bytes(&values[..81 * DIM])));
     let mut infinite = values;
     infinite[77 * DIM + 4] = f32::INFINITY;
     place.write("inf.npy", npy("<f4", false, &[ROWS, DIM], &bytes(&infinite)));
     for (line, words) in [
-        ("few.npy", &["few.npy", "21 rows", "22", "--model"][..]),
+        ("few.npy", &["few.npy", "81 rows", "82", "--model"][..]),
         ("inf.npy", &["inf.npy", "row 77, column 4 is inf"]),
         ("inf.npy --seed 1", &["inf.npy", "row 77, column 4 is inf"]),
         ("data.npy --latent 46", &["data.npy", "45", "46", "fewer"]),
         ("data.npy --keep 1.5", &["--keep is 1.5", "0 to 1"]),
         ("data.npy --keep NaN", &["--keep is NaN", "0 to 1"]),
-        ("data.npy --sample 21", &["--sample is 21", "22"]),
+        ("data.npy --sample 81", &["--sample is 81", "82"]),
         ("data.npy --plot none/sizes.svg", &["none/sizes.svg", "no folder none"]),
         ("data.npy --plot sizes.png", &["sizes.png", ".svg"]),
         ("data.npy --plot data.npy", &["data.npy", "both input and output"]),
@@ -211,7 +211,7 @@ fn what_cannot_be_measured_is_refused() {
     ] {
         place.refuse(&format!("eval {line} --engine cpu"), words);
     }
-    for option in ["--seed 1", "--keep 0.5", "--sample 30", "--plot sizes.svg"] {
+    for option in ["--seed 1", "--keep 0.5", "--sample 83", "--plot sizes.svg"] {
         let output = place.output(&format!("eval data.npy --model model {option}"));
         assert_eq!(output.status.code(), Some(2), "{option}");
     }
