@@ -1,6 +1,5 @@
 //! `eval` without a model: a table of the sizes that the data's rows can have.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -25,9 +24,9 @@ const QUERIES: usize = 1000;
 /// Half of these rows are measured. Each measured row then has four times as many candidates as
 /// neighbours: among fewer candidates any size keeps most neighbours.
 const MIN_ROWS: usize = 2 * (4 * NEIGHBOURS + 1);
-/// Encoding and decoding are repeated for about this long, within the bounds of [`PASSES`].
-const RATE_TIME: Duration = Duration::from_millis(100);
-const PASSES: RangeInclusive<usize> = 3..=20;
+/// Encoding and decoding are repeated until this time has passed, or for [`MAX_PASSES`].
+const RATE_TIME: Duration = Duration::from_millis(150);
+const MAX_PASSES: usize = 20;
 
 /// The figures of one size, under the names they have in JSON.
 #[derive(Clone, Debug, Serialize)]
@@ -204,7 +203,7 @@ fn in_rows(data: &DataReader, numbers: &[usize], error: vecodec::Error) -> CliEr
 /// The median time of repeated passes, which other work on the machine disturbs the least.
 fn median_time(mut pass: impl FnMut() -> Result<()>) -> Result<Duration> {
     let (mut total, mut times) = (Duration::ZERO, Vec::new());
-    while times.len() < *PASSES.start() || (total < RATE_TIME && times.len() < *PASSES.end()) {
+    while times.is_empty() || (total < RATE_TIME && times.len() < MAX_PASSES) {
         let (done, time) = timed(&mut pass);
         done?;
         total += time;
