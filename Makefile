@@ -4,12 +4,12 @@ CARGO ?= cargo
 
 .PHONY: test check fmt clippy docs features adapter
 
-# The whole suite: unit, integration and documentation tests, every benchmark run once, and the
-# GPU engine's tests a second time on shaders with all of wgpu's checks.
+# The whole suite of the library and the program: unit, integration and documentation tests, every
+# benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks.
 test: adapter
 	./tools/with-adapter $(CARGO) test --release --all-targets
-	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release --test it gpu
-	./tools/with-adapter $(CARGO) test --release --doc
+	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release -p vecodec --test it gpu
+	./tools/with-adapter $(CARGO) test --release -p vecodec --doc
 
 # What a change must pass beside the tests.
 check: fmt clippy docs features
@@ -20,12 +20,14 @@ fmt:
 clippy:
 	$(CARGO) clippy --release --all-targets -- -D warnings
 
-# Feature sets that are built by nothing else.
+# Feature sets of the library that are built by nothing else. `--no-default-features` is a CPU codec
+# that runs models from weights; its own tests run, too.
 features:
-	$(CARGO) check --release --no-default-features --features gpu
-	$(CARGO) check --release --no-default-features --features gpu,fit
-	$(CARGO) check --release --no-default-features --features gpu,files
-	$(CARGO) check --release --all-features --tests
+	$(CARGO) clippy --release -p vecodec --no-default-features -- -D warnings
+	$(CARGO) clippy --release -p vecodec --no-default-features --features gpu -- -D warnings
+	$(CARGO) clippy --release -p vecodec --no-default-features --features fit,files -- -D warnings
+	$(CARGO) clippy --release -p vecodec --all-features --all-targets -- -D warnings
+	$(CARGO) test --release -p vecodec --no-default-features --lib
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --no-deps --document-private-items

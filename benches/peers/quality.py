@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How much of the rows survives at a number of bytes: this library beside FAISS's codecs.
 
-    cargo build --release --example vecodec
+    cargo build --release -p vecodec-cli
     python3 benches/peers/quality.py TRAIN.npy TEST.npy QUERIES.npy [--record NAME]
 
 All codecs are fitted on the training rows and measured on the test rows: relative MSE, mean
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "target/release/examples/vecodec"
+PROGRAM = ROOT / "target/release/vecodec"
 FIELDS = ["codec", "bytes", "relative_mse", "mean_cosine", "r1_at_1", "r1_at_10", "fit_s",
           "encode_per_s", "decode_per_s"]
 

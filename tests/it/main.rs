@@ -5,7 +5,6 @@ mod agree;
 mod algebra;
 mod asynchronous;
 mod bit_codes;
-mod cli;
 mod codes;
 mod compare;
 mod damage;

@@ -2,7 +2,8 @@
 //! what is lost.
 //!
 //! ```text
-//! vecodec fit train.npy --latent 64 -o model.safetensors
+//! vecodec eval data.npy --plot sizes.svg
+//! vecodec fit train.npy --bytes 64 -o model.safetensors
 //! vecodec encode data.npy --model model.safetensors -o codes.safetensors
 //! vecodec decode codes.safetensors --model model.safetensors -o back.npy
 //! vecodec eval data.npy --model model.safetensors --json
@@ -18,8 +19,11 @@ mod error;
 mod eval;
 mod fit;
 mod inspect;
+mod newfile;
+mod numbers;
 mod output;
 mod progress;
+mod size;
 
 use std::process::ExitCode;
 

@@ -21,8 +21,9 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
     let mut rows = Vec::new();
     for range in blocks(0..data.row_count(), data.dim()) {
         data.read(range.clone(), &mut rows)?;
-        let codes =
-            codec.encode_flat(&rows).map_err(|e| CliError::in_rows(&args.data, range.start, e))?;
+        let codes = codec
+            .encode_flat(&rows)
+            .map_err(|e| CliError::in_rows(&args.data, |row| range.start + row, e))?;
         writer.append(&codes)?;
         progress.add(range.len());
     }

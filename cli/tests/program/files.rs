@@ -1,16 +1,10 @@
-//! The command-line program, run as its users run it: what it writes and prints.
-
-mod place;
-mod refused;
+//! Files there and back: what each format gives, and what `inspect` says of them.
 
 use std::fs;
-use std::process::Output;
 
 use half::f16;
-use serde_json::Value;
 
-use crate::data::Random;
-use place::*;
+use crate::place::*;
 
 fn relative_error(expected: &[f32], found: &[f32]) -> f64 {
     vecodec::metrics::relative_mse(expected, found).unwrap()
@@ -123,79 +117,6 @@ fn inspect_tells_what_a_file_is() {
 }
 
 #[test]
-fn eval_measures_a_model() {
-    let place = Place::with_model();
-    let text = place.run("eval data.npy --model model --json --engine cpu");
-    assert_eq!(text.lines().count(), 1, "{text}");
-    let report: Value = serde_json::from_str(&text).unwrap();
-    let number = |name: &str| report[name].as_f64().unwrap_or_else(|| panic!("{name}: {text}"));
-    for (name, expected) in [
-        ("rows", ROWS as f64),
-        ("dim", DIM as f64),
-        ("latent", LATENT as f64),
-        ("bytes_per_row", 8.0),
-        ("compression_ratio", 6.0),
-    ] {
-        assert_eq!(number(name), expected, "{name}");
-    }
-    assert!((0.0..0.01).contains(&number("relative_mse")), "{text}");
-    assert!(number("mse") > 0.0 && number("mse") < number("relative_mse"), "{text}");
-    assert!(number("max_error") > number("mse").sqrt(), "{text}");
-    assert!((0.99..=1.0).contains(&number("mean_cosine")), "{text}");
-    assert!((number("snr_db") + 10.0 * number("relative_mse").log10()).abs() < 1e-9, "{text}");
-    assert!(number("encode_rows_per_s") > 0.0 && number("decode_rows_per_s") > 0.0);
-    assert!(report["engine"].as_str().unwrap().starts_with("cpu"), "{text}");
-    assert_eq!(report.as_object().unwrap().len(), 13, "{text}");
-    // The same figures for people.
-    let table = place.run("eval data.npy --model model --engine cpu");
-    assert!(table.contains("mean cosine") && table.contains("cpu"), "{table}");
-}
-
-#[test]
-fn figures_without_bound_are_null() {
-    let place = Place::new();
-    place.write("zeros.npy", npy("<f4", false, &[6, 2], &[0; 48]));
-    let text = place.run("eval zeros.npy --latent 1 --json --engine cpu");
-    let report: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&report["mse"], &report["snr_db"]), (&Value::from(0.0), &Value::Null), "{text}");
-}
-
-#[test]
-fn eval_without_a_model_tells_of_the_halves() {
-    let place = Place::new();
-    for (line, latent) in [("", "6 latents (the default)"), (" --latent 4", "4 latents")] {
-        let line = format!("eval data.npy --json --engine cpu{line}");
-        let Output { status, stdout, stderr } = place.output(&line);
-        let stderr = String::from_utf8(stderr).unwrap();
-        assert!(status.success(), "{stderr}");
-        let words = [latent, "first half of data.npy", "rows 0 to 44", "rows 45 to 89"];
-        assert!(words.iter().all(|word| stderr.contains(word)), "{stderr}");
-        let report: Value = serde_json::from_slice(&stdout).unwrap();
-        assert_eq!(report["rows"], ROWS / 2);
-        assert!(report["relative_mse"].as_f64().unwrap() < 0.02, "{report}");
-    }
-    place.write("row.npy", npy("<f4", false, &[1, 3], &[0; 12]));
-    place.refuse("eval row.npy --engine cpu", &["row.npy", "1 row", "--model"]);
-    place.refuse("eval data.npy --latent 46 --engine cpu", &["data.npy", "45", "46", "fewer"]);
-}
-
-#[test]
-fn gpu_is_used_or_said_to_be_missing() {
-    let place = Place::with_model();
-    let line = "eval data.npy --model model --json --engine gpu";
-    let Output { status, stdout, stderr } = place.output(line);
-    if status.success() {
-        let report: Value = serde_json::from_slice(&stdout).unwrap();
-        assert!(!report["engine"].as_str().unwrap().starts_with("cpu"), "{report}");
-        assert!(report["relative_mse"].as_f64().unwrap() < 0.01, "{report}");
-    } else {
-        let stderr = String::from_utf8(stderr).unwrap();
-        assert_eq!(status.code(), Some(2), "{stderr}");
-        assert!(stderr.contains("error: no GPU") && stderr.contains("--engine cpu"), "{stderr}");
-    }
-}
-
-#[test]
 fn a_reader_that_left_is_no_error() {
     let place = Place::with_model();
     for line in ["inspect model", "eval data.npy --model model --json --engine cpu", "--help"] {
@@ -218,7 +139,7 @@ fn rows_are_counted_across_blocks() {
         place.write("wide.fvecs", fvecs(values, dim));
     };
     write(&values);
-    let model = crate::data::model(vecodec::ModelConfig::int8(dim, 2), true, 73);
+    let model = vecodec::Model::random(vecodec::ModelConfig::int8(dim, 2), 73).unwrap();
     model.save(place.path("model")).unwrap();
     let codec = vecodec::CodecOptions::default().with_engine(vecodec::Engine::Cpu);
     let codec = vecodec::Codec::with_options(model, codec).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::output::grouped;
+use crate::numbers::grouped;
 
 /// A bar or a spinner on stderr, gone when dropped, so that no error is printed into it.
 pub struct Progress(ProgressBar);
@@ -24,6 +24,14 @@ impl Progress {
         Self::start(ProgressBar::with_draw_target(Some(vectors as u64), target()), style, what)
     }
 
+    /// A bar that counts sizes.
+    pub fn sizes(what: &'static str, sizes: usize) -> Self {
+        let style = ProgressStyle::with_template("{msg:9} [{bar:32}] {pos}/{len} sizes  {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> ");
+        Self::start(ProgressBar::with_draw_target(Some(sizes as u64), target()), style, what)
+    }
+
     /// A spinner, for work that tells nothing of how far it is.
     pub fn spinner(what: &'static str) -> Self {
         let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}")
@@ -40,8 +48,9 @@ impl Progress {
         Self(bar)
     }
 
-    pub fn add(&self, vectors: usize) {
-        self.0.inc(vectors as u64);
+    /// Counts what is done.
+    pub fn add(&self, count: usize) {
+        self.0.inc(count as u64);
     }
 }
 

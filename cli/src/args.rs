@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use vecodec::{Activation, Coding, ModelConfig};
 
 /// Compresses embedding vectors with a learned linear codec.
 ///
@@ -24,7 +23,22 @@ pub enum Command {
     Encode(EncodeArgs),
     /// Decode a file of codes to vectors
     Decode(DecodeArgs),
-    /// Measure error, compression and speed
+    /// Measure what a model keeps, or compare the sizes that rows can have
+    ///
+    /// With --model, all rows are encoded and decoded, and one report is printed.
+    ///
+    /// Without --model, a random half of the rows is fitted and the other half is measured. A table
+    /// has a line for each size: 8-bit codes (int8) and bit codes (bits) at several budgets. The
+    /// recommended size is the smallest that keeps the share --keep of the ten nearest rows. --latent
+    /// or --bytes restricts the table to one size.
+    ///
+    /// recall@k is the share of the k true nearest rows among the k found. The queries are up to
+    /// 1,000 of the measured rows, as they are in the file. The candidates of a query are all other
+    /// measured rows. The true nearest rows are the candidates of the highest cosine similarity to
+    /// the query. The found rows are those whose decoded values have the highest. The search compares
+    /// every query with every candidate. Recall is lower where there are more candidates.
+    ///
+    /// Rates are of rows in memory, after a first pass that is not timed.
     Eval(EvalArgs),
     /// Say what a model, a file of codes or a data file holds
     Inspect(InspectArgs),
@@ -37,10 +51,10 @@ pub struct FitArgs {
     pub train: PathBuf,
     #[command(flatten)]
     pub size: SizeArgs,
-    /// Put a ReLU behind the encoder
+    /// Apply a ReLU to the latents, with --latent
     #[arg(long, conflicts_with = "bytes")]
     pub relu: bool,
-    /// Normalise the latents
+    /// Normalise the latents, with --latent
     #[arg(long, conflicts_with = "bytes")]
     pub normalize: bool,
     /// Where the model goes (safetensors)
@@ -49,20 +63,6 @@ pub struct FitArgs {
     /// As for the other commands; whichever it is, a fit itself computes on the CPU
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
-}
-
-impl FitArgs {
-    /// The model to fit to vectors of `dim` values.
-    pub fn config(&self, dim: usize) -> ModelConfig {
-        let activation = if self.relu { Activation::Relu } else { Activation::Identity };
-        let int8 = |latent| {
-            ModelConfig::int8(dim, latent)
-                .with_activation(activation)
-                .with_normalized_latent(self.normalize)
-                .into()
-        };
-        self.size.latent.map_or_else(|| self.size.config(dim, 1), int8)
-    }
 }
 
 #[derive(clap::Args)]
@@ -97,21 +97,31 @@ pub struct DecodeArgs {
 
 #[derive(clap::Args)]
 pub struct EvalArgs {
-    /// Data file to measure on; without a model, its first half is fitted to
+    /// Data file to measure
     pub data: PathBuf,
     /// Model to measure
-    #[arg(long, conflicts_with_all = ["latent", "bytes"])]
+    #[arg(long, conflicts_with_all = ["latent", "bytes", "sample", "seed", "keep", "plot"])]
     pub model: Option<PathBuf>,
-    /// What is fitted where there is no model; by default 64 latents, for short vectors half
-    /// their length
-    #[command(flatten)]
-    pub size: SizeArgs,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
     /// What computes
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
+    #[command(flatten, next_help_heading = "Without --model")]
+    pub size: SizeArgs,
+    /// Rows to use, drawn at random from a larger file
+    #[arg(long, value_name = "ROWS", default_value_t = 20_000)]
+    pub sample: usize,
+    /// Decides which rows are drawn, and which of these are fitted
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Share of the ten nearest rows (recall@10) that the recommended size must keep, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    pub keep: f64,
+    /// Draw the table as an SVG file: relative MSE and recall@10 over bytes per row
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -120,46 +130,29 @@ pub struct InspectArgs {
     pub file: PathBuf,
 }
 
-/// What a vector is to shrink to.
+/// The size of an encoded row.
 #[derive(clap::Args)]
 pub struct SizeArgs {
-    /// Latent values of a byte each, beside a scale of 4 bytes
+    /// 8-bit codes: L latents of one byte each, and a scale of 4 bytes
     #[arg(long, value_name = "L", conflicts_with = "bytes")]
     pub latent: Option<usize>,
-    /// Bytes a vector, spent where the data has variance
+    /// Bit codes: N bytes per row, spent on the latents with the most variance
     #[arg(long, value_name = "N")]
     pub bytes: Option<usize>,
-    /// How bits are made of latents, with --bytes
+    /// How latents become bits, with --bytes
     #[arg(long, value_enum, default_value_t, requires = "bytes")]
     pub coding: CodingArg,
     /// States of the trellis, a power of two up to 4096, with --bytes
-    #[arg(long, value_name = "S", default_value_t = 256, requires = "bytes")]
+    #[arg(long, value_name = "S", default_value_t = Self::STATES, requires = "bytes")]
     pub states: usize,
 }
 
-impl SizeArgs {
-    /// The model to fit to vectors of `dim` values; `latent` stands in for what is not given.
-    pub fn config(&self, dim: usize, latent: usize) -> ModelConfig {
-        self.bits(dim)
-            .unwrap_or_else(|| ModelConfig::int8(dim, self.latent.unwrap_or(latent)).into())
-    }
-
-    /// A model with a budget of bytes, if one is given.
-    fn bits(&self, dim: usize) -> Option<ModelConfig> {
-        let coding = match self.coding {
-            CodingArg::Scalar => Coding::Scalar,
-            CodingArg::Trellis => Coding::Trellis { states: self.states },
-        };
-        Some(ModelConfig::bits(dim, self.bytes?).with_coding(coding).into())
-    }
-}
-
-/// How bits are made of latents.
+/// How latents become bits.
 #[derive(Clone, Copy, Default, ValueEnum)]
 pub enum CodingArg {
-    /// Each latent by itself: fast
+    /// Each latent is quantised by itself; fast to encode
     Scalar,
-    /// A path through all of them: less error from the same bytes
+    /// All latents of a row are quantised together; less error from the same bytes
     #[default]
     Trellis,
 }

@@ -51,15 +51,33 @@ impl CliError {
         }
     }
 
-    /// An error about rows of a file, of which the library saw those from `first_row` on.
-    pub fn in_rows(path: &Path, first_row: usize, error: Error) -> Self {
+    /// An error about rows of a file. `number` gives a row's number in the file for the number that
+    /// it has among the rows the library was given.
+    pub fn in_rows(path: &Path, number: impl Fn(usize) -> usize, error: Error) -> Self {
         match error {
-            Error::NonFinite { .. }
-            | Error::Overflow { .. }
-            | Error::TooFewRows { .. }
-            | Error::Fit { .. } => Self::file(path, error.with_row_offset(first_row).to_string()),
+            Error::NonFinite { row, column, value, .. } => {
+                Self::non_finite(path, number(row), column, value)
+            }
+            Error::Overflow { row, .. } => {
+                let row = number(row);
+                let detail =
+                    format!("the latent of row {row} exceeds the range of f32: scale the row down");
+                Self::file(path, detail)
+            }
+            error @ (Error::TooFewRows { .. } | Error::Fit { .. }) => {
+                Self::file(path, error.to_string())
+            }
             other => other.into(),
         }
+    }
+
+    /// A value of a file that is NaN or infinite.
+    pub fn non_finite(path: &Path, row: usize, column: usize, value: f32) -> Self {
+        let detail = format!(
+            "row {row}, column {column} is {value}: only finite values can be encoded, so drop or \
+             repair that row"
+        );
+        Self::file(path, detail)
     }
 }
 

@@ -1,40 +1,16 @@
 //! A folder to run the program in, and data files written by hand.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::LazyLock;
+use std::{fs, io};
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use tempfile::TempDir;
-
-use crate::data::Random;
-use crate::files::names;
 
 pub const DIM: usize = 12;
 pub const LATENT: usize = 4;
 pub const ROWS: usize = 90;
-
-/// The program as the sources have it. Cargo builds it here, because not every way of building
-/// this test brings the examples up to date with it.
-fn program() -> &'static Path {
-    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-        let built = Command::new(env!("CARGO"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["build", "--quiet", "--example", "vecodec", "--profile", profile])
-            .args(["--message-format", "json-render-diagnostics"])
-            .stderr(Stdio::inherit())
-            .output()
-            .unwrap();
-        assert!(built.status.success(), "cargo build --example vecodec: {}", built.status);
-        serde_json::Deserializer::from_slice(&built.stdout)
-            .into_iter::<serde_json::Value>()
-            .filter_map(|message| message.unwrap()["executable"].as_str().map(PathBuf::from))
-            .last()
-            .expect("cargo names the program")
-    });
-    &PROGRAM
-}
 
 /// A folder of its own with a data file, to run the program in.
 pub struct Place(TempDir);
@@ -62,7 +38,11 @@ impl Place {
 
     /// The names in the folder.
     pub fn names(&self) -> Vec<String> {
-        names(self.0.path())
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name();
+        let mut names: Vec<_> = entries.map(|e| name(e).into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -78,7 +58,7 @@ impl Place {
     }
 
     pub fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(program());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vecodec"));
         command.args(line.split(' ')).current_dir(self.0.path()).stdin(Stdio::null());
         command
     }
@@ -115,6 +95,24 @@ impl Place {
 
     fn entry(&self, name: &str) -> Option<Vec<u8>> {
         fs::read(self.path(name)).ok()
+    }
+}
+
+/// Values of mean 0, the same on every machine for the same seed.
+pub struct Random(ChaCha8Rng);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// Sums of uniform values: close enough to a normal distribution.
+    pub fn normals(&mut self, len: usize, deviation: f64) -> Vec<f32> {
+        let mut uniform = || f64::from(self.0.next_u32()) / f64::from(u32::MAX) - 0.5;
+        (0..len)
+            .map(|_| (0..12).map(|_| uniform()).sum::<f64>() * deviation)
+            .map(|v| v as f32)
+            .collect()
     }
 }
 

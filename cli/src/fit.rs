@@ -9,6 +9,7 @@ use crate::data::DataReader;
 use crate::error::{CliError, Result};
 use crate::output;
 use crate::progress::Progress;
+use crate::size::Size;
 
 pub fn run(args: &FitArgs) -> Result<()> {
     output::check(&args.output, &[&args.train])?;
@@ -18,11 +19,23 @@ pub fn run(args: &FitArgs) -> Result<()> {
         // Told now, and not by the first command that would use it.
         args.engine.engine()?;
     }
-    let config = args.config(data.dim());
+    let Some(size) = args.size.size() else {
+        return Err(CliError::Other("no size is given: pass --bytes or --latent".to_owned()));
+    };
+    let size = match size {
+        Size::Int8 { latent, .. } => {
+            Size::Int8 { latent, relu: args.relu, normalize: args.normalize }
+        }
+        bits => bits,
+    };
 
     let start = Instant::now();
     let rows = data.row_count();
-    let model = fit(&mut data, rows, config)?;
+    let values = data.read_all()?;
+    let spinner = Progress::spinner("fitting");
+    let model = fit_values(&values, size.config(data.dim()))
+        .map_err(|e| CliError::in_rows(data.path(), |row| row, e))?;
+    drop(spinner);
     model.save(&args.output)?;
     let config = model.config();
     output::note(&format!(
@@ -39,9 +52,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
     Ok(())
 }
 
-/// Fits a model to the first rows of a file.
-pub fn fit(data: &mut DataReader, rows: usize, config: ModelConfig) -> Result<Model> {
-    let values = data.read_first(rows)?;
-    let _spinner = Progress::spinner("fitting");
-    Model::fit(&values, config).map_err(|e| CliError::in_rows(data.path(), 0, e))
+/// Fits a model to rows in memory.
+pub fn fit_values(values: &[f32], config: ModelConfig) -> vecodec::Result<Model> {
+    Model::fit(values, config)
 }

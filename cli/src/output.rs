@@ -12,18 +12,28 @@ use crate::error::{CliError, Result};
 /// Prints aligned lines of a name and a value to stdout.
 pub fn table(lines: &[(&str, String)]) -> Result<()> {
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    print(
-        &lines.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect::<String>(),
-    )
+    text(&lines.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect::<String>())
 }
 
 /// Prints one JSON object to stdout.
 pub fn json(object: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string(object).map_err(|e| CliError::Other(e.to_string()))?;
-    print(&(text + "\n"))
+    self::text(&(text + "\n"))
 }
 
-fn print(text: &str) -> Result<()> {
+/// Lays out rows of cells in columns that are aligned to the right.
+pub fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Prints text to stdout.
+pub fn text(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // Whoever reads has seen enough, as `head` does.
@@ -38,22 +48,6 @@ pub fn note(text: &str) {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     // With stderr gone there is nobody left to tell.
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// A number with its thousands apart.
-pub fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return digits;
-    }
-    let mut text = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Fails where the output could not take its name in the end, or would replace an input.

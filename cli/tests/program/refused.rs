@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::place::*;
+use crate::place::*;
 
 #[test]
 fn files_that_do_not_hold_what_they_should_are_refused() {

@@ -180,8 +180,33 @@ impl DataReader {
         self.read_into(range.start, rows)
     }
 
-    /// Reads the first rows of the file into memory.
-    pub fn read_first(&mut self, rows: usize) -> Result<Vec<f32>> {
+    /// Reads all rows of the file into memory.
+    pub fn read_all(&mut self) -> Result<Vec<f32>> {
+        let (rows, dim) = (self.layout.rows, self.layout.dim);
+        let mut values = self.buffer(rows)?;
+        let progress = Progress::vectors("reading", rows);
+        for range in blocks(0..rows, dim) {
+            self.read_into(range.start, &mut values[range.start * dim..range.end * dim])?;
+            progress.add(range.len());
+        }
+        Ok(values)
+    }
+
+    /// Reads some rows of the file into memory, by their numbers in ascending order.
+    pub fn read_rows(&mut self, numbers: &[usize]) -> Result<Vec<f32>> {
+        let dim = self.layout.dim;
+        let mut values = self.buffer(numbers.len())?;
+        let mut rest = values.as_mut_slice();
+        for run in numbers.chunk_by(|a, b| a + 1 == *b) {
+            let (rows, after) = rest.split_at_mut(run.len() * dim);
+            self.read_into(run[0], rows)?;
+            rest = after;
+        }
+        Ok(values)
+    }
+
+    /// Memory for rows, or an error if there is too little.
+    fn buffer(&self, rows: usize) -> Result<Vec<f32>> {
         let (dim, mut values) = (self.layout.dim, Vec::new());
         let fits = rows.checked_mul(dim).filter(|len| values.try_reserve_exact(*len).is_ok());
         let Some(len) = fits else {
@@ -189,11 +214,6 @@ impl DataReader {
             return Err(CliError::file(&self.path, detail));
         };
         values.resize(len, 0.0);
-        let progress = Progress::vectors("reading", rows);
-        for range in blocks(0..rows, dim) {
-            self.read_into(range.start, &mut values[range.start * dim..range.end * dim])?;
-            progress.add(range.len());
-        }
         Ok(values)
     }
 

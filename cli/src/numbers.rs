@@ -1,0 +1,133 @@
+//! How numbers are printed for people.
+
+/// A number with `decimals` decimals.
+///
+/// | value | printed as |
+/// |---|---|
+/// | so small that the decimals would show one significant digit or none | two significant digits and an exponent, `8.9e-2`, never `0.00` |
+/// | below 1, and the decimals would round it up to 1 | as many decimals as show that it is below 1 |
+/// | exactly 0 | `0` |
+/// | infinite or not a number | `inf`, `-inf`, `NaN` |
+pub fn number(value: f64, decimals: usize) -> String {
+    let magnitude = value.abs();
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    // The last but one decimal; below it, the decimals hold one significant digit at most.
+    let least = 10f64.powi(1 - decimals.max(2) as i32);
+    // Rounding to two digits may reach it.
+    let two_digits = format!("{value:.1e}");
+    if magnitude < least && two_digits.parse().is_ok_and(|rounded: f64| rounded.abs() < least) {
+        return two_digits;
+    }
+    // An f64 below 1 differs from 1 within 17 decimals.
+    let rounds_to_one = |decimals: &usize| format!("{magnitude:.decimals$}").starts_with('1');
+    let decimals = if magnitude < 1.0 {
+        (decimals..=17).find(|decimals| !rounds_to_one(decimals)).unwrap_or(decimals)
+    } else {
+        decimals
+    };
+    format!("{value:.decimals$}")
+}
+
+/// A number without decimals and with its thousands apart.
+pub fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return digits;
+    }
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its thousands apart.
+pub fn count(number: usize) -> String {
+    grouped(number as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_numbers_keep_two_digits() {
+        for (value, decimals, text) in [
+            (0.0888, 2, "8.9e-2"),
+            (0.01, 2, "1.0e-2"),
+            (0.0994, 2, "9.9e-2"),
+            (0.0999, 2, "0.10"),
+            (-0.0123, 2, "-1.2e-2"),
+            (0.096, 3, "0.096"),
+            (0.0096, 3, "9.6e-3"),
+            (0.00123, 4, "0.0012"),
+            (0.00012, 4, "1.2e-4"),
+            (1.234e-9, 4, "1.2e-9"),
+            (0.04, 0, "4.0e-2"),
+        ] {
+            assert_eq!(number(value, decimals), text, "{value}");
+        }
+        assert!(number(5e-324, 4).ends_with("e-324"));
+    }
+
+    #[test]
+    fn other_numbers_have_the_decimals_asked_for() {
+        for (value, decimals, text) in [
+            (0.1, 4, "0.1000"),
+            (0.23963, 4, "0.2396"),
+            (0.95, 3, "0.950"),
+            (1.0, 4, "1.0000"),
+            (24.0, 1, "24.0"),
+            (-2.71, 1, "-2.7"),
+            (1234.5, 1, "1234.5"),
+        ] {
+            assert_eq!(number(value, decimals), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn almost_one_is_not_one() {
+        for (value, text) in [
+            (0.99996, "0.99996"),
+            (0.99994, "0.9999"),
+            (0.999_999_96, "0.99999996"),
+            (1.0, "1.0000"),
+        ] {
+            assert_eq!(number(value, 4), text, "{value}");
+        }
+        assert_eq!(number(-0.99999, 2), "-0.99999");
+        assert_ne!(number(1.0 - f64::EPSILON / 2.0, 4), "1.0000");
+    }
+
+    #[test]
+    fn zero_and_what_is_no_number() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(number(value, 4), text);
+        }
+    }
+
+    #[test]
+    fn thousands_are_apart() {
+        for (value, text) in
+            [(0.0, "0"), (999.4, "999"), (1000.0, "1,000"), (1_234_567.8, "1,234,568")]
+        {
+            assert_eq!(grouped(value), text);
+        }
+        assert_eq!(grouped(f64::INFINITY), "inf");
+        assert_eq!(count(20_000), "20,000");
+    }
+}

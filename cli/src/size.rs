@@ -1,0 +1,145 @@
+//! The size of an encoded row, and the only place that makes a model's configuration of it.
+
+use vecodec::{Activation, Coding, ModelConfig};
+
+use crate::args::{CodingArg, SizeArgs};
+
+/// What a row is to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// One byte per latent, and four bytes for the row's scale.
+    Int8 { latent: usize, relu: bool, normalize: bool },
+    /// A budget of bytes per row.
+    Bits { bytes: usize, coding: Coding },
+}
+
+impl Size {
+    /// 8-bit codes of a linear latent.
+    pub fn int8(latent: usize) -> Self {
+        Self::Int8 { latent, relu: false, normalize: false }
+    }
+
+    /// The configuration of a model for rows of `dim` values.
+    pub fn config(self, dim: usize) -> ModelConfig {
+        match self {
+            Self::Int8 { latent, relu, normalize } => {
+                let activation = if relu { Activation::Relu } else { Activation::Identity };
+                ModelConfig::int8(dim, latent)
+                    .with_activation(activation)
+                    .with_normalized_latent(normalize)
+                    .into()
+            }
+            Self::Bits { bytes, coding } => {
+                ModelConfig::bits(dim, bytes).with_coding(coding).into()
+            }
+        }
+    }
+
+    /// The codes' name in tables and in JSON.
+    pub fn codes(self) -> &'static str {
+        match self {
+            Self::Int8 { .. } => "int8",
+            Self::Bits { .. } => "bits",
+        }
+    }
+
+    /// The options of `fit` that ask for this size.
+    pub fn options(self) -> String {
+        match self {
+            Self::Int8 { latent, .. } => format!("--latent {latent}"),
+            Self::Bits { bytes, coding: Coding::Scalar } => {
+                format!("--bytes {bytes} --coding scalar")
+            }
+            Self::Bits { bytes, coding: Coding::Trellis { states: SizeArgs::STATES } } => {
+                format!("--bytes {bytes}")
+            }
+            Self::Bits { bytes, coding: Coding::Trellis { states } } => {
+                format!("--bytes {bytes} --states {states}")
+            }
+            Self::Bits { bytes, .. } => format!("--bytes {bytes}"),
+        }
+    }
+}
+
+impl SizeArgs {
+    /// States of a trellis where none are asked for.
+    pub const STATES: usize = 256;
+
+    /// The size that was asked for, if any was.
+    pub fn size(&self) -> Option<Size> {
+        let coding = match self.coding {
+            CodingArg::Scalar => Coding::Scalar,
+            CodingArg::Trellis => Coding::Trellis { states: self.states },
+        };
+        let bits = self.bytes.map(|bytes| Size::Bits { bytes, coding });
+        bits.or_else(|| self.latent.map(Size::int8))
+    }
+}
+
+/// The sizes of a table for rows of `dim` values, of which `rows_fitted` are fitted: both kinds of
+/// codes at the same bytes, and 8-bit codes of as many latents as there can be.
+pub fn table_sizes(dim: usize, rows_fitted: usize) -> Vec<Size> {
+    let coding = Coding::Trellis { states: SizeArgs::STATES };
+    let bits = budgets(dim).map(|bytes| Size::Bits { bytes, coding });
+    // A fit needs a row per latent.
+    let most = dim.min(rows_fitted);
+    let latents = budgets(dim).filter_map(|bytes| bytes.checked_sub(SCALE_BYTES));
+    let int8 = latents.filter(|latent| (1..most).contains(latent)).chain([most]).map(Size::int8);
+    int8.chain(bits).collect()
+}
+
+/// Bytes of the scale beside the latents of 8-bit codes.
+const SCALE_BYTES: usize = 4;
+
+/// Budgets in bytes per row, from a third of a bit to four bits per value.
+fn budgets(dim: usize) -> impl Iterator<Item = usize> {
+    const BUDGETS: [usize; 19] =
+        [1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096];
+    let range = dim.div_ceil(24)..=(dim / 2).max(1);
+    BUDGETS.into_iter().filter(move |bytes| range.contains(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_follow_the_dimension() {
+        for (dim, expected) in [
+            (1, &[1][..]),
+            (12, &[1, 2, 4]),
+            (100, &[8, 16, 32]),
+            (384, &[16, 32, 64, 96, 128, 192]),
+            (768, &[32, 64, 96, 128, 192, 256, 384]),
+            (1536, &[64, 96, 128, 192, 256, 384, 512, 768]),
+        ] {
+            assert_eq!(budgets(dim).collect::<Vec<_>>(), expected, "{dim}");
+        }
+        assert!((1..20_000).all(|dim| budgets(dim).next().is_some()));
+    }
+
+    #[test]
+    fn a_table_has_both_codes_and_no_more_latents_than_rows() {
+        let sizes = table_sizes(384, 1300);
+        let latents = |sizes: &[Size]| -> Vec<usize> {
+            let latent = |size: &Size| match size {
+                Size::Int8 { latent, .. } => Some(*latent),
+                Size::Bits { .. } => None,
+            };
+            sizes.iter().filter_map(latent).collect()
+        };
+        assert_eq!(latents(&sizes), [12, 28, 60, 92, 124, 188, 384]);
+        assert_eq!(sizes.len(), 13);
+        assert_eq!(latents(&table_sizes(384, 30)), [12, 28, 30]);
+        assert_eq!(latents(&table_sizes(1, 11)), [1]);
+    }
+
+    #[test]
+    fn options_ask_for_the_same_size() {
+        let coding = Coding::Trellis { states: 64 };
+        assert_eq!(Size::Bits { bytes: 8, coding }.options(), "--bytes 8 --states 64");
+        assert_eq!(Size::int8(3).options(), "--latent 3");
+        let size = Size::Bits { bytes: 8, coding: Coding::Scalar };
+        assert_eq!(size.options(), "--bytes 8 --coding scalar");
+    }
+}
