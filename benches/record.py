@@ -88,7 +88,7 @@ def chart(lines, group, title):
     left, top, width, height = 70, 40, 520, 320
     x_low, x_high = math.log10(min(xs)), math.log10(max(xs)) or 1
     y_low, y_high = math.floor(math.log10(min(ys))), math.ceil(math.log10(max(ys)))
-    place = lambda x, y: (
+    to_pixels = lambda x, y: (
         left + (math.log10(x) - x_low) / (x_high - x_low) * width,
         top + height - (math.log10(y) - y_low) / (y_high - y_low) * height)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 210}" '
@@ -96,21 +96,21 @@ def chart(lines, group, title):
            '<rect width="100%" height="100%" fill="white"/>',
            f'<text x="{left}" y="22" font-size="15">{title}</text>']
     for power in range(y_low, y_high + 1):
-        _, y = place(min(xs), 10 ** power)
+        _, y = to_pixels(min(xs), 10 ** power)
         label = {3: "1 k", 4: "10 k", 5: "100 k", 6: "1 M", 7: "10 M", 8: "100 M"}.get(
             power, f"1e{power}")
         out.append(f'<line x1="{left}" y1="{y:.1f}" x2="{left + width}" y2="{y:.1f}" '
                    'stroke="#ddd"/>')
         out.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     for x in sorted(set(xs)):
-        px, _ = place(x, ys[0])
+        px, _ = to_pixels(x, ys[0])
         out.append(f'<text x="{px:.1f}" y="{top + height + 18}" text-anchor="middle">{x:,}</text>')
     out.append(f'<text x="{left + width / 2}" y="{top + height + 40}" text-anchor="middle">'
                'rows a call</text>')
     for at, (name, points) in enumerate(series.items()):
         colour = COLOURS[at % len(COLOURS)]
         dash = "" if "(" not in name else ' stroke-dasharray="5 4"'
-        path = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y in points)
+        path = " ".join("{:.1f},{:.1f}".format(*to_pixels(x, y)) for x, y in points)
         y = top + 10 + at * 20
         out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" '
                    f'stroke-width="2"{dash}/>')

@@ -1,8 +1,8 @@
 //! Rates of every verb on one batch as a JSON object, with the machine's ceilings beside them:
 //! what `benches/peers/compare.py` sets against other programs.
 
-#[path = "../benches/verbs/link.rs"]
-mod link;
+#[path = "../benches/verbs/pcie_link.rs"]
+mod pcie_link;
 
 use std::any::Any;
 use std::fs::File;
@@ -110,7 +110,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     if let Some(gpu) = gpu {
         let bytes = size_of_val(flat.as_slice()) as u64;
-        let link = link::Link::new(&gpu, bytes.min(48 << 20));
+        let link = pcie_link::PcieLink::new(&gpu, bytes.min(48 << 20));
         measure("link", &mut || Box::new(link.run(black_box(bytes))));
     }
     println!("{}", Value::Object(report));

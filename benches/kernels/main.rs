@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // As criterion tells it: `cargo bench` passes `--bench`, `cargo test` does not.
     let measured = std::env::args().any(|arg| arg == "--bench");
     let software = gpu.adapter_info().device_type == DeviceType::Cpu;
-    let (most, repeats, share) = match (measured, software) {
+    let (max_rows, repeats, share) = match (measured, software) {
         (false, _) => (100, 1, 1 << 10),
         (true, true) => (2_000, 5, 64),
         (true, false) => (400_000, 21, 1),
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     for (dim, latent) in SHAPES {
         // A buffer holds no more than 2 GiB on many a driver.
-        let rows = most * 768 / dim.max(768);
+        let rows = max_rows * 768 / dim.max(768);
         for precision in [Precision::F32, Precision::F16] {
             let model = Model::random(ModelConfig::int8(dim, latent), 1)?;
             let options = CodecOptions::default()

@@ -44,7 +44,7 @@ fn seconds(gpu: &Gpu, kernel: &str, size: u64, groups: u64) -> f64 {
         usage: BufferUsages::STORAGE,
         mapped_at_creation: false,
     });
-    let bound = device.create_bind_group(&BindGroupDescriptor {
+    let bind_group = device.create_bind_group(&BindGroupDescriptor {
         label: None,
         layout: &pipeline.get_bind_group_layout(0),
         entries: &[BindGroupEntry { binding: 0, resource: values.as_entire_binding() }],
@@ -54,7 +54,7 @@ fn seconds(gpu: &Gpu, kernel: &str, size: u64, groups: u64) -> f64 {
         for _ in 0..runs {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             pass.set_pipeline(&pipeline);
-            pass.set_bind_group(0, &bound, &[]);
+            pass.set_bind_group(0, &bind_group, &[]);
             pass.dispatch_workgroups(groups as u32, 1, 1);
         }
         let start = Instant::now();

@@ -119,7 +119,7 @@ def chart(lines, bounds):
     series["bound (Gaussian)"] = sorted(bounds.items())
     left, top, width, height = 60, 40, 420, 340
     xs, ys = (32, 132), (0.008, 0.8)
-    place = lambda x, y: tuple(
+    to_pixels = lambda x, y: tuple(
         start + length * share for start, length, share in (
             (left, width, math.log(x / xs[0]) / math.log(xs[1] / xs[0])),
             (top, height, math.log(ys[1] / y) / math.log(ys[1] / ys[0]))))
@@ -128,21 +128,21 @@ def chart(lines, bounds):
            '<rect width="100%" height="100%" fill="white"/>',
            f'<text x="{left}" y="22" font-size="15">Relative MSE by bytes a row</text>']
     for y in [0.01, 0.02, 0.05, 0.1, 0.2, 0.5]:
-        _, py = place(xs[0], y)
+        _, py = to_pixels(xs[0], y)
         out += [f'<line x1="{left}" y1="{py:.1f}" x2="{left + width}" y2="{py:.1f}" stroke="#ddd"/>',
                 f'<text x="{left - 8}" y="{py + 4:.1f}" text-anchor="end">{y}</text>']
     for x in [32, 64, 128]:
-        px, _ = place(x, ys[0])
+        px, _ = to_pixels(x, ys[0])
         out.append(f'<text x="{px:.1f}" y="{top + height + 20}" text-anchor="middle">{x}</text>')
     for at, (name, points) in enumerate(series.items()):
         colour, y = COLOURS[at % len(COLOURS)], top + 10 + 20 * at
         dash = "" if name.startswith("vecodec") else ' stroke-dasharray="5 4"'
-        path = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in sorted(points))
+        path = " ".join("{:.1f},{:.1f}".format(*to_pixels(*point)) for point in sorted(points))
         out += [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>',
                 f'<line x1="{left + width + 15}" y1="{y}" x2="{left + width + 40}" y2="{y}" '
                 f'stroke="{colour}" stroke-width="2"{dash}/>',
                 f'<text x="{left + width + 46}" y="{y + 4}">{name}</text>']
-        out += ['<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>'.format(*place(*point), colour)
+        out += ['<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>'.format(*to_pixels(*point), colour)
                 for point in points]
     return "\n".join(out + ["</svg>"]) + "\n"
 

@@ -8,7 +8,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use super::link::Link;
+use super::pcie_link::PcieLink;
 use super::{SHAPES, batches};
 
 /// Bytes of a chunk on the link.
@@ -54,7 +54,7 @@ pub fn benches(criterion: &mut Criterion) {
         });
         if let Some(gpu) = &gpu {
             let bytes = size_of_val(from.as_slice()) as u64;
-            let link = Link::new(gpu, bytes.min(CHUNK_BYTES));
+            let link = PcieLink::new(gpu, bytes.min(CHUNK_BYTES));
             group.bench_function(BenchmarkId::new("link", count), |b| b.iter(|| link.run(bytes)));
         }
     }

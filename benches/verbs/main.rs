@@ -4,8 +4,8 @@
 //! once, on small batches.
 
 mod ceilings;
-mod link;
-mod original;
+mod pcie_link;
+mod predecessor;
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -133,5 +133,5 @@ fn breakdown(_: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, breakdown, verbs, original::benches, ceilings::benches);
+criterion_group!(benches, breakdown, verbs, predecessor::benches, ceilings::benches);
 criterion_main!(benches);

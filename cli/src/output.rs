@@ -24,9 +24,9 @@ pub fn json(object: &impl Serialize) -> Result<()> {
 /// Lays out rows of cells in columns that are aligned to the right.
 pub fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
+    let column_widths: [usize; N] = std::array::from_fn(width);
     let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}"));
+        let cells = row.iter().zip(column_widths).map(|(cell, width)| format!("{cell:>width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()
@@ -65,8 +65,8 @@ pub fn check(output: &Path, inputs: &[&Path]) -> Result<()> {
         let detail = "exists and is no regular file: name another output";
         return Err(CliError::file(output, detail));
     }
-    let Ok(place) = output.canonicalize() else { return Ok(()) };
-    if inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == place)) {
+    let Ok(path) = output.canonicalize() else { return Ok(()) };
+    if inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == path)) {
         let detail = "is both input and output, and would be lost: name another output";
         return Err(CliError::file(output, detail));
     }

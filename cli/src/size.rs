@@ -82,9 +82,12 @@ pub fn table_sizes(dim: usize, rows_fitted: usize) -> Vec<Size> {
     let coding = Coding::Trellis { states: SizeArgs::STATES };
     let bits = budgets(dim).map(|bytes| Size::Bits { bytes, coding });
     // A fit needs a row per latent.
-    let most = dim.min(rows_fitted);
+    let max_latents = dim.min(rows_fitted);
     let latents = budgets(dim).filter_map(|bytes| bytes.checked_sub(SCALE_BYTES));
-    let int8 = latents.filter(|latent| (1..most).contains(latent)).chain([most]).map(Size::int8);
+    let int8 = latents
+        .filter(|latent| (1..max_latents).contains(latent))
+        .chain([max_latents])
+        .map(Size::int8);
     int8.chain(bits).collect()
 }
 

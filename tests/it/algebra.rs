@@ -71,11 +71,11 @@ pub fn least_squares_error(x: &[f64], columns: usize, y: &[f32], dim: usize) -> 
             continue;
         }
         for (k, row) in system.iter_mut().enumerate() {
-            let factor = row[i] / pivot[i];
+            let multiple = row[i] / pivot[i];
             if k == i {
                 row.iter_mut().for_each(|v| *v /= pivot[i]);
             } else {
-                row.iter_mut().zip(&pivot).for_each(|(v, p)| *v -= factor * p);
+                row.iter_mut().zip(&pivot).for_each(|(v, p)| *v -= multiple * p);
             }
         }
     }

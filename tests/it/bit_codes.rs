@@ -5,10 +5,10 @@ use vecodec::{
     ModelConfig, RowNorm, metrics,
 };
 
+use crate::bit_code_search::assert_equally_good;
 use crate::compare::assert_same_bits;
 use crate::data::Random;
 use crate::engines::{codec, cpu, engine_suite, kernel_suite};
-use crate::search::assert_equally_good;
 
 kernel_suite!(rows_come_back_as_the_format_says);
 
@@ -64,8 +64,8 @@ fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
     let (dim, latents) = (config.dim, config.latent_dim);
     let bits_per_latent = file.tensor("stream.widths").unwrap().data().to_vec();
     let (steps, decoder) = (floats("stream.steps"), floats("decoder.weight"));
-    let table = |width: u8| match bits_per_latent.contains(&width) {
-        true => floats(&format!("stream.table.{width}")),
+    let table = |bits: u8| match bits_per_latent.contains(&bits) {
+        true => floats(&format!("stream.table.{bits}")),
         false => Vec::new(),
     };
     let tables: Vec<Vec<f64>> = (0..=8).map(table).collect();
@@ -77,14 +77,14 @@ fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
         let mut end = 0i64;
         let mut q = vec![0.0; latents];
         for i in 0..latents {
-            let width = i64::from(bits_per_latent[i]);
-            end += width;
+            let latent_bits = i64::from(bits_per_latent[i]);
+            end += latent_bits;
             let bits = match config.coding() {
                 Some(Coding::Trellis { states }) => i64::from(states.trailing_zeros()),
-                _ => width,
+                _ => latent_bits,
             };
             let window: usize = (0..bits).map(|j| bit(end - bits + j) << j).sum();
-            q[i] = steps[i] * tables[width as usize][window];
+            q[i] = steps[i] * tables[latent_bits as usize][window];
         }
         let scale = f64::from(codes.scales()[if codes.scales().len() > 1 { row } else { 0 }]);
         for d in 0..dim {
@@ -181,14 +181,14 @@ fn more_bytes_and_more_states_mean_less_error() {
 }
 
 #[test]
-fn scales_are_kept_where_they_help() {
+fn norms_are_stored_where_they_help() {
     let mut random = Random::new(166);
     let even = rows(2000, 24, 167);
     let uneven: Vec<f32> = even
         .chunks(24)
         .flat_map(|row| {
-            let factor = random.normal().exp() as f32;
-            row.iter().map(move |v| v * factor).collect::<Vec<_>>()
+            let magnitude = random.normal().exp() as f32;
+            row.iter().map(move |v| v * magnitude).collect::<Vec<_>>()
         })
         .collect();
     for (data, coding) in [
@@ -200,9 +200,9 @@ fn scales_are_kept_where_they_help() {
             let model = fitted(data, 24, 14, coding, scale);
             relative_error(&codec(&cpu(), &model), data)
         };
-        let (fixed, kept) = (error(RowNorm::Omit), error(RowNorm::Store));
+        let (omitted, stored) = (error(RowNorm::Omit), error(RowNorm::Store));
         let auto = error(RowNorm::Auto);
-        assert!(auto <= 1.02 * fixed.min(kept), "{auto} of {fixed} and {kept}");
+        assert!(auto <= 1.02 * omitted.min(stored), "{auto} of {omitted} and {stored}");
     }
 }
 

@@ -8,7 +8,7 @@ use crate::oracle::{Encoded, norm};
 
 /// Of a scale, and of a value against the norm of its row.
 pub const RTOL: f64 = 1e-5;
-/// Of a value, where a bias or a unit gives values an absolute size.
+/// Of a value, where a bias or normalization gives values an absolute size.
 pub const ATOL: f64 = 1e-5;
 /// Share of codes that may be one level off.
 const OFF_BY_ONE: f64 = 1e-3;

@@ -49,7 +49,7 @@ impl Fixture {
 }
 
 /// The bytes of a tensor in a safetensors file.
-fn place(file: &[u8], name: &str) -> Range<usize> {
+fn span_of(file: &[u8], name: &str) -> Range<usize> {
     let (header_bytes, header) = safetensors::SafeTensors::read_metadata(file).unwrap();
     let (start, end) = header.info(name).unwrap().data_offsets;
     8 + header_bytes + start..8 + header_bytes + end
@@ -184,7 +184,7 @@ fn newer_versions_are_refused_with_advice() {
 #[test]
 fn values_that_are_no_scales_or_weights_are_refused() {
     let fixture = Fixture::new();
-    let scales = place(&fixture.codes_bytes, "scales");
+    let scales = span_of(&fixture.codes_bytes, "scales");
     assert_eq!(scales.len(), 5 * 4);
     for value in [f32::NAN, f32::INFINITY, -1.0] {
         let mut bytes = fixture.codes_bytes.clone();
@@ -194,7 +194,7 @@ fn values_that_are_no_scales_or_weights_are_refused() {
         assert!(reader.read(1..3).is_err(), "{value}");
         assert_eq!(reader.read(3..5).unwrap().row_count(), 2, "the rows beside it");
     }
-    let encoder = place(&fixture.model_bytes, "encoder.weight");
+    let encoder = span_of(&fixture.model_bytes, "encoder.weight");
     let mut bytes = fixture.model_bytes.clone();
     bytes[encoder.start..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
     assert!(fixture.load_model(&bytes).is_err());

@@ -13,13 +13,13 @@ use crate::engines::{codec, cpu, gpu, gpu_suite};
 use crate::oracle;
 
 gpu_suite!(gpu:
-    engines_tell_what_they_are,
+    engines_describe_themselves,
     automatic_choice_is_never_a_software_adapter,
     many_codecs_share_a_device,
     devices_of_callers_are_shared,
     small_limits_make_small_chunks,
-    limits_too_small_for_a_row_are_told,
-    weights_beyond_a_binding_are_told,
+    limits_too_small_for_a_row_are_reported,
+    weights_beyond_a_binding_are_reported,
 );
 
 static INSTANCE: LazyLock<Instance> =
@@ -56,7 +56,7 @@ const _: () = assert_shared::<Codec>();
 const _: () = assert_shared::<Gpu>();
 const _: () = assert_shared::<Model>();
 
-fn engines_tell_what_they_are(engine: &CodecOptions) {
+fn engines_describe_themselves(engine: &CodecOptions) {
     let info = codec(engine, &identity(3)).engine();
     assert_eq!(info.kind, EngineKind::Gpu);
     assert_eq!(info.name, gpu_of(engine).adapter_info().name);
@@ -154,7 +154,7 @@ fn agrees(
     Ok(())
 }
 
-fn limits_too_small_for_a_row_are_told(engine: &CodecOptions) {
+fn limits_too_small_for_a_row_are_reported(engine: &CodecOptions) {
     let engine = limited(engine, |limits| limits.max_storage_buffer_binding_size = 16 << 10);
     for (dim, latent) in [(5000, 1), (1, 5000)] {
         let model = model(ModelConfig::int8(dim, latent), false, 141);
@@ -172,7 +172,7 @@ fn limits_too_small_for_a_row_are_told(engine: &CodecOptions) {
 }
 
 /// Each row fits; the matrix does not.
-fn weights_beyond_a_binding_are_told(engine: &CodecOptions) {
+fn weights_beyond_a_binding_are_reported(engine: &CodecOptions) {
     let engine = limited(engine, |limits| limits.max_storage_buffer_binding_size = 16 << 10);
     let model = identity(100);
     let rows: Vec<f32> = (0..1000).map(|i| 127.0 - (i % 100) as f32).collect();

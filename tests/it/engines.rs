@@ -31,15 +31,15 @@ pub fn gpu_tiled() -> CodecOptions {
 }
 
 /// With `Precision::F16`: on cooperative matrices where the adapter has them.
-pub fn gpu_half() -> CodecOptions {
+pub fn gpu_f16() -> CodecOptions {
     gpu().with_precision(Precision::F16)
 }
 
-pub fn gpu_half_registers() -> CodecOptions {
+pub fn gpu_f16_registers() -> CodecOptions {
     gpu_registers().with_precision(Precision::F16)
 }
 
-pub fn gpu_half_tiled() -> CodecOptions {
+pub fn gpu_f16_tiled() -> CodecOptions {
     gpu_tiled().with_precision(Precision::F16)
 }
 

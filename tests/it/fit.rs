@@ -219,10 +219,10 @@ fn fits_do_not_depend_on_the_unit() {
     let rows = embeddings(600, dim, seed);
     for options in Options::LATENTS {
         let expected = error_of(&fitted(&rows, dim, latent, options), &rows);
-        for unit in [1e-15f32, 1e-6, 1e6, 1e15] {
-            let scaled: Vec<f32> = rows.iter().map(|v| v * unit).collect();
+        for magnitude in [1e-15f32, 1e-6, 1e6, 1e15] {
+            let scaled: Vec<f32> = rows.iter().map(|v| v * magnitude).collect();
             let error = error_of(&fitted(&scaled, dim, latent, options), &scaled);
-            let case = format!("unit {unit:e}, {options}");
+            let case = format!("magnitude {magnitude:e}, {options}");
             assert!((error / expected - 1.0).abs() < 0.01, "{case}: {error} against {expected}");
         }
     }

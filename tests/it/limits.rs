@@ -44,8 +44,8 @@ fn more_rows_than_workgroups(engine: &CodecOptions) {
 /// take four values an iteration; tiled ones loop within their steps, too.
 fn loops_are_too_long(engine: &CodecOptions, values: usize) -> bool {
     let Engine::Gpu(gpu) = &engine.engine else { return false };
-    let most = if engine.tiling == Some(Tiling::Tiled) { 30_000 } else { 260_000 };
-    gpu.adapter_info().device_type == DeviceType::Cpu && values > most
+    let max_values = if engine.tiling == Some(Tiling::Tiled) { 30_000 } else { 260_000 };
+    gpu.adapter_info().device_type == DeviceType::Cpu && values > max_values
 }
 
 /// A row longer than any workgroup is wide, each way; ones on a diagonal, so that every position

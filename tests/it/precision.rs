@@ -1,5 +1,5 @@
 //! `Precision::F16`: on matrix units where the adapter has them, with weights of f16 elsewhere.
-//! Every value is held to what rounding both factors of every term to 11 bits can do to it.
+//! Every value is held to what rounding both operands of every product to 11 bits can do to it.
 
 use vecodec::{CodecOptions, Coding, Model, ModelConfig, Precision, Weights};
 
@@ -15,15 +15,15 @@ const SMALLEST: f64 = 1.0 / (1u64 << 25) as f64;
 const SUMS: f64 = 1e-5;
 
 gpu_suite!(
-    gpu_half: decoding_errs_by_the_rounding,
+    gpu_f16: decoding_errs_by_the_rounding,
     encoding_errs_by_the_rounding,
     others_agree,
     sentences_keep_their_error
 );
-gpu_suite!(gpu_half_registers: decoding_errs_by_the_rounding, encoding_errs_by_the_rounding);
-gpu_suite!(gpu_half_tiled: decoding_errs_by_the_rounding, encoding_errs_by_the_rounding);
+gpu_suite!(gpu_f16_registers: decoding_errs_by_the_rounding, encoding_errs_by_the_rounding);
+gpu_suite!(gpu_f16_tiled: decoding_errs_by_the_rounding, encoding_errs_by_the_rounding);
 
-/// What rounding can do to `sum_i a[i] b[i]`; `exact` where the second factor is.
+/// What rounding can do to `sum_i a[i] b[i]`; `exact` where the second operand is.
 fn rounding(a: &[f32], b: &[f64], exact: bool) -> f64 {
     let term = |(a, b): (&f32, &f64)| {
         let (a, b) = (f64::from(a.abs()), b.abs());
@@ -84,12 +84,12 @@ fn encoding_errs_by_the_rounding(engine: &CodecOptions) {
 fn others_agree(engine: &CodecOptions) {
     let case = Case::new(97, 53, 300).bias();
     let model = case.model();
-    let codec_half = codec(engine, &model);
+    let codec_f16 = codec(engine, &model);
     let exact = codec(&engine.clone().with_precision(Precision::F32), &model);
     let latents = Random::new(5).normals(case.rows * case.latent, 1.0);
-    near(&codec_half.decode_latent(&latents).unwrap(), &exact.decode_latent(&latents).unwrap());
+    near(&codec_f16.decode_latent(&latents).unwrap(), &exact.decode_latent(&latents).unwrap());
     let codes = exact.encode_flat(&case.rows(&model)).unwrap();
-    let halves = codec_half.decode_flat_f16(&codes).unwrap();
+    let halves = codec_f16.decode_flat_f16(&codes).unwrap();
     let halves: Vec<f32> = halves.iter().map(|h| h.to_f32()).collect();
     near(&halves, &exact.decode_flat(&codes).unwrap());
 
@@ -119,18 +119,18 @@ fn sentences_keep_their_error(engine: &CodecOptions) {
     let bits: ModelConfig = ModelConfig::bits(384, 64).with_coding(Coding::Scalar).into();
     for config in [ModelConfig::int8(384, 64).into(), bits] {
         let model = Model::fit(fitted, config).unwrap();
-        let half = codec(engine, &model).evaluate(&others).unwrap().1;
+        let f16 = codec(engine, &model).evaluate(&others).unwrap().1;
         let exact = engine.clone().with_precision(Precision::F32);
         let exact = codec(&exact, &model).evaluate(&others).unwrap().1;
-        let change = (half.relative_mse / exact.relative_mse - 1.0).abs();
-        assert!(change <= 1e-4, "{} of {}", half.relative_mse, exact.relative_mse);
+        let change = (f16.relative_mse / exact.relative_mse - 1.0).abs();
+        assert!(change <= 1e-4, "{} of {}", f16.relative_mse, exact.relative_mse);
     }
 }
 
 mod weights {
     use super::{gpu_suite, weights_of_any_size_are_taken};
     gpu_suite!(gpu: weights_of_any_size_are_taken);
-    gpu_suite!(gpu_half: weights_of_any_size_are_taken);
+    gpu_suite!(gpu_f16: weights_of_any_size_are_taken);
 }
 
 /// Also those beyond the range of f16, and far below it.
@@ -144,9 +144,9 @@ fn weights_of_any_size_are_taken(engine: &CodecOptions) {
         let codec = codec(engine, &model);
         let codes = codec.encode_flat(&random.normals(70 * 40, 1.0)).unwrap();
         let expected = oracle::decode(&model, &codes);
-        let unit = |value: f64| (value / f64::from(size)) as f32;
+        let descaled = |value: f64| (value / f64::from(size)) as f32;
         let found: Vec<f32> =
-            codec.decode_flat(&codes).unwrap().iter().map(|v| unit(f64::from(*v))).collect();
-        near(&found, &expected.iter().map(|v| unit(*v)).collect::<Vec<f32>>());
+            codec.decode_flat(&codes).unwrap().iter().map(|v| descaled(f64::from(*v))).collect();
+        near(&found, &expected.iter().map(|v| descaled(*v)).collect::<Vec<f32>>());
     }
 }

@@ -46,7 +46,7 @@ fn linear_fit_reaches_its_figures() {
 
 #[test]
 #[cfg_attr(not(shared_data), ignore = "no data: point VECODEC_TEST_DATA at its folder")]
-fn streams_reach_their_figures() {
+fn bit_codes_reach_their_figures() {
     let trellis = Coding::Trellis { states: 256 };
     for (bytes, coding, bound) in [
         (32, Coding::Scalar, 0.287),

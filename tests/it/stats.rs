@@ -15,8 +15,8 @@ gpu_suite!(gpu:
     held_views_are_in_use_until_dropped,
     errors_give_everything_back,
     pools_belong_to_codecs,
-    kept_memory_is_bounded,
-    parts_of_a_call_add_up_to_no_more_than_it,
+    idle_memory_is_bounded,
+    timings_of_a_call_sum_to_at_most_its_duration,
     kernels_take_their_time,
 );
 
@@ -116,29 +116,29 @@ fn pools_belong_to_codecs(engine: &CodecOptions) {
 }
 
 /// Batches of ever new sizes must not leave a buffer behind for each.
-fn kept_memory_is_bounded(engine: &CodecOptions) {
+fn idle_memory_is_bounded(engine: &CodecOptions) {
     let (codec, rows, _) = fixture(engine, 60_000);
-    let mut most = 0;
+    let mut max_idle = 0;
     for count in (0..60).map(|i| 60_000 >> (i % 16)).filter(|count| *count > 0) {
         let codes = codec.encode_flat(&rows[..count * DIM]).unwrap();
         codec.decode_flat(&codes).unwrap();
-        most = most.max(codec.stats().bytes_idle);
+        max_idle = max_idle.max(codec.stats().bytes_idle);
     }
     let bound = 16 * size_of_val(&rows[..]) as u64;
-    assert!(most <= bound, "{most} bytes idle after batches of up to {} bytes", bound / 16);
+    assert!(max_idle <= bound, "{max_idle} bytes idle after batches of up to {} bytes", bound / 16);
 }
 
-fn parts_of_a_call_add_up_to_no_more_than_it(engine: &CodecOptions) {
+fn timings_of_a_call_sum_to_at_most_its_duration(engine: &CodecOptions) {
     let (codec, _, codes) = fixture(engine, 60_000);
     let start = Instant::now();
-    let parts = codec.decode_breakdown(&codes).unwrap().expect("a GPU has parts");
+    let timings = codec.decode_breakdown(&codes).unwrap().expect("a GPU measures timings");
     let whole = start.elapsed();
-    let kernel = parts.kernel.unwrap_or_default();
-    let sum = parts.allocation + parts.upload + kernel + parts.readback + parts.extraction;
-    assert!(sum <= whole, "{parts} make {sum:?} of {whole:?}");
+    let kernel = timings.kernel.unwrap_or_default();
+    let sum = timings.allocation + timings.upload + kernel + timings.readback + timings.extraction;
+    assert!(sum <= whole, "{timings} make {sum:?} of {whole:?}");
     // Nothing large is left out: the rest is bookkeeping.
-    assert!(sum >= whole / 4, "{parts} make {sum:?} of {whole:?}");
-    assert!(!parts.extraction.is_zero() && !parts.readback.is_zero(), "{parts}");
+    assert!(sum >= whole / 4, "{timings} make {sum:?} of {whole:?}");
+    assert!(!timings.extraction.is_zero() && !timings.readback.is_zero(), "{timings}");
     assert_eq!(codec.stats().bytes_in_use, 0);
 }
 

@@ -13,7 +13,7 @@ kernel_suite!(
     one_hot_and_constant_rows,
     zero_rows_decode_to_the_bias,
     vanishing_rows_decode_to_the_bias,
-    smallest_scale_is_kept,
+    smallest_scale_is_stored,
     ties_round_to_even,
     values_near_the_limit_of_f32,
     equal_latents_reach_the_largest_code,
@@ -50,8 +50,8 @@ fn powers_of_two_pass_through_exactly(engine: &CodecOptions) {
     let codes = codec.encode_flat(&rows).unwrap();
     let decoded = codec.decode_flat(&codes).unwrap();
     for exponent in [-60, -1, 1, 60] {
-        let factor = 2f32.powi(exponent);
-        let scaled = |values: &[f32]| values.iter().map(|v| v * factor).collect::<Vec<_>>();
+        let magnitude = 2f32.powi(exponent);
+        let scaled = |values: &[f32]| values.iter().map(|v| v * magnitude).collect::<Vec<_>>();
         let found = codec.encode_flat(&scaled(&rows)).unwrap();
         assert_eq!(found.as_bytes(), codes.as_bytes(), "2^{exponent}");
         assert_same_bits(found.scales(), &scaled(codes.scales()), format!("2^{exponent}"));
@@ -139,10 +139,12 @@ fn vanishing_rows_decode_to_the_bias(engine: &CodecOptions) {
 }
 
 /// Twice the smallest normal scale is kept and half of it is not.
-fn smallest_scale_is_kept(engine: &CodecOptions) {
+fn smallest_scale_is_stored(engine: &CodecOptions) {
     let codec = codec(engine, &identity(2));
-    let unit = 127.0 * f32::MIN_POSITIVE;
-    let codes = codec.encode(&[[2.0 * unit, -0.5 * unit], [0.5 * unit, 0.25 * unit]]).unwrap();
+    let smallest = 127.0 * f32::MIN_POSITIVE;
+    let codes = codec
+        .encode(&[[2.0 * smallest, -0.5 * smallest], [0.5 * smallest, 0.25 * smallest]])
+        .unwrap();
     assert_eq!(codes.as_bytes(), [127, -32i8 as u8, 0, 0]);
     assert_eq!(codes.scales(), [2.0 * f32::MIN_POSITIVE, 0.0]);
 }

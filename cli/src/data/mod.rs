@@ -219,9 +219,9 @@ impl DataReader {
 
     fn read_into(&mut self, first_row: usize, out: &mut [f32]) -> Result<()> {
         let Layout { dim, cells, start, .. } = self.layout;
-        let place = start + first_row as u64 * self.row_bytes as u64;
+        let offset = start + first_row as u64 * self.row_bytes as u64;
         let io = |e| CliError::io(&self.path, e);
-        self.file.seek(SeekFrom::Start(place)).map_err(io)?;
+        self.file.seek(SeekFrom::Start(offset)).map_err(io)?;
         match cells {
             Cells::F32 => self.file.read_exact(bytemuck::cast_slice_mut(out)).map_err(io),
             Cells::F16 => {

@@ -90,14 +90,14 @@ fn is_plain(text: &[u8]) -> bool {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b" \n'\"<>|=,:()[]{}_".contains(b);
     let opens = text.iter().filter(|b| b"([{".contains(b)).count();
     let mut words = text.split(|b| !(b.is_ascii_alphanumeric() || *b == b'_'));
-    let product = words.try_fold(1u64, |product, word| {
+    let values = words.try_fold(1u64, |values, word| {
         if !word.first().is_some_and(u8::is_ascii_digit) {
-            return Some(product);
+            return Some(values);
         }
         let number: u64 = std::str::from_utf8(word).ok()?.parse().ok()?;
-        product.checked_mul(number.max(1))
+        values.checked_mul(number.max(1))
     });
-    text.iter().all(plain) && opens <= 64 && product.is_some()
+    text.iter().all(plain) && opens <= 64 && values.is_some()
 }
 
 /// The header of an `f32` array `[rows, dim]`.

@@ -76,7 +76,7 @@ fn draw_error(area: &Area<'_>, results: &[Row]) -> Drawn {
     };
     let errors = || SERIES.iter().flat_map(|(codes, ..)| series(*codes)).map(|(_, error)| error);
     let range = match (errors().reduce(f64::min), errors().reduce(f64::max)) {
-        (Some(least), Some(most)) => least / 1.3..10f64.powf(most.log10().ceil()),
+        (Some(min), Some(max)) => min / 1.3..10f64.powf(max.log10().ceil()),
         _ => 1e-3..1.0,
     };
     let ticks = decimal_ticks(&range);

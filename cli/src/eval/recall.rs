@@ -111,11 +111,11 @@ impl Best {
         if score <= self.scores[NEIGHBOURS - 1] {
             return;
         }
-        let place = self.scores.partition_point(|other| *other >= score);
-        self.scores[place..].rotate_right(1);
-        self.rows[place..].rotate_right(1);
-        self.scores[place] = score;
-        self.rows[place] = row;
+        let rank = self.scores.partition_point(|other| *other >= score);
+        self.scores[rank..].rotate_right(1);
+        self.rows[rank..].rotate_right(1);
+        self.scores[rank] = score;
+        self.rows[rank] = row;
     }
 }
 

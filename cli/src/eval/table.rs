@@ -215,8 +215,8 @@ fn median_time(mut pass: impl FnMut() -> Result<()>) -> Result<Duration> {
 
 /// The smallest size that keeps a share of the ten nearest rows; of two, the one that keeps more.
 fn recommend(results: &[Row], keep: f64) -> Option<usize> {
-    let kept = (0..results.len()).filter(|at| results[*at].recall_at_10 >= keep);
-    kept.min_by(|a, b| {
+    let good_enough = (0..results.len()).filter(|at| results[*at].recall_at_10 >= keep);
+    good_enough.min_by(|a, b| {
         let (a, b) = (&results[*a], &results[*b]);
         let bytes = a.bytes_per_row.cmp(&b.bytes_per_row);
         bytes.then(b.recall_at_10.total_cmp(&a.recall_at_10))

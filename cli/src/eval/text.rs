@@ -76,9 +76,9 @@ pub fn advice(results: &[Row], recommended: Option<usize>, keep: f64, data: &Pat
             (row, text)
         }
         (None, Some(row)) => {
-            let (size, kept) = (size(row), number(row.recall_at_10, 3));
+            let (size, recall) = (size(row), number(row.recall_at_10, 3));
             let text = format!(
-                "no size keeps {keep} of the ten nearest rows; {size} keeps the most, {kept}"
+                "no size keeps {keep} of the ten nearest rows; {size} keeps the most, {recall}"
             );
             (row, text)
         }

@@ -4,12 +4,12 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::place::*;
+use crate::sandbox::*;
 
 #[test]
 fn eval_measures_a_model() {
-    let place = Place::with_model();
-    let text = place.run("eval data.npy --model model --json --engine cpu");
+    let sandbox = Sandbox::with_model();
+    let text = sandbox.run("eval data.npy --model model --json --engine cpu");
     assert_eq!(text.lines().count(), 1, "{text}");
     let report: Value = serde_json::from_str(&text).unwrap();
     let number = |name: &str| report[name].as_f64().unwrap_or_else(|| panic!("{name}: {text}"));
@@ -31,16 +31,16 @@ fn eval_measures_a_model() {
     assert!(report["engine"].as_str().unwrap().starts_with("cpu"), "{text}");
     assert_eq!(report.as_object().unwrap().len(), 13, "{text}");
     // The same figures for people.
-    let table = place.run("eval data.npy --model model --engine cpu");
+    let table = sandbox.run("eval data.npy --model model --engine cpu");
     assert!(table.contains("mean cosine") && table.contains("cpu"), "{table}");
 }
 
 #[test]
 fn figures_without_bound_are_null() {
-    let place = Place::new();
-    place.write("zeros.npy", npy("<f4", false, &[6, 2], &[0; 48]));
-    place.run("fit zeros.npy --latent 1 -o zeros");
-    let text = place.run("eval zeros.npy --model zeros --json --engine cpu");
+    let sandbox = Sandbox::new();
+    sandbox.write("zeros.npy", npy("<f4", false, &[6, 2], &[0; 48]));
+    sandbox.run("fit zeros.npy --latent 1 -o zeros");
+    let text = sandbox.run("eval zeros.npy --model zeros --json --engine cpu");
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&report["mse"], &report["snr_db"]), (&Value::from(0.0), &Value::Null), "{text}");
 }
@@ -48,8 +48,8 @@ fn figures_without_bound_are_null() {
 #[test]
 #[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
 fn the_gpu_is_used() {
-    let place = Place::with_model();
-    let text = place.run("eval data.npy --model model --json --engine gpu");
+    let sandbox = Sandbox::with_model();
+    let text = sandbox.run("eval data.npy --model model --json --engine gpu");
     let report: Value = serde_json::from_str(&text).unwrap();
     assert!(!report["engine"].as_str().unwrap().starts_with("cpu"), "{report}");
     assert!(report["relative_mse"].as_f64().unwrap() < 0.01, "{report}");
@@ -57,8 +57,8 @@ fn the_gpu_is_used() {
 
 #[test]
 fn a_missing_gpu_is_named_with_the_remedy() {
-    let place = Place::with_model();
-    let mut command = place.command("eval data.npy --model model --engine gpu");
+    let sandbox = Sandbox::with_model();
+    let mut command = sandbox.command("eval data.npy --model model --engine gpu");
     let Output { status, stderr, .. } =
         command.env("WGPU_ADAPTER_NAME", "no such adapter").output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();

@@ -2,6 +2,6 @@
 
 mod eval;
 mod files;
-mod place;
 mod refused;
+mod sandbox;
 mod table;

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use crate::place::*;
+use crate::sandbox::*;
 
 #[test]
 fn files_that_do_not_hold_what_they_should_are_refused() {
-    let place = Place::with_codes();
+    let sandbox = Sandbox::with_codes();
     let values = rows(ROWS, DIM);
     let data = bytes(&values);
     let rows_of = |rows: usize| &data[..rows * DIM * 4];
@@ -58,49 +58,49 @@ fn files_that_do_not_hold_what_they_should_are_refused() {
         ("data.csv", b"1,2\n".to_vec(), &[".csv", ".npy", ".fvecs", ".safetensors"]),
     ];
     for (name, bytes, words) in files {
-        place.write(name, bytes);
+        sandbox.write(name, bytes);
         let words = [words, &[name]].concat();
-        place.refuse(&format!("encode {name} --model model -o out --engine cpu"), &words);
+        sandbox.refuse(&format!("encode {name} --model model -o out --engine cpu"), &words);
         if name != "wide.npy" && name != "nan.npy" && name != "ragged.fvecs" && name != "data.csv" {
-            place.refuse(&format!("inspect {name}"), &words);
+            sandbox.refuse(&format!("inspect {name}"), &words);
         }
         if name != "wide.npy" {
-            place.refuse(&format!("fit {name} --latent 2 -o out"), &words);
-            place.refuse(&format!("eval {name} --model model --engine cpu"), &words);
+            sandbox.refuse(&format!("fit {name} --latent 2 -o out"), &words);
+            sandbox.refuse(&format!("eval {name} --model model --engine cpu"), &words);
         }
     }
     // Codes and models are not data, and data are neither.
-    place.write("as.safetensors", place.read("codes"));
+    sandbox.write("as.safetensors", sandbox.read("codes"));
     let line = "encode as.safetensors --model model -o out --engine cpu";
-    place.refuse(line, &["as.safetensors", "codes", "not data"]);
-    place.refuse("encode data.npy --model codes -o out --engine cpu", &["codes", "vecodec fit"]);
-    place.refuse("encode data.npy --model data.npy -o out", &["data.npy", "vecodec fit"]);
-    place.refuse("decode data.npy --model model -o out.npy", &["data.npy", "vecodec encode"]);
+    sandbox.refuse(line, &["as.safetensors", "codes", "not data"]);
+    sandbox.refuse("encode data.npy --model codes -o out --engine cpu", &["codes", "vecodec fit"]);
+    sandbox.refuse("encode data.npy --model data.npy -o out", &["data.npy", "vecodec fit"]);
+    sandbox.refuse("decode data.npy --model model -o out.npy", &["data.npy", "vecodec encode"]);
 }
 
 #[test]
 fn codes_and_models_that_do_not_fit_are_refused() {
-    let place = Place::with_codes();
-    place.run("fit data.npy --latent 4 --relu -o other");
+    let sandbox = Sandbox::with_codes();
+    sandbox.run("fit data.npy --latent 4 --relu -o other");
     let line = "decode codes --model other -o out.npy --engine cpu";
-    place.refuse(line, &["codes", "made by model", "other is model"]);
+    sandbox.refuse(line, &["codes", "made by model", "other is model"]);
     for name in ["codes", "model"] {
-        let whole = place.read(name);
+        let whole = sandbox.read(name);
         for len in [0, 7, 100, whole.len() - 1] {
-            place.write(name, &whole[..len]);
-            place.refuse("decode codes --model model -o out.npy --engine cpu", &[name, "pass"]);
-            place.refuse(&format!("inspect {name}"), &[name]);
+            sandbox.write(name, &whole[..len]);
+            sandbox.refuse("decode codes --model model -o out.npy --engine cpu", &[name, "pass"]);
+            sandbox.refuse(&format!("inspect {name}"), &[name]);
         }
-        place.write(name, whole);
+        sandbox.write(name, whole);
     }
-    place.run("decode codes --model model -o out.npy --engine cpu");
+    sandbox.run("decode codes --model model -o out.npy --engine cpu");
 }
 
 #[test]
 fn outputs_that_would_do_harm_are_refused() {
-    let place = Place::with_codes();
-    place.write("data.safetensors", place.read("data.npy"));
-    fs::create_dir(place.path("folder")).unwrap();
+    let sandbox = Sandbox::with_codes();
+    sandbox.write("data.safetensors", sandbox.read("data.npy"));
+    fs::create_dir(sandbox.path("folder")).unwrap();
     for (line, words) in [
         ("encode data.npy --model model -o ./model", ["model", "both input and output"]),
         ("fit ./data.npy --latent 2 -o data.npy", ["data.npy", "both input and output"]),
@@ -112,26 +112,26 @@ fn outputs_that_would_do_harm_are_refused() {
         ("decode codes --model model -o none/out.npy", ["none/out.npy", "no folder none"]),
         ("fit data.npy --latent 2 -o folder", ["folder", "no regular file"]),
     ] {
-        place.refuse(line, &words);
+        sandbox.refuse(line, &words);
     }
     // An output that was there before is replaced whole, or kept.
-    let before = place.read("codes");
-    place.run("fit data.npy --latent 3 -o smaller");
-    place.run("encode data.npy --model smaller -o codes --engine cpu");
-    assert!(place.read("codes").len() < before.len());
+    let before = sandbox.read("codes");
+    sandbox.run("fit data.npy --latent 3 -o smaller");
+    sandbox.run("encode data.npy --model smaller -o codes --engine cpu");
+    assert!(sandbox.read("codes").len() < before.len());
 }
 
 #[test]
 fn missing_files_and_wrong_options_are_refused() {
-    let place = Place::with_model();
-    place.refuse("encode no.npy --model model -o out", &["no.npy", "no such file"]);
-    place.refuse("encode data.npy --model no -o out", &["no: ", "no such file"]);
-    place.refuse("decode no --model model -o out.npy", &["no: ", "no such file"]);
-    place.refuse("eval no.npy --model model", &["no.npy", "no such file"]);
-    place.refuse("inspect no", &["no: ", "no such file"]);
-    place.refuse("inspect .", &["regular file"]);
-    place.refuse("fit data.npy --latent 0 -o out", &["latent_dim is 0", "at least 1"]);
-    place.refuse("fit data.npy --latent 91 -o out", &["data.npy", "90", "91", "fewer"]);
+    let sandbox = Sandbox::with_model();
+    sandbox.refuse("encode no.npy --model model -o out", &["no.npy", "no such file"]);
+    sandbox.refuse("encode data.npy --model no -o out", &["no: ", "no such file"]);
+    sandbox.refuse("decode no --model model -o out.npy", &["no: ", "no such file"]);
+    sandbox.refuse("eval no.npy --model model", &["no.npy", "no such file"]);
+    sandbox.refuse("inspect no", &["no: ", "no such file"]);
+    sandbox.refuse("inspect .", &["regular file"]);
+    sandbox.refuse("fit data.npy --latent 0 -o out", &["latent_dim is 0", "at least 1"]);
+    sandbox.refuse("fit data.npy --latent 91 -o out", &["data.npy", "90", "91", "fewer"]);
     for line in [
         "",
         "melt data.npy",
@@ -139,9 +139,9 @@ fn missing_files_and_wrong_options_are_refused() {
         "encode data.npy --model model -o out --engine abacus",
         "eval data.npy --model model --latent 3",
     ] {
-        let output = place.output(line);
+        let output = sandbox.output(line);
         assert_eq!(output.status.code(), Some(2), "{line}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{line}");
     }
-    assert_eq!(place.names(), ["data.npy", "model"]);
+    assert_eq!(sandbox.names(), ["data.npy", "model"]);
 }

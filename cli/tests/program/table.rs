@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::place::*;
+use crate::sandbox::*;
 
 const KEYS: [&str; 9] = [
     "codes",
@@ -16,8 +16,8 @@ const KEYS: [&str; 9] = [
     "decode_rows_per_s",
 ];
 
-fn table(place: &Place, options: &str) -> Value {
-    let text = place.run(&format!("eval data.npy --json --engine cpu{options}"));
+fn table(sandbox: &Sandbox, options: &str) -> Value {
+    let text = sandbox.run(&format!("eval data.npy --json --engine cpu{options}"));
     assert_eq!(text.lines().count(), 1, "{text}");
     serde_json::from_str(&text).unwrap()
 }
@@ -36,7 +36,7 @@ fn without_rates(mut table: Value) -> Value {
 
 #[test]
 fn every_size_has_its_figures() {
-    let table = table(&Place::new(), "");
+    let table = table(&Sandbox::new(), "");
     let keys: Vec<_> = table.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = ["seed", "rows_fitted", "rows_measured", "recommended_bytes", "results"];
     assert!(keys.len() == 5 && expected.iter().all(|key| keys.contains(key)), "{table}");
@@ -68,8 +68,8 @@ fn every_size_has_its_figures() {
 
 #[test]
 fn people_read_the_same_figures() {
-    let place = Place::new();
-    let text = place.run("eval data.npy --engine cpu --keep 0.9");
+    let sandbox = Sandbox::new();
+    let text = sandbox.run("eval data.npy --engine cpu --keep 0.9");
     for words in [
         "data.npy: all 90 rows, 12 values per row",
         "45 rows were fitted, the 45 others measured: a random split, --seed 0",
@@ -87,15 +87,15 @@ fn people_read_the_same_figures() {
     assert!(!text.contains("0.0000"), "{text}");
     // The command that it recommends works.
     let command = text.lines().last().unwrap().trim().strip_prefix("vecodec ").unwrap();
-    place.run(command);
-    assert_eq!(place.names(), ["data.npy", "model.safetensors"]);
+    sandbox.run(command);
+    assert_eq!(sandbox.names(), ["data.npy", "model.safetensors"]);
 }
 
 #[test]
 fn the_recommendation_keeps_what_was_asked() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     for keep in [0.0, 0.5, 0.9] {
-        let table = table(&place, &format!(" --keep {keep}"));
+        let table = table(&sandbox, &format!(" --keep {keep}"));
         let results = table["results"].as_array().unwrap();
         let enough = results.iter().filter(|row| number(row, "recall@10") >= keep);
         let fewest = enough.map(|row| number(row, "bytes_per_row")).reduce(f64::min);
@@ -103,19 +103,19 @@ fn the_recommendation_keeps_what_was_asked() {
         assert!(fewest.is_some(), "{keep}: {table}");
     }
     // One byte per row keeps little of these neighbours.
-    assert_eq!(table(&place, " --bytes 1 --keep 0.99")["recommended_bytes"], Value::Null);
-    let text = place.run("eval data.npy --bytes 1 --keep 0.99 --engine cpu");
+    assert_eq!(table(&sandbox, " --bytes 1 --keep 0.99")["recommended_bytes"], Value::Null);
+    let text = sandbox.run("eval data.npy --bytes 1 --keep 0.99 --engine cpu");
     assert!(text.contains("no size keeps 0.99"), "{text}");
     assert!(text.contains("bits at 1 byte per row keeps the most"), "{text}");
 }
 
 #[test]
 fn one_size_can_be_asked_for() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     for (options, codes, bytes) in
         [("--latent 3", "int8", 7), ("--bytes 5", "bits", 5), ("--bytes 2 --states 4", "bits", 2)]
     {
-        let table = table(&place, &format!(" {options}"));
+        let table = table(&sandbox, &format!(" {options}"));
         let results = table["results"].as_array().unwrap();
         assert_eq!(results.len(), 1, "{table}");
         assert_eq!(
@@ -127,22 +127,22 @@ fn one_size_can_be_asked_for() {
 
 #[test]
 fn the_seed_decides_which_rows_are_measured() {
-    let place = Place::new();
-    let run = |options: &str| without_rates(table(&place, &format!(" --latent 2 {options}")));
+    let sandbox = Sandbox::new();
+    let run = |options: &str| without_rates(table(&sandbox, &format!(" --latent 2 {options}")));
     assert_eq!(run("--seed 7"), run("--seed 7"));
     assert_ne!(run("--seed 7")["results"], run("--seed 8")["results"]);
     // A sample is drawn at random too.
     let sample = run("--seed 7 --sample 84");
     assert_eq!((&sample["rows_fitted"], &sample["rows_measured"]), (&42.into(), &42.into()));
     assert_eq!(sample, run("--seed 7 --sample 84"));
-    let text = place.run("eval data.npy --latent 2 --sample 84 --engine cpu");
+    let text = sandbox.run("eval data.npy --latent 2 --sample 84 --engine cpu");
     assert!(text.contains("84 rows of its 90, drawn at random"), "{text}");
 }
 
 /// Rows that repeat every second row: a fit on every second row would not know the others.
 #[test]
 fn periods_in_the_file_do_not_matter() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     let mut random = Random::new(5);
     let values: Vec<f32> = (0..200)
         .flat_map(|row| {
@@ -153,49 +153,49 @@ fn periods_in_the_file_do_not_matter() {
             values
         })
         .collect();
-    place.write("data.npy", npy("<f4", false, &[200, DIM], &bytes(&values)));
-    let table = table(&place, " --latent 8");
+    sandbox.write("data.npy", npy("<f4", false, &[200, DIM], &bytes(&values)));
+    let table = table(&sandbox, " --latent 8");
     assert!(number(&table["results"][0], "relative_mse") < 0.01, "{table}");
 }
 
 #[test]
 fn the_plot_is_drawn_whole() {
-    let place = Place::new();
-    place.write("sizes.svg", "what was there before");
+    let sandbox = Sandbox::new();
+    sandbox.write("sizes.svg", "what was there before");
     for options in ["", " --latent 3"] {
-        let text = place.run(&format!("eval data.npy --engine cpu --plot sizes.svg{options}"));
+        let text = sandbox.run(&format!("eval data.npy --engine cpu --plot sizes.svg{options}"));
         assert!(text.contains("recall@10"), "{text}");
-        let svg = String::from_utf8(place.read("sizes.svg")).unwrap();
+        let svg = String::from_utf8(sandbox.read("sizes.svg")).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{svg}");
         for words in ["bytes per row", "relative MSE", "recall@10", "int8", "bits", "--keep 0.95"] {
             assert!(svg.contains(words), "{words} is not in the drawing");
         }
         assert!(svg.contains("data.npy: 45 rows measured"));
     }
-    assert_eq!(place.names(), ["data.npy", "sizes.svg"]);
+    assert_eq!(sandbox.names(), ["data.npy", "sizes.svg"]);
 }
 
 /// Rows without any error have no place on a logarithmic axis, and equal rows no nearest ones.
 #[test]
 fn constant_rows_are_measured_and_drawn() {
-    let place = Place::new();
-    place.write("data.npy", npy("<f4", false, &[90, 2], &[0; 720]));
-    let table = table(&place, " --plot flat.svg");
+    let sandbox = Sandbox::new();
+    sandbox.write("data.npy", npy("<f4", false, &[90, 2], &[0; 720]));
+    let table = table(&sandbox, " --plot flat.svg");
     for row in table["results"].as_array().unwrap() {
         assert_eq!(number(row, "relative_mse"), 0.0, "{row}");
         assert_eq!((number(row, "recall@1"), number(row, "recall@10")), (1.0, 1.0), "{row}");
     }
-    assert!(place.read("flat.svg").starts_with(b"<svg"));
+    assert!(sandbox.read("flat.svg").starts_with(b"<svg"));
 }
 
 #[test]
 fn what_cannot_be_measured_is_refused() {
-    let place = Place::with_model();
+    let sandbox = Sandbox::with_model();
     let values = rows(ROWS, DIM);
-    place.write("few.npy", npy("<f4", false, &[81, DIM], &bytes(&values[..81 * DIM])));
+    sandbox.write("few.npy", npy("<f4", false, &[81, DIM], &bytes(&values[..81 * DIM])));
     let mut infinite = values;
     infinite[77 * DIM + 4] = f32::INFINITY;
-    place.write("inf.npy", npy("<f4", false, &[ROWS, DIM], &bytes(&infinite)));
+    sandbox.write("inf.npy", npy("<f4", false, &[ROWS, DIM], &bytes(&infinite)));
     for (line, words) in [
         ("few.npy", &["few.npy", "81 rows", "82", "--model"][..]),
         ("inf.npy", &["inf.npy", "row 77, column 4 is inf"]),
@@ -209,13 +209,13 @@ fn what_cannot_be_measured_is_refused() {
         ("data.npy --plot data.npy", &["data.npy", "both input and output"]),
         ("inf.npy --plot sizes.svg", &["inf.npy", "row 77"]),
     ] {
-        place.refuse(&format!("eval {line} --engine cpu"), words);
+        sandbox.refuse(&format!("eval {line} --engine cpu"), words);
     }
     for option in ["--seed 1", "--keep 0.5", "--sample 83", "--plot sizes.svg"] {
-        let output = place.output(&format!("eval data.npy --model model {option}"));
+        let output = sandbox.output(&format!("eval data.npy --model model {option}"));
         assert_eq!(output.status.code(), Some(2), "{option}");
     }
-    let output = place.output("fit data.npy --bytes 4 --relu -o out");
+    let output = sandbox.output("fit data.npy --bytes 4 --relu -o out");
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(place.names(), ["data.npy", "few.npy", "inf.npy", "model"]);
+    assert_eq!(sandbox.names(), ["data.npy", "few.npy", "inf.npy", "model"]);
 }

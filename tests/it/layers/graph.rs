@@ -43,7 +43,7 @@ pub fn graph(sources: &Sources) -> Graph {
 
 /// A circle among the files, if there is one: each imports from the next, the last from the first.
 pub fn circle(graph: &Graph) -> Option<Vec<String>> {
-    fn walk<'a>(
+    fn visit<'a>(
         graph: &'a Graph,
         file: &'a str,
         trail: &mut Vec<&'a str>,
@@ -57,13 +57,13 @@ pub fn circle(graph: &Graph) -> Option<Vec<String>> {
         }
         trail.push(file);
         let next = graph.get(file).into_iter().flatten();
-        let found = next.into_iter().find_map(|next| walk(graph, next, trail, done));
+        let found = next.into_iter().find_map(|next| visit(graph, next, trail, done));
         trail.pop();
         done.insert(file);
         found
     }
     let mut done = BTreeSet::new();
-    graph.keys().find_map(|file| walk(graph, file, &mut Vec::new(), &mut done))
+    graph.keys().find_map(|file| visit(graph, file, &mut Vec::new(), &mut done))
 }
 
 fn module_of(path: &str) -> Module {

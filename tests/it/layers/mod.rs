@@ -44,12 +44,12 @@ const KNOWS_WGPU: &[&str] = &["gpu", "codec"];
 const MAX_LINES: usize = 400;
 
 fn files(folder: &str, extensions: &[&str]) -> Vec<(PathBuf, String)> {
-    fn walk(folder: &Path, extensions: &[&str], found: &mut Vec<(PathBuf, String)>) {
+    fn collect(folder: &Path, extensions: &[&str], found: &mut Vec<(PathBuf, String)>) {
         for entry in fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();
             let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
             if path.is_dir() {
-                walk(&path, extensions, found);
+                collect(&path, extensions, found);
             } else if extensions.contains(&extension) {
                 let text = fs::read_to_string(&path).unwrap();
                 found.push((path, text));
@@ -57,7 +57,7 @@ fn files(folder: &str, extensions: &[&str]) -> Vec<(PathBuf, String)> {
         }
     }
     let mut found = Vec::new();
-    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), extensions, &mut found);
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), extensions, &mut found);
     found.sort();
     found
 }
@@ -126,7 +126,7 @@ fn no_arrow_runs_back() {
 
 /// `codec/engine.rs` is the one file that knows both engines.
 #[test]
-fn engines_are_told_apart_in_one_place() {
+fn one_file_knows_both_engines() {
     let graph = graph(&sources());
     let knows = |file: &str, part: &str| graph[file].iter().any(|to| to.starts_with(part));
     let both = graph.keys().filter(|file| knows(file, "cpu/") && knows(file, "gpu/"));

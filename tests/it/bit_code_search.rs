@@ -105,28 +105,29 @@ fn rows_of_any_norm_are_encoded_alike(engine: &CodecOptions) {
         let codec = codec(engine, &model);
         let mut some = rows(200, dim, 304);
         // A GPU may take subnormal values for zero: but for the row of nothing else, all are above.
-        let factors = [0.0, 1e-42, 1e-33, 1e-20, 1.0, 1e20, 1e37];
-        for (row, factor) in some.chunks_mut(dim).zip(factors.iter().cycle()) {
-            row.iter_mut().for_each(|v| *v *= factor);
+        let magnitudes = [0.0, 1e-42, 1e-33, 1e-20, 1.0, 1e20, 1e37];
+        for (row, magnitude) in some.chunks_mut(dim).zip(magnitudes.iter().cycle()) {
+            row.iter_mut().for_each(|v| *v *= magnitude);
         }
         let codes = codec.encode_flat(&some).unwrap();
         assert_eq!(codes.scales()[..2], [0.0, 0.0], "{coding:?}");
         let decoded = codec.decode_flat(&codes).unwrap();
         assert!(decoded[..2 * dim].iter().all(|v| *v == 0.0), "{coding:?}");
         // Their squares overflow, or vanish: in units of their own.
-        let unit: Vec<f32> = some
+        let normalized: Vec<f32> = some
             .chunks(dim)
-            .zip(factors.iter().cycle())
+            .zip(magnitudes.iter().cycle())
             .flat_map(|(row, f)| row.iter().map(move |v| if *f > 1e-38 { v / f } else { 0.0 }))
             .collect();
         let scales: Vec<f32> = codes
             .scales()
             .iter()
-            .zip(factors.iter().cycle())
+            .zip(magnitudes.iter().cycle())
             .map(|(s, f)| if *f > 1e-38 { s / f } else { 0.0 })
             .collect();
-        let units = Codes::from_parts(&model, codes.as_bytes().to_vec(), scales).unwrap();
-        assert_equally_good(&model, &unit, &units, &format!("{coding:?}"));
+        let normalized_codes =
+            Codes::from_parts(&model, codes.as_bytes().to_vec(), scales).unwrap();
+        assert_equally_good(&model, &normalized, &normalized_codes, &format!("{coding:?}"));
 
         for scale in [RowNorm::Store, RowNorm::Omit] {
             let model = fitted(&rows(300, dim, 303), dim, 9, coding, scale);

@@ -10,7 +10,7 @@ use vecodec::wgpu::{
 };
 
 /// A device buffer, and a ring of staging buffers that it is copied to again and again.
-pub struct Link {
+pub struct PcieLink {
     gpu: Gpu,
     source: Buffer,
     ring: Vec<Buffer>,
@@ -19,7 +19,7 @@ pub struct Link {
 
 const SLOTS: usize = 3;
 
-impl Link {
+impl PcieLink {
     pub fn new(gpu: &Gpu, chunk_bytes: u64) -> Self {
         let buffer = |usage| {
             gpu.device().create_buffer(&BufferDescriptor {

@@ -12,9 +12,9 @@ use crate::devices::limited;
 use crate::engines::{codec, cpu, gpu_suite};
 
 gpu_suite!(gpu:
-    kept_pipelines_decode_alike,
+    cached_pipelines_decode_alike,
     damaged_caches_are_compiled_anew,
-    other_files_are_refused_and_kept,
+    other_files_are_refused_and_unchanged,
     folders_are_no_caches,
     devices_without_a_cache_say_so,
 );
@@ -44,13 +44,13 @@ fn assert_decodes(gpu: &Gpu, like: &CodecOptions) -> Codec {
 
 /// A cache of a codec's pipelines, where the backend has caches.
 fn saved(gpu: &Gpu, path: &Path) -> bool {
-    let kept = gpu.save_pipeline_cache(path).unwrap();
-    assert_eq!(kept, gpu.adapter_info().backend == Backend::Vulkan);
-    assert_eq!(kept, path.exists());
-    kept
+    let written = gpu.save_pipeline_cache(path).unwrap();
+    assert_eq!(written, gpu.adapter_info().backend == Backend::Vulkan);
+    assert_eq!(written, path.exists());
+    written
 }
 
-fn kept_pipelines_decode_alike(engine: &CodecOptions) {
+fn cached_pipelines_decode_alike(engine: &CodecOptions) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipelines");
     let gpu = with_pipeline_cache(&path).unwrap();
@@ -71,9 +71,9 @@ fn damaged_caches_are_compiled_anew(engine: &CodecOptions) {
     let path = folder.path().join("pipelines");
     let gpu = with_pipeline_cache(&path).unwrap();
     let _codec = assert_decodes(&gpu, engine);
-    let kept = saved(&gpu, &path);
+    let cached = saved(&gpu, &path);
     // Without caches of the backend's, bytes that only begin like one.
-    let whole = if kept { fs::read(&path).unwrap() } else { b"VECOPIPE".repeat(20) };
+    let whole = if cached { fs::read(&path).unwrap() } else { b"VECOPIPE".repeat(20) };
     let mut random = Random::new(1);
     for _ in 0..20 {
         let mut bytes = whole.clone();
@@ -84,13 +84,13 @@ fn damaged_caches_are_compiled_anew(engine: &CodecOptions) {
             fs::write(&path, damaged).unwrap();
             let gpu = with_pipeline_cache(&path).unwrap();
             let _codec = assert_decodes(&gpu, engine);
-            assert_eq!(gpu.save_pipeline_cache(&path).unwrap(), kept);
-            assert_eq!(fs::read(&path).unwrap() != damaged, kept, "a damaged one is replaced");
+            assert_eq!(gpu.save_pipeline_cache(&path).unwrap(), cached);
+            assert_eq!(fs::read(&path).unwrap() != damaged, cached, "a damaged one is replaced");
         }
     }
 }
 
-fn other_files_are_refused_and_kept(engine: &CodecOptions) {
+fn other_files_are_refused_and_unchanged(engine: &CodecOptions) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     CASE.model().save(&path).unwrap();

@@ -15,10 +15,10 @@ use vecodec::{Codec, CodecOptions, Codes, Engine, Gpu, Model, ModelConfig};
 
 use super::{SHAPES, batches, gpu, rows};
 
-const SHADER: &str = include_str!("original.wgsl");
+const SHADER: &str = include_str!("predecessor.wgsl");
 const TILE: u32 = 64;
 
-struct Original {
+struct Predecessor {
     gpu: Gpu,
     pipeline: ComputePipeline,
     weights: Buffer,
@@ -26,7 +26,7 @@ struct Original {
     dim: usize,
 }
 
-impl Original {
+impl Predecessor {
     fn new(gpu: &Gpu, model: &Model) -> Self {
         let (dim, latent) = (model.config().dim, model.config().latent_dim);
         let mut transposed = vec![0.0f32; latent * dim];
@@ -35,12 +35,12 @@ impl Original {
         }
         let device = gpu.device();
         let module = device.create_shader_module(ShaderModuleDescriptor {
-            label: Some("original"),
+            label: Some("predecessor"),
             source: ShaderSource::Wgsl(SHADER.into()),
         });
         let constants = [("LATENTS4", (latent / 4) as f64), ("OUTPUTS4", (dim / 4) as f64)];
         let pipeline = device.create_compute_pipeline(&ComputePipelineDescriptor {
-            label: Some("original"),
+            label: Some("predecessor"),
             layout: None,
             module: &module,
             entry_point: Some("main"),
@@ -123,11 +123,11 @@ fn filled(gpu: &Gpu, bytes: &[u8], usage: BufferUsages) -> Buffer {
 
 /// Fails unless the baseline decodes as the library does: a baseline that computes something else
 /// measures nothing.
-fn check(original: &Original, model: &Model) {
+fn check(predecessor: &Predecessor, model: &Model) {
     const SCALE: f32 = 0.01;
     let (dim, latent, count) = (model.config().dim, model.config().latent_dim, 100);
     let packed: Vec<u8> = rows(count, latent).iter().map(|v| (v * 127.0) as i8 as u8).collect();
-    let found = original.decode(&packed, SCALE, count);
+    let found = predecessor.decode(&packed, SCALE, count);
     let codes = Codes::from_parts(model, packed, vec![SCALE; count]).expect("codes of the model");
     let options = CodecOptions::default().with_engine(Engine::Cpu);
     let codec = Codec::with_options(model.clone(), options).expect("the CPU engine");
@@ -145,8 +145,8 @@ pub fn benches(criterion: &mut Criterion) {
     let Some(gpu) = gpu() else { return };
     let (dim, latent) = SHAPES[0];
     let model = Model::random(ModelConfig::int8(dim, latent), 1).expect("a valid shape");
-    let original = Original::new(&gpu, &model);
-    check(&original, &model);
+    let predecessor = Predecessor::new(&gpu, &model);
+    check(&predecessor, &model);
     let mut group = criterion.benchmark_group(format!("original/{dim}to{latent}"));
     group
         .sampling_mode(SamplingMode::Flat)
@@ -159,7 +159,7 @@ pub fn benches(criterion: &mut Criterion) {
         let codes: Vec<u8> = rows(count, latent).iter().map(|v| (v * 127.0) as i8 as u8).collect();
         group.throughput(Throughput::Elements(count as u64));
         group.bench_function(BenchmarkId::new("decode", count), |b| {
-            b.iter(|| black_box(original.decode(&codes, 0.01, count)));
+            b.iter(|| black_box(predecessor.decode(&codes, 0.01, count)));
         });
     }
     group.finish();

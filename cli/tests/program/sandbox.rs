@@ -13,27 +13,27 @@ pub const LATENT: usize = 4;
 pub const ROWS: usize = 90;
 
 /// A folder of its own with a data file, to run the program in.
-pub struct Place(TempDir);
+pub struct Sandbox(TempDir);
 
-impl Place {
+impl Sandbox {
     pub fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        place.write("data.npy", npy("<f4", false, &[ROWS, DIM], &bytes(&rows(ROWS, DIM))));
-        place
+        let sandbox = Self(tempfile::tempdir().unwrap());
+        sandbox.write("data.npy", npy("<f4", false, &[ROWS, DIM], &bytes(&rows(ROWS, DIM))));
+        sandbox
     }
 
     /// The same, and a model of that data.
     pub fn with_model() -> Self {
-        let place = Self::new();
-        place.run("fit data.npy --latent 4 -o model");
-        place
+        let sandbox = Self::new();
+        sandbox.run("fit data.npy --latent 4 -o model");
+        sandbox
     }
 
     /// The same, and the data's codes.
     pub fn with_codes() -> Self {
-        let place = Self::with_model();
-        place.run("encode data.npy --model model -o codes --engine cpu");
-        place
+        let sandbox = Self::with_model();
+        sandbox.run("encode data.npy --model model -o codes --engine cpu");
+        sandbox
     }
 
     /// The names in the folder.

@@ -199,9 +199,9 @@ fn fault_batch_above_64_mib(engine: &CodecOptions) {
             if codes.as_bytes()[at(row)] != codes.as_bytes()[at(first)] {
                 continue;
             }
-            let factor = f64::from(power(row) / power(0));
+            let ratio = f64::from(power(row) / power(0));
             let first = &decoded[first * case.dim..][..case.dim];
-            let expected: Vec<f64> = first.iter().map(|v| f64::from(*v) * factor).collect();
+            let expected: Vec<f64> = first.iter().map(|v| f64::from(*v) * ratio).collect();
             let found = &decoded[row * case.dim..][..case.dim];
             report.rows(format!("row {row}"), &expected, found, case.dim, 0.0);
         }

@@ -9,7 +9,7 @@ use crate::engines::{codec, engine_suite, kernel_suite};
 const SMALLEST: f32 = 6e-8;
 const RELATIVE: f32 = 1.0 / 1024.0;
 
-kernel_suite!(halves_are_the_rounded_rows);
+kernel_suite!(decoded_f16_are_the_rounded_rows);
 
 mod others {
     use super::{
@@ -18,7 +18,7 @@ mod others {
     engine_suite!(wrong_slices_are_refused, a_warm_codec_creates_nothing_for_small_batches);
 }
 
-fn halves_are_the_rounded_rows(engine: &CodecOptions) {
+fn decoded_f16_are_the_rounded_rows(engine: &CodecOptions) {
     for (dim, latent, rows) in
         [(1, 1, 1), (2, 3, 65), (3, 4, 13), (4, 5, 64), (7, 9, 1000), (97, 13, 300), (384, 64, 257)]
     {
