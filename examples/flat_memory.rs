@@ -1,20 +1,21 @@
-//! Two million rows through a codec, block by block, and what memory that takes: the device's,
-//! and the process's.
+//! Encodes and decodes two million rows, block by block, and prints how much memory the process and
+//! the device use. Any error of the codec or of the GPU makes the program fail.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use clap::Parser;
-use vecodec::{Codec, CodecOptions, Codes, Engine, Gpu, Model, ModelConfig};
+use vecodec::{Codec, CodecOptions, Engine, Gpu, Model, ModelConfig};
 
 #[derive(Parser)]
 struct Args {
-    /// gpu or cpu
+    /// The engine: gpu or cpu
     #[arg(long, default_value = "gpu")]
     engine: String,
+    /// Rows in total
     #[arg(long, default_value_t = 2_000_000)]
     rows: usize,
-    /// Rows of a block, which is encoded in one call.
+    /// Rows per block; each block is encoded in one call
     #[arg(long, default_value_t = 20_000)]
     block: usize,
 }
@@ -27,8 +28,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = match engine.as_str() {
         "cpu" => Engine::Cpu,
         "gpu" => Engine::Gpu(Gpu::new()?),
-        other => return Err(format!("no engine {other:?}: gpu or cpu").into()),
+        other => return Err(format!("--engine is {other:?}: pass gpu or cpu").into()),
     };
+    if block == 0 {
+        return Err("--block is 0: pass at least 1".into());
+    }
     let model = Model::random(ModelConfig::int8(DIM, LATENT), 1)?;
     let options = CodecOptions::default().with_engine(engine);
     let codec = Codec::with_options(model, options)?;
@@ -43,10 +47,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for (i, value) in source[..count * DIM].iter_mut().enumerate() {
             *value = (((first * DIM + i) as u64 * 2_654_435_761) % 2003) as f32 / 1001.0 - 1.0;
         }
-        let codes: Codes = codec.encode_flat(&source[..count * DIM])?;
-        for view in codec.decode_mapped(&codes)? {
-            black_box(view?.rows().map(|row| row[0]).sum::<f32>());
-        }
+        round_trip(&codec, &source[..count * DIM])
+            .map_err(|error| format!("block of {count} rows from row {first}: {error}"))?;
         if (first + block) % tenth == 0 || first + block >= rows {
             let (resident, device) = (resident_mib(), codec.stats().bytes_peak >> 20);
             let seconds = start.elapsed().as_secs_f64();
@@ -56,7 +58,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What the process holds in memory; 0 where the system does not tell it so.
+/// Encodes rows, decodes them into mapped memory, and reads every row.
+fn round_trip(codec: &Codec, rows: &[f32]) -> vecodec::Result<()> {
+    let codes = codec.encode_flat(rows)?;
+    for view in codec.decode_mapped(&codes)? {
+        black_box(view?.rows().map(|row| row[0]).sum::<f32>());
+    }
+    Ok(())
+}
+
+/// The resident memory of the process, or 0 on a system without `/proc/self/statm`.
 fn resident_mib() -> usize {
     const PAGE_KIB: usize = 4;
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();

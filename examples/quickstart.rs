@@ -3,16 +3,17 @@
 use vecodec::{Codec, Codes, Model, ModelConfig};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // 2,000 rows of 96 values; yours come out of an embedding model.
-    let wave = |i: usize, j: usize| ((i * (j % 12 + 1)) as f32 * 0.37).sin();
+    // 2,000 rows of 96 values. Yours come from an embedding model.
+    let wave = |i: usize, j: usize| (1..9).map(|k| ((i * k) as f32).sin() * ((j * k) as f32 * 0.07).cos() / k as f32).sum::<f32>();
     let rows: Vec<Vec<f32>> = (0..2000).map(|i| (0..96).map(|j| wave(i, j)).collect()).collect();
+    let (train, test) = rows.split_at(1000);
 
-    // Learn a codec from them: 96 values -> 24 bytes and a scale.
-    let model = Model::fit(&rows.concat(), ModelConfig::int8(96, 24))?;
-    let codec = Codec::new(model.clone())?; // a GPU if there is one, else the CPU
+    // Fit a codec that turns 96 values into 8 bytes.
+    let model = Model::fit(&train.concat(), ModelConfig::bits(96, 8))?;
+    let codec = Codec::new(model.clone())?; // on a GPU if there is one, else on the CPU
     println!("running on {}", codec.engine());
 
-    let codes = codec.encode(&rows)?;
+    let codes = codec.encode(test)?;
     let folder = std::env::temp_dir();
     model.save(folder.join("model.safetensors"))?;
     codes.save(folder.join("codes.safetensors"))?;
@@ -24,9 +25,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let flat: Vec<f32> = codec.decode_flat(&codes)?;
     assert_eq!(nested.concat(), flat);
 
-    let (_, metrics) = codec.evaluate(&rows)?;
+    // Measure the rows that the fit has not seen.
+    let (_, metrics) = codec.evaluate(test)?;
     println!(
-        "{:.1} times smaller, relative error {:.1e}, mean cosine {:.5}",
+        "{:.1} times smaller, relative MSE {:.1e}, mean cosine {:.5}",
         metrics.compression_ratio, metrics.relative_mse, metrics.mean_cosine
     );
     Ok(())

@@ -1,5 +1,6 @@
-//! Rates of every verb on one batch as a JSON object, with the machine's ceilings beside them:
-//! what `benches/peers/compare.py` sets against other programs.
+//! Measures the rate of every verb on one batch, and the machine's ceilings. Prints a JSON object
+//! of rows per second, which `benches/peers/compare.py` compares with other programs. Any error of a
+//! verb or of the GPU makes the program fail.
 
 #[path = "../benches/verbs/pcie_link.rs"]
 mod pcie_link;
@@ -17,35 +18,42 @@ use vecodec::{Codec, CodecOptions, Coding, Engine, Gpu, Model, ModelConfig};
 
 #[derive(Parser)]
 struct Args {
-    /// auto, gpu or cpu
+    /// The engine: auto, gpu or cpu
     #[arg(long, default_value = "auto")]
     engine: String,
+    /// Rows of the batch
     #[arg(long, default_value_t = 20_000)]
     rows: usize,
+    /// Values per row, unless --data is given
     #[arg(long, default_value_t = 768)]
     dim: usize,
+    /// Latents of 8-bit codes
     #[arg(long, default_value_t = 128)]
     latent: usize,
-    /// A budget of bytes a row instead of latents: fitted to the data, whose rows are repeated.
+    /// Bytes per row of bit codes, in place of 8-bit codes. The model is fitted to --data
     #[arg(long, requires = "data")]
     bytes: Option<usize>,
+    /// States of the trellis, with --bytes
     #[arg(long, default_value_t = 256)]
     states: usize,
-    /// Rows as a .npy file; made up, unless it is given.
+    /// A .npy file of rows, repeated to fill the batch. Without it, the rows are made up
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Calls of each verb, after two that are not counted; the median counts.
+    /// Timed calls of each verb, after two warm-up calls. The rate is that of the median call
     #[arg(long, default_value_t = 7)]
     runs: usize,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Args { engine, rows, dim, latent, bytes, states, data, runs } = Args::parse();
+    if runs == 0 {
+        return Err("--runs is 0: pass at least 1".into());
+    }
     let engine = match engine.as_str() {
         "auto" => Engine::Auto,
         "cpu" => Engine::Cpu,
         "gpu" => Engine::Gpu(Gpu::new()?),
-        other => return Err(format!("no engine {other:?}: auto, gpu or cpu").into()),
+        other => return Err(format!("--engine is {other:?}: pass auto, gpu or cpu").into()),
     };
     let gpu = if let Engine::Gpu(gpu) = &engine { Some(gpu.clone()) } else { None };
     let (dim, values) = match data {
@@ -77,42 +85,48 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     report.insert("engine".into(), json!(codec.engine().to_string()));
     report.insert("rows".into(), json!(rows));
     report.insert("latent".into(), json!(latent));
-    // A result is dropped after its call was timed.
-    let mut measure = |name: &str, work: &mut dyn FnMut() -> Box<dyn Any>| {
-        let mut seconds: Vec<f64> = (0..runs + 2)
-            .map(|_| {
-                let start = Instant::now();
-                let result = work();
-                let elapsed = start.elapsed();
-                drop(result);
-                elapsed.as_secs_f64()
-            })
-            .skip(2)
-            .collect();
-        seconds.sort_by(f64::total_cmp);
-        let rate = rows as f64 / seconds[seconds.len() / 2];
-        report.insert(name.into(), Value::from(rate));
-    };
-    measure("encode_flat", &mut || Box::new(codec.encode_flat(&flat)));
-    measure("encode", &mut || Box::new(codec.encode(&nested)));
-    measure("decode_flat", &mut || Box::new(codec.decode_flat(&codes)));
-    measure("decode", &mut || Box::new(codec.decode(&codes)));
-    measure("decode_into", &mut || Box::new(codec.decode_into(&codes, &mut out)));
-    measure("decode_mapped", &mut || {
-        for view in codec.decode_mapped(&codes).unwrap() {
-            black_box(view.unwrap().last());
+    // An error of any call ends the program, because a verb that fails at once would look fast. A
+    // result is dropped after its call was timed.
+    let mut measure = |name: &str, work: &mut dyn FnMut() -> Output| -> Result<(), String> {
+        let mut seconds = Vec::with_capacity(runs + 2);
+        for _ in 0..runs + 2 {
+            let start = Instant::now();
+            let result = work().map_err(|error| format!("{name}: {error}"))?;
+            seconds.push(start.elapsed().as_secs_f64());
+            drop(result);
         }
-        Box::new(())
-    });
+        let counted = &mut seconds[2..];
+        counted.sort_by(f64::total_cmp);
+        report.insert(name.into(), Value::from(rows as f64 / counted[counted.len() / 2]));
+        Ok(())
+    };
+    measure("encode_flat", &mut || boxed(codec.encode_flat(&flat)))?;
+    measure("encode", &mut || boxed(codec.encode(&nested)))?;
+    measure("decode_flat", &mut || boxed(codec.decode_flat(&codes)))?;
+    measure("decode", &mut || boxed(codec.decode(&codes)))?;
+    measure("decode_into", &mut || boxed(codec.decode_into(&codes, &mut out)))?;
+    measure("decode_mapped", &mut || {
+        for view in codec.decode_mapped(&codes)? {
+            black_box(view?.last());
+        }
+        boxed(Ok(()))
+    })?;
     measure("memcpy", &mut || {
         out.copy_from_slice(black_box(&flat));
-        Box::new(())
-    });
+        boxed(Ok(()))
+    })?;
     if let Some(gpu) = gpu {
         let bytes = size_of_val(flat.as_slice()) as u64;
         let link = pcie_link::PcieLink::new(&gpu, bytes.min(48 << 20));
-        measure("link", &mut || Box::new(link.run(black_box(bytes))));
+        measure("link", &mut || boxed(Ok(link.run(black_box(bytes)))))?;
     }
     println!("{}", Value::Object(report));
     Ok(())
+}
+
+/// What a timed call gives.
+type Output = vecodec::Result<Box<dyn Any>>;
+
+fn boxed<T: 'static>(result: vecodec::Result<T>) -> Output {
+    result.map(|value| Box::new(value) as Box<dyn Any>)
 }
