@@ -1,9 +1,11 @@
 //! Which engine runs, and the devices of others: small limits, shared queues.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::task::{Context, Waker};
 
 use vecodec::wgpu::{
-    Adapter, Backends, Device, DeviceDescriptor, Instance, InstanceDescriptor, Limits, Queue,
+    self, Adapter, Backends, BufferDescriptor, BufferUsages, Device, DeviceDescriptor, Instance,
+    InstanceDescriptor, Limits, PollType, Queue,
 };
 use vecodec::{Codec, CodecOptions, Engine, EngineKind, Error, Gpu, Model, ModelConfig};
 
@@ -17,6 +19,8 @@ gpu_suite!(gpu:
     automatic_choice_is_never_a_software_adapter,
     many_codecs_share_a_device,
     devices_of_callers_are_shared,
+    errors_of_callers_reach_their_handler,
+    errors_of_the_library_reach_no_handler,
     small_limits_make_small_chunks,
     limits_too_small_for_a_row_are_reported,
     weights_beyond_a_binding_are_reported,
@@ -103,6 +107,92 @@ fn devices_of_callers_are_shared(engine: &CodecOptions) {
     assert_same_bits(&codec.decode_flat(&expected).unwrap(), &flat, "after the caller's work");
     drop(codec);
     queue.submit([device.create_command_encoder(&Default::default()).finish()]);
+}
+
+/// Collects the errors that reach the device's handler.
+fn collect_errors(gpu: &Gpu) -> Arc<Mutex<Vec<String>>> {
+    let errors: Arc<Mutex<Vec<String>>> = Arc::default();
+    let received = errors.clone();
+    gpu.device().on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        received.lock().unwrap().push(error.to_string());
+    }));
+    errors
+}
+
+/// A buffer without a usage, which wgpu refuses.
+fn make_a_mistake(gpu: &Gpu) {
+    let (size, usage) = (16, BufferUsages::empty());
+    let label = Some("the caller's mistake");
+    let descriptor = BufferDescriptor { label, size, usage, mapped_at_creation: false };
+    let _refused = gpu.device().create_buffer(&descriptor);
+}
+
+fn errors_of_callers_reach_their_handler(engine: &CodecOptions) {
+    let gpu = Gpu::new().unwrap();
+    let errors = collect_errors(&gpu);
+    make_a_mistake(&gpu);
+    let only = |count| {
+        let errors = errors.lock().unwrap();
+        let named = errors.iter().filter(|error| error.contains("the caller's mistake")).count();
+        assert_eq!((errors.len(), named), (count, count), "{errors:?}");
+    };
+    only(1);
+    // A codec on the device changes nothing, neither while it works nor afterwards.
+    let codec = codec(&engine.clone().with_engine(Engine::Gpu(gpu.clone())), &identity(4));
+    make_a_mistake(&gpu);
+    only(2);
+    let codes = codec.encode(&[[1.0, 2.0, 3.0, 4.0]]).unwrap();
+    let mut decode = Box::pin(codec.decode_flat_async(&codes));
+    let poll = decode.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    make_a_mistake(&gpu);
+    only(3);
+    if poll.is_pending() {
+        assert_eq!(pollster::block_on(decode).unwrap().len(), 4);
+    } else {
+        drop(decode);
+    }
+    drop(codec);
+    make_a_mistake(&gpu);
+    only(4);
+}
+
+fn errors_of_the_library_reach_no_handler(engine: &CodecOptions) {
+    // A caller's device with tight limits, so that a model of 100 x 100 weights exceeds one.
+    let options = limited(engine, |limits| limits.max_storage_buffer_binding_size = 16 << 10);
+    let gpu = gpu_of(&options).clone();
+    let errors = collect_errors(&gpu);
+    let error = Codec::with_options(identity(100), options.clone()).unwrap_err();
+    assert!(matches!(error, Error::Limit { .. }), "{error}");
+    let case = Case::new(40, 13, 5000).bias().relu();
+    let model = case.model();
+    let rows = case.rows(&model);
+    let codec = codec(&options, &model);
+    let codes = codec.encode_flat(&rows).unwrap();
+    let flat = codec.decode_flat(&codes).unwrap();
+    // Errors that the library expects: of rows, and of codes.
+    let mut bad = rows.clone();
+    bad[4999 * case.dim] = f32::NAN;
+    assert!(codec.encode_flat(&bad).is_err());
+    assert!(crate::engines::codec(&options, &identity(3)).decode(&codes).is_err());
+    // Futures dropped at any point of their work, and views that are left unread.
+    for polls in 0..6 {
+        let mut encode = Box::pin(codec.encode_flat_async(&rows));
+        let mut decode = Box::pin(codec.decode_flat_async(&codes));
+        for _ in 0..polls {
+            let mut context = Context::from_waker(Waker::noop());
+            if encode.as_mut().poll(&mut context).is_ready()
+                || decode.as_mut().poll(&mut context).is_ready()
+            {
+                break;
+            }
+        }
+        drop((encode, decode));
+        drop(codec.decode_mapped(&codes).unwrap().next());
+    }
+    assert_same_bits(&codec.decode_flat(&codes).unwrap(), &flat, "after dropped futures");
+    drop(codec);
+    gpu.device().poll(PollType::wait_indefinitely()).unwrap();
+    assert_eq!(*errors.lock().unwrap(), [""; 0]);
 }
 
 /// Every limit that decides about chunks, each so tight that a batch takes many.
