@@ -6,8 +6,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Instant;
 
+use futures_core::Stream;
 use pollster::block_on;
-use vecodec::{Codec, CodecOptions, Codes, Error};
+use vecodec::{Codec, CodecOptions, Codes, Engine, Error, Gpu};
 
 use crate::compare::assert_same_bits;
 use crate::data::{Case, nested};
@@ -16,6 +17,8 @@ use crate::engines::{codec, engine_suite};
 engine_suite!(
     futures_agree_with_the_blocking_verbs,
     mapped_streams_agree_with_the_iterator,
+    mapped_streams_are_streams,
+    constructors_agree_with_the_blocking_ones,
     many_futures_run_in_one_task,
     futures_move_between_threads,
     dropped_futures_leave_nothing_behind,
@@ -82,6 +85,44 @@ fn mapped_streams_agree_with_the_iterator(engine: &CodecOptions) {
         }
         assert_same_bits(&out, &flat, "stream");
     }));
+}
+
+/// Whatever takes a `futures_core::Stream` takes this one, and it stays ended.
+async fn collected<S: Stream + Unpin>(mut stream: S) -> Vec<S::Item> {
+    let mut items = Vec::new();
+    while let Some(item) = poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await {
+        items.push(item);
+    }
+    assert!(poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await.is_none());
+    items
+}
+
+fn mapped_streams_are_streams(engine: &CodecOptions) {
+    let (codec, _, codes, flat) = fixture(engine, LONG);
+    let views = block_on(sendable(collected(codec.decode_mapped_async(&codes).unwrap())));
+    let values: Vec<f32> = views.into_iter().flat_map(|view| view.unwrap().to_vec()).collect();
+    assert_same_bits(&values, &flat, "stream");
+}
+
+fn constructors_agree_with_the_blocking_ones(engine: &CodecOptions) {
+    let case = Case::new(13, 7, 63).relu();
+    let (codec, rows, codes, _) = fixture(engine, case);
+    let made = Codec::with_options_async(codec.model().clone(), engine.clone());
+    assert_eq!(block_on(sendable(made)).unwrap().encode_flat(&rows).unwrap(), codes);
+    let automatic = block_on(sendable(Codec::new_async(codec.model().clone()))).unwrap();
+    let blocking = Codec::new(codec.model().clone()).unwrap();
+    assert_eq!(automatic.engine(), blocking.engine());
+    let decoded = blocking.decode_flat(&codes).unwrap();
+    assert_same_bits(&automatic.decode_flat(&codes).unwrap(), &decoded, "new_async");
+    if let Engine::Gpu(gpu) = &engine.engine {
+        let opened = block_on(sendable(Gpu::new_async())).unwrap();
+        assert_eq!(opened.adapter_info().name, gpu.adapter_info().name);
+        let options = engine.clone().with_engine(Engine::Gpu(opened));
+        assert_eq!(
+            crate::engines::codec(&options, codec.model()).encode_flat(&rows).unwrap(),
+            codes
+        );
+    }
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

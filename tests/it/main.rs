@@ -8,6 +8,7 @@ mod bit_code_search;
 mod bit_codes;
 mod codes;
 mod compare;
+mod cpu_futures;
 mod damage;
 mod data;
 mod devices;
