@@ -5,7 +5,7 @@
 // zeros to whole steps of 32 inputs, and beyond 128 inputs to whole steps of 64.
 // needs: params, OUTPUTS4, bias, finish, SIDE, TILE_M, Accumulator, store_accumulator, stored_sums
 // needs: descaled
-// gives: THREADS, SUBGROUP, TILE_N, TILE_N4, STRIP_STRIDE, RHS_BLOCKS_N, RHS_BLOCKS_K, row_scales
+// gives: THREADS, TILE_N4, STRIP_STRIDE, RHS_BLOCKS_K, row_scales
 // gives: clamped_row, first_rhs, thread_bias, store_strip_sums, strip_value
 
 const THREADS: u32 = 256u;

@@ -158,7 +158,7 @@ fn sections_and_residents_that_are_missing_are_errors() {
             for (section, _) in recipe.layout.sections() {
                 let error = without(*section).check(&recipes.residents, &caps).unwrap_err();
                 let named = error.to_string().contains(&format!("{section:?}"));
-                assert!(matches!(error, Error::Gpu { .. }) && named, "{error}");
+                assert!(matches!(error, Error::Internal { .. }) && named, "{error}");
             }
         }
     }
