@@ -1,7 +1,7 @@
 //! Rows to chunks to workgroups to bytes, against the limits of an adapter: pure values, and the
 //! one place where host lengths become GPU counts.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, OTHER_ADAPTER, Result};
 
 /// Bytes in front of a chunk's input that hold the dispatch's parameters; every section of a
 /// buffer begins at a multiple of this, the largest offset alignment an adapter may ask for.
@@ -129,11 +129,11 @@ impl RowLayout {
         let by_buffer = limits.buffer_bytes.saturating_sub(padding) / longest;
         let by_target = (target_bytes / longest).max(1);
         for (what, required, rows, available) in [
-            ("bytes of one binding", widest, by_binding, limits.binding_bytes),
-            ("bytes of one buffer", longest + padding, by_buffer, limits.buffer_bytes),
+            ("bytes of one binding for one row", widest, by_binding, limits.binding_bytes),
+            ("bytes of one buffer for one row", longest + padding, by_buffer, limits.buffer_bytes),
         ] {
             if rows == 0 {
-                return Err(Error::Limit { what, required, available });
+                return Err(Error::Limit { what, required, available, remedy: OTHER_ADAPTER });
             }
         }
         let mut rows = by_binding.min(by_buffer).min(by_target);
@@ -187,6 +187,7 @@ impl Grid {
             what: "workgroups in one dimension",
             required,
             available: groups.into(),
+            remedy: OTHER_ADAPTER,
         };
         match self {
             Self::Threads { workgroup_size, rows_per_thread, columns } => {

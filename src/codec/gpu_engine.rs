@@ -24,8 +24,8 @@ impl GpuEngine {
     pub(super) fn new(gpu: Gpu, model: &Model, options: KernelOptions) -> Result<Self> {
         let caps = gpu.caps();
         let programs = Programs::new(&gpu, model, options)?;
-        // A slot has at most four buffers of the chunk's bytes.
-        let pool = Pool::new(IDLE_RINGS * caps.slots as u64 * 4 * caps.chunk_bytes.large);
+        // A slot has four buffers and its scratch, each of at most the chunk's bytes.
+        let pool = Pool::new(IDLE_RINGS * caps.slots as u64 * 5 * caps.chunk_bytes.large);
         Ok(Self { gpu, programs, pool, buffers_created: AtomicU64::new(0) })
     }
 

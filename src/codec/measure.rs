@@ -19,6 +19,7 @@ use crate::wait::WaitMode;
 /// they add up. A plain call overlaps them and is faster.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
+#[must_use]
 pub struct Breakdown {
     /// Finding buffers in the pool, or creating them.
     pub allocation: Duration,
@@ -95,6 +96,7 @@ impl fmt::Display for Breakdown {
 /// The GPU's own time in each program, over rows that stay on the device.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
+#[must_use]
 pub struct KernelTimes {
     /// Rows to codes.
     pub encode: Duration,
@@ -172,7 +174,8 @@ impl GpuEngine {
         let available = program.chunk_rows(gpu, u64::MAX)?;
         if rows > available {
             let (required, available) = (rows as u64, available as u64);
-            return Err(Error::Limit { what: "rows of one chunk", required, available });
+            let what = "rows of one chunk";
+            return Err(Error::Limit { what, required, available, remedy: "pass fewer rows" });
         }
         let (mut slot, _, _) = self.slot(program, rows, Readback::None)?;
         let params = Params { rows: count(rows), scale_stride: 1 };

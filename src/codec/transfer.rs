@@ -82,5 +82,5 @@ pub(super) fn copy_unpadded<T: Copy + Send + Sync>(to: &mut [T], from: &[T], len
 #[cfg(feature = "gpu")]
 pub(super) fn values<T: bytemuck::Pod>(bytes: &[u8]) -> Result<&[T]> {
     bytemuck::try_cast_slice(bytes)
-        .map_err(|e| Error::Gpu { what: "aligned mapped memory", detail: e.to_string() })
+        .map_err(|e| Error::Internal { detail: format!("mapped memory is not aligned ({e})") })
 }

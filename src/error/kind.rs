@@ -77,9 +77,10 @@ impl Error {
             | Self::WeightLength { .. }
             | Self::NonFiniteWeight { .. } => ErrorKind::Model,
             Self::Io { .. } | Self::Format { .. } => ErrorKind::File,
-            Self::NoAdapter { .. } | Self::DeviceLost { .. } | Self::Gpu { .. } => {
-                ErrorKind::Device
-            }
+            Self::NoAdapter { .. }
+            | Self::DeviceLost { .. }
+            | Self::Gpu { .. }
+            | Self::Internal { .. } => ErrorKind::Device,
             Self::OutOfMemory { .. } => ErrorKind::Memory,
             Self::Limit { .. } => ErrorKind::Limit,
             Self::Cancelled => ErrorKind::Cancelled,

@@ -231,19 +231,25 @@ pub enum Error {
         /// What is there.
         found: String,
     },
-    /// The adapter's limits cannot hold even one row of this model.
-    #[error(
-        "one row of this model needs {required} {what}, and the adapter allows {available}: \
-         use another adapter, or Engine::Cpu"
-    )]
+    /// More is needed than the adapter allows.
+    #[error("{required} {what} are needed, and the adapter allows {available}: {remedy}")]
     #[non_exhaustive]
     Limit {
         /// The name of the limit.
         what: &'static str,
-        /// What one row needs.
+        /// The number that is needed.
         required: u64,
-        /// What the adapter allows.
+        /// The number that the adapter allows.
         available: u64,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// A fault of this crate: a program and its memory do not fit each other.
+    #[error("{detail}: this is a bug of vecodec, so please report it")]
+    #[non_exhaustive]
+    Internal {
+        /// What does not fit.
+        detail: String,
     },
     /// The GPU has no memory left. A smaller batch or fewer held views may pass.
     #[error("the GPU is out of memory: drop mapped views, or pass smaller batches ({detail})")]
@@ -291,6 +297,9 @@ pub enum Error {
     #[non_exhaustive]
     Cancelled,
 }
+
+/// The remedy where not even one row of a model fits an adapter.
+pub(crate) const OTHER_ADAPTER: &str = "use another adapter, or Engine::Cpu";
 
 impl Error {
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {

@@ -11,6 +11,8 @@ use crate::plan::{RowLayout, Section, Spans};
 
 /// Buffers for chunks of up to some number of rows.
 pub(crate) struct Buffers {
+    /// The most rows of a chunk.
+    pub(super) capacity: usize,
     /// `MAP_WRITE | COPY_SRC`, laid out like the input.
     pub(super) upload: Buffer,
     pub(super) input: Buffer,
@@ -62,7 +64,7 @@ impl Buffers {
             let output = device.buffer("vecodec.output", outputs.bytes, usage);
             let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
             let staging = staged.then(|| device.buffer("vecodec.staging", outputs.bytes, usage));
-            Self { upload, input, inputs, scratch, output, outputs, staging, bytes }
+            Self { capacity, upload, input, inputs, scratch, output, outputs, staging, bytes }
         })
     }
 
@@ -78,28 +80,27 @@ impl Buffers {
 
     /// The parameters, as a binding.
     pub(crate) fn params(&self) -> BindingResource<'_> {
-        bound(&self.input, 0, size_of::<Params>() as u64)
+        binding_of(&self.input, 0, size_of::<Params>() as u64)
     }
 
     /// A section, as a binding.
     pub(crate) fn section(&self, section: Section) -> Result<BindingResource<'_>> {
         if let Some(span) = self.inputs.find(section) {
-            return Ok(bound(&self.input, span.offset, span.bytes));
+            return Ok(binding_of(&self.input, span.offset, span.bytes));
         }
         if let Some(span) = self.outputs.find(section) {
-            return Ok(bound(&self.output, span.offset, span.bytes));
+            return Ok(binding_of(&self.output, span.offset, span.bytes));
         }
         let scratch = self.scratch.iter().find(|(found, _)| *found == section);
         scratch.map(|(_, buffer)| buffer.as_entire_binding()).ok_or_else(|| missing(section))
     }
 }
 
-fn bound(buffer: &Buffer, offset: u64, bytes: u64) -> BindingResource<'_> {
+fn binding_of(buffer: &Buffer, offset: u64, bytes: u64) -> BindingResource<'_> {
     BindingResource::Buffer(BufferBinding { buffer, offset, size: NonZeroU64::new(bytes) })
 }
 
-/// A section was asked for that this chunk does not have: an error of this crate.
+/// The error of asking for a section that the chunk does not have.
 pub(super) fn missing(section: Section) -> Error {
-    let detail = format!("the chunk has no section {section:?}: report this as a bug of vecodec");
-    Error::Gpu { what: "the sections of a chunk", detail }
+    Error::Internal { detail: format!("a chunk has no section {section:?}") }
 }

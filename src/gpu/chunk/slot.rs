@@ -5,7 +5,7 @@
 //! 2. *in flight* ([`InFlight`]): copied to the device, computed, copied back;
 //! 3. *mapped* ([`ReadView`]): the host reads the results in place.
 //!
-//! Dropping it in any state unmaps it and gives it back to the pool. What the GPU still does with it
+//! Dropping it in any state unmaps it and returns it to the pool. What the GPU still does with it
 //! ends before the next filling begins, because that waits for the mapping. One state has no way
 //! back: wgpu 30.0.1 loses an `unmap` that meets another thread's poll while the mapping happens. A
 //! slot that is dropped while a mapping is pending is therefore not used again.
@@ -65,10 +65,14 @@ impl Slot {
         params: Params,
         fill: impl FnOnce(SectionWriters<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Buffers { upload, inputs, .. } = &self.buffers;
+        let Buffers { upload, inputs, capacity, .. } = &self.buffers;
         let rows = params.rows as usize;
+        if rows > *capacity {
+            let detail = format!("a slot for {capacity} rows was to be filled with {rows}");
+            return Err(Error::Internal { detail });
+        }
         let used = inputs.used(rows);
-        let signal = self.device.map(upload, MapMode::Write, ..used)?;
+        let signal = self.device.map(upload, MapMode::Write, ..used);
         let unmap = Unmap { device: &self.device, buffer: upload };
         // It stays so if the wait fails, or if the future is dropped meanwhile.
         self.reusable = false;
@@ -122,7 +126,7 @@ impl Slot {
             gpu.queue().submit([encoder.finish()])
         })?;
         self.last_use = Some(submission);
-        let signal = self.device.map(self.buffers.readback(), MapMode::Read, ..read_bytes)?;
+        let signal = self.device.map(self.buffers.readback(), MapMode::Read, ..read_bytes);
         Ok((signal, read_bytes))
     }
 }

@@ -58,8 +58,7 @@ impl Timestamps {
 
     /// The time within passes, once the submission is done; none where the driver gave no valid times.
     pub(crate) async fn read(&self, gpu: &Gpu) -> Result<Option<Duration>> {
-        let signal =
-            gpu.device_queue().map(&self.readable, MapMode::Read, ..self.readable.size())?;
+        let signal = gpu.device_queue().map(&self.readable, MapMode::Read, ..self.readable.size());
         gpu.wait(WaitMode::Blocking, None, &signal).await?;
         let ticks: Vec<u64> = {
             let view = self.readable.get_mapped_range(..).map_err(|e| Error::Gpu {

@@ -65,6 +65,8 @@ impl DeviceQueue {
                 Err(Error::OutOfMemory { detail: source.to_string() })
             }
             error => {
+                // wgpu reports the loss only at a later poll.
+                self.is_lost();
                 self.check_lost()?;
                 Err(Error::Gpu { what, detail: error.to_string() })
             }
@@ -81,24 +83,23 @@ impl DeviceQueue {
         })
     }
 
-    /// Asks for the first bytes of a buffer to be mapped. The signal tells when they are.
-    pub(crate) fn map(
-        &self,
-        buffer: &Buffer,
-        mode: MapMode,
-        range: RangeTo<u64>,
-    ) -> Result<Arc<Signal>> {
+    /// Asks for the first bytes of a buffer to be mapped. The signal is set when the mapping ends,
+    /// and also when the request is refused.
+    pub(crate) fn map(&self, buffer: &Buffer, mode: MapMode, range: RangeTo<u64>) -> Arc<Signal> {
         let signal = Signal::new();
-        self.with_error_scopes("the mapping of a buffer", || {
+        let refused = with_validation_scope(&self.device, || {
             buffer.map_async(mode, range, signal.callback());
-        })?;
-        Ok(signal)
+        });
+        if refused.is_some() {
+            signal.set(false);
+        }
+        signal
     }
 
     /// Unmaps a buffer, or withdraws the request to map it. On a lost device there is nothing to
     /// unmap, and that is no error.
     pub(crate) fn unmap(&self, buffer: &Buffer) {
-        let _nothing_to_unmap = with_error_scopes(&self.device, || buffer.unmap());
+        let _nothing_to_unmap = with_validation_scope(&self.device, || buffer.unmap());
     }
 
     /// Polls on this thread until the signal is set or the device is lost.
@@ -148,6 +149,14 @@ impl DeviceQueue {
             Err(_) => lost("polling the device panicked".to_owned()),
         }
     }
+}
+
+/// Runs `work`, which can raise nothing but validation errors, and returns the first one. One scope
+/// instead of three: mapping and unmapping happen for every chunk.
+fn with_validation_scope(device: &Device, work: impl FnOnce()) -> Option<wgpu::Error> {
+    let scope = device.push_error_scope(ErrorFilter::Validation);
+    work();
+    pollster::block_on(scope.pop())
 }
 
 /// Runs `work` inside error scopes on this thread and returns the first error that it raised.

@@ -91,8 +91,8 @@ impl Gpu {
         pollster::block_on(Self::from_adapter(adapter, data))
     }
 
-    /// Keeps the pipelines of the codecs built on this device so far at `path`, replacing the
-    /// file. Returns whether there is such a cache: on Vulkan there is, and on a caller's device
+    /// Writes the compiled pipelines of the codecs built on this device so far to `path`, replacing
+    /// the file. Returns whether there is such a cache: on Vulkan there is, and on a caller's device
     /// if `Features::PIPELINE_CACHE` was asked for.
     ///
     /// # Errors
@@ -218,20 +218,16 @@ impl Gpu {
         self.0.device_queue.with_error_scopes(what, work)
     }
 
-    /// A device buffer that holds these bytes for good.
+    /// Creates a device buffer and uploads `bytes` into it. A recipe has checked their number.
     pub(crate) fn resident(&self, label: &str, bytes: &[u8]) -> Result<Buffer> {
         let (size, gpu) = (bytes.len() as u64, &self.0.device_queue);
-        let available = self.caps().limits.binding_bytes;
-        if size > available {
-            return Err(Error::Limit { what: "bytes of weights", required: size, available });
-        }
         let (staging, buffer) = self.with_error_scopes("a buffer for weights", || {
             let usage = BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC;
             let staging = gpu.buffer("vecodec.weights.upload", size, usage);
             let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
             (staging, gpu.buffer(label, size, usage))
         })?;
-        let signal = gpu.map(&staging, MapMode::Write, ..size)?;
+        let signal = gpu.map(&staging, MapMode::Write, ..size);
         pollster::block_on(self.wait(WaitMode::Blocking, None, &signal))?;
         staging
             .get_mapped_range_mut(..)
@@ -271,7 +267,7 @@ impl Gpu {
 /// The device that `cell` remembers, if somebody still holds it and it is not lost; else a new one,
 /// which `cell` then remembers.
 fn shared(cell: &Mutex<Weak<Inner>>, open: impl FnOnce() -> Result<Gpu>) -> Result<Gpu> {
-    // Nothing is left half done under the lock.
+    // The guarded value is assigned in one step: under a poisoned lock it is still consistent.
     let mut cell = cell.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(inner) = cell.upgrade()
         && !inner.device_queue.is_lost()
@@ -301,9 +297,9 @@ mod tests {
         let same = |a: &Gpu, b: &Gpu| Arc::ptr_eq(&a.0, &b.0);
         let first = device();
         assert!(same(&first, &device()), "two devices at a time");
-        let kept = Arc::downgrade(&first.0);
+        let weak = Arc::downgrade(&first.0);
         drop(first);
-        assert!(kept.upgrade().is_none(), "nobody holds it");
+        assert!(weak.upgrade().is_none(), "nobody holds it");
         let second = device();
         second.device().destroy();
         let third = device();

@@ -40,8 +40,8 @@ pub(super) fn read(path: &Path, key: Option<String>) -> Result<Option<Vec<u8>>> 
         let detail = "not a pipeline cache, and saving one would overwrite it: name another file";
         return Err(Error::format(path, detail));
     };
-    let parts = rest.split_at_checked(CHECKSUM_BYTES).zip(key);
-    let whole = parts.filter(|((found, data), key)| *found == checksum(key, data));
+    let fields = rest.split_at_checked(CHECKSUM_BYTES).zip(key);
+    let whole = fields.filter(|((found, data), key)| *found == checksum(key, data));
     Ok(whole.map(|((_, data), _)| data.to_vec()))
 }
 

@@ -72,11 +72,11 @@ pub(crate) struct Program {
 /// One compiled kernel, and what it is bound to.
 struct Pass {
     pipeline: ComputePipeline,
-    bindings: Vec<Bound>,
+    bindings: Vec<ResolvedBinding>,
 }
 
 /// A binding whose resident buffer has been found.
-enum Bound {
+enum ResolvedBinding {
     Params,
     Resident(Buffer),
     Section(Section),
@@ -88,18 +88,18 @@ impl Program {
         recipe: &Recipe,
         residents: &[(Resident, Buffer)],
     ) -> Result<Self> {
-        let bound = |binding: &Binding| match binding {
-            Binding::Params => Ok(Bound::Params),
-            Binding::Section(section) => Ok(Bound::Section(*section)),
+        let resolve = |binding: &Binding| match binding {
+            Binding::Params => Ok(ResolvedBinding::Params),
+            Binding::Section(section) => Ok(ResolvedBinding::Section(*section)),
             Binding::Resident(wanted) => {
                 match residents.iter().find(|(found, _)| found == wanted) {
-                    Some((_, buffer)) => Ok(Bound::Resident(buffer.clone())),
+                    Some((_, buffer)) => Ok(ResolvedBinding::Resident(buffer.clone())),
                     None => Err(missing_resident(recipe.verb, *wanted)),
                 }
             }
         };
         let pass = |kernel: &Kernel| {
-            let bindings = kernel.bindings.iter().map(bound).collect::<Result<_>>()?;
+            let bindings = kernel.bindings.iter().map(resolve).collect::<Result<_>>()?;
             let work = || pipeline(gpu, kernel);
             Ok(Pass { pipeline: gpu.with_error_scopes("a compute pipeline", work)?, bindings })
         };
@@ -116,7 +116,7 @@ impl Program {
         &self.recipe.layout
     }
 
-    /// The most rows of a chunk of so many bytes.
+    /// The largest number of rows of a chunk of `bytes` bytes.
     pub(crate) fn chunk_rows(&self, gpu: &Gpu, bytes: u64) -> Result<usize> {
         self.recipe.chunk_rows(gpu.caps(), bytes)
     }
@@ -169,11 +169,11 @@ impl Program {
 
 impl Pass {
     fn entries<'a>(&'a self, buffers: &'a Buffers) -> Result<Vec<BindGroupEntry<'a>>> {
-        let entry = |(binding, bound): (u32, &'a Bound)| {
-            let resource = match bound {
-                Bound::Params => buffers.params(),
-                Bound::Resident(buffer) => buffer.as_entire_binding(),
-                Bound::Section(section) => buffers.section(*section)?,
+        let entry = |(binding, resolved): (u32, &'a ResolvedBinding)| {
+            let resource = match resolved {
+                ResolvedBinding::Params => buffers.params(),
+                ResolvedBinding::Resident(buffer) => buffer.as_entire_binding(),
+                ResolvedBinding::Section(section) => buffers.section(*section)?,
             };
             Ok(BindGroupEntry { binding, resource })
         };
@@ -186,14 +186,19 @@ fn pipeline(gpu: &Gpu, kernel: &Kernel) -> ComputePipeline {
         label: Some(&kernel.name),
         source: ShaderSource::Wgsl(kernel.wgsl().into()),
     };
-    // SAFETY: without wgpu's checks a shader must not index beyond its bindings nor loop for ever.
-    // Indices are products of a row with a constant of the kernel. Rows are clamped to
-    // `params.rows`, which `Slot::fill` writes from the number that `Spans` sizes sections by;
-    // constants come from the same `Layer`, `Search` or sizes that `programs::verbs` lays sections
-    // out by and that `kernels::weights` and `kernels::bit_codes` size resident data by. A read of
-    // bit codes is cut to a window of a `BitPlan` that was checked when it was made. Loops count up
-    // to a constant or to the row count. `programs::tests` runs every kernel that an adapter can run
-    // with each index compared to the length of its binding, and fails on the first beyond.
+    // SAFETY: without wgpu's checks a shader must not index beyond a binding or an array, and must
+    // not loop for ever.
+    // (a) A chunk has at most as many rows as its buffers have room for: `Slot::fill` checks it, and
+    //     writes that number to `params.rows`, to which shaders clamp rows.
+    // (b) A section has capacity x row_bytes bytes, of the `RowLayout` that `programs::verbs` makes
+    //     from the sizes it makes the kernels' constants from. Resident data has the sizes of those
+    //     constants, too (`kernels::weights`, `kernels::bit_codes`).
+    // (c) Windows, tables and decisions are indexed within what `BitPlan::new` and `Trellis::new`
+    //     bound.
+    // (d) Indices of workgroup arrays depend on constants and the thread's number alone.
+    // (e) The number of passes of each loop is a constant of the kernel, or is bounded by the rows.
+    // `programs::tests::index_ranges` runs every kernel that an adapter can run with each index of
+    // (a) to (d) compared to the length of what it indexes, and fails on the first one beyond.
     #[expect(unsafe_code, reason = "bounds checks cost a factor of 2 to 6")]
     let module = unsafe { gpu.device().create_shader_module_trusted(descriptor, runtime_checks()) };
     gpu.device().create_compute_pipeline(&ComputePipelineDescriptor {

@@ -2,7 +2,7 @@
 
 use super::super::device::Caps;
 use super::super::kernels::{Binding, Kernel, Resident};
-use crate::error::{Error, Result};
+use crate::error::{Error, OTHER_ADAPTER, Result};
 use crate::plan::{Grid, RowLayout, Section};
 
 /// The dispatches of a verb over a chunk, in order, and the sections they work on.
@@ -15,8 +15,8 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    /// Fails if a kernel names a section or a resident that is not there, or needs what an adapter
-    /// does not have.
+    /// Fails if a kernel names a section or a resident that is not there, or if the adapter's limits
+    /// cannot hold one row.
     pub(crate) fn check(&self, residents: &[(Resident, Vec<u8>)], caps: &Caps) -> Result<()> {
         for kernel in &self.kernels {
             for binding in &kernel.bindings {
@@ -36,11 +36,18 @@ impl Recipe {
                 ("bytes of workgroup memory", kernel.workgroup_bytes, caps.workgroup_bytes),
             ] {
                 if required > available {
-                    return Err(Error::Limit { what, required, available });
+                    return Err(Error::Limit { what, required, available, remedy: OTHER_ADAPTER });
                 }
             }
         }
-        Ok(())
+        for (_, bytes) in residents {
+            let (required, available) = (bytes.len() as u64, caps.limits.binding_bytes);
+            if required > available {
+                let what = "bytes of one binding for weights";
+                return Err(Error::Limit { what, required, available, remedy: OTHER_ADAPTER });
+            }
+        }
+        self.chunk_rows(caps, 1).map(drop)
     }
 
     /// Bytes per row of a section; none if it is not there.
@@ -48,7 +55,7 @@ impl Recipe {
         self.layout.sections().find(|(found, _)| *found == section).map(|(_, bytes)| *bytes)
     }
 
-    /// The most rows of a chunk of so many bytes.
+    /// The largest number of rows of a chunk of `bytes` bytes.
     pub(crate) fn chunk_rows(&self, caps: &Caps, bytes: u64) -> Result<usize> {
         let grids: Vec<Grid> = self.kernels.iter().map(|kernel| kernel.grid).collect();
         self.layout.chunk_rows(&caps.limits, &grids, bytes)
@@ -56,13 +63,11 @@ impl Recipe {
 }
 
 pub(super) fn missing_resident(verb: &'static str, resident: Resident) -> Error {
-    let detail = format!("{resident:?} is not resident: report this as a bug of vecodec");
-    Error::Gpu { what: verb, detail }
+    Error::Internal { detail: format!("{verb} names {resident:?}, which is not resident") }
 }
 
 fn missing_section(verb: &'static str, section: Section) -> Error {
-    let detail = format!("there is no section {section:?}: report this as a bug of vecodec");
-    Error::Gpu { what: verb, detail }
+    Error::Internal { detail: format!("{verb} names {section:?}, which is no section of it") }
 }
 
 /// The recipes of a model, and the data that they share on the device.
