@@ -3,7 +3,7 @@
 use half::f16;
 
 /// A value of a row: [`f32`] or [`f16`]. Sealed; only this crate implements it.
-pub trait Element: sealed::Sealed + bytemuck::Pod + PartialEq + Send + Sync {}
+pub trait Element: sealed::Sealed + PartialEq + Send + Sync {}
 
 impl Element for f32 {}
 impl Element for f16 {}
@@ -14,7 +14,7 @@ pub(crate) mod sealed {
     use super::f16;
 
     /// What the engines need of a value.
-    pub trait Sealed: Copy + 'static {
+    pub trait Sealed: bytemuck::Pod {
         /// Whether this is `f16`.
         const IS_F16: bool;
 

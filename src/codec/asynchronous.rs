@@ -3,7 +3,8 @@
 //! A future prepares and copies rows on the thread that polls it, and computes nothing there. On a
 //! GPU one thread of the library polls the device and wakes the tasks. On the CPU engine the thread
 //! pool computes, on copies of the rows that a chunk needs, and wakes them. Dropping a future loses
-//! its own result and nothing else; its buffers go back to the pool.
+//! its own result and nothing else. Its buffers return to the pool of buffers, but those whose
+//! mapping is pending are freed.
 
 use half::f16;
 

@@ -12,7 +12,7 @@ const BLOCK_BYTES: usize = 8 << 20;
 /// Results that the pool computes.
 pub(super) type Job<R> = Pin<Box<dyn Future<Output = Result<R>> + Send>>;
 /// Begins to compute some rows on the pool.
-pub(super) type Spawn<'a, R> = Box<dyn Fn(Range<usize>) -> Job<R> + Send + Sync + 'a>;
+type Spawn<'a, R> = Box<dyn Fn(Range<usize>) -> Job<R> + Send + Sync + 'a>;
 
 /// Rows still to come, and how many make a chunk.
 pub(super) struct Blocks {
@@ -35,7 +35,53 @@ impl Blocks {
         (!range.is_empty()).then_some(range)
     }
 
-    pub(super) fn end(&mut self) {
+    fn end(&mut self) {
         self.rest.start = self.rest.end;
+    }
+}
+
+/// Jobs on the pool, in order. One runs ahead while the results of the one before are used.
+pub(super) struct PoolJobs<'a, R> {
+    blocks: Blocks,
+    spawn: Spawn<'a, R>,
+    ahead: Option<(Range<usize>, Job<R>)>,
+}
+
+impl<'a, R> PoolJobs<'a, R> {
+    pub(super) fn new(
+        blocks: Blocks,
+        spawn: impl Fn(Range<usize>) -> Job<R> + Send + Sync + 'a,
+    ) -> Self {
+        Self { blocks, spawn: Box::new(spawn), ahead: None }
+    }
+
+    /// Begins the next job, if none has begun.
+    pub(super) fn start(&mut self) {
+        if self.ahead.is_none() {
+            let rows = self.blocks.take();
+            self.ahead = rows.map(|rows| (rows.clone(), (self.spawn)(rows)));
+        }
+    }
+
+    /// Rows of the next results, zero after the last.
+    pub(super) fn next_rows(&self) -> usize {
+        self.ahead.as_ref().map_or_else(|| self.blocks.next_rows(), |(rows, _)| rows.len())
+    }
+
+    /// The next rows and their results; none after the last. After an error, which counts rows of
+    /// the whole batch, there are no more.
+    pub(super) async fn next(&mut self) -> Option<Result<(Range<usize>, R)>> {
+        self.start();
+        let (rows, job) = self.ahead.take()?;
+        // Pool threads that are free begin the next one meanwhile.
+        self.start();
+        match job.await {
+            Ok(results) => Some(Ok((rows, results))),
+            Err(error) => {
+                self.blocks.end();
+                self.ahead = None;
+                Some(Err(error.with_row_offset(rows.start)))
+            }
+        }
     }
 }

@@ -3,15 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::blocks::{Blocks, Job, Spawn};
+use super::blocks::{Blocks, Job, PoolJobs};
 use super::mapped_rows::MappedRows;
+#[cfg(feature = "gpu")]
+use super::memory::fault_in;
 use super::memory::zeroed;
 use super::pool::on_pool;
-use super::transfer::{copy, extend_nested};
+use super::transfer::extend_nested;
 #[cfg(feature = "gpu")]
 use super::{
     ring::Ring,
-    transfer::{collected, copy_unpadded, values},
+    transfer::{collected, copy, copy_unpadded, values},
 };
 use crate::element::Element;
 use crate::error::Result;
@@ -43,8 +45,8 @@ pub(super) struct Chunks<'a, T> {
 enum Source<'a, T> {
     /// Computed where and when the chunk is taken.
     Cpu { rest: Blocks, compute: Compute<'a, T> },
-    /// Computed on the pool, for tasks.
-    Pool { rest: Blocks, spawn: Spawn<'a, Vec<T>> },
+    /// Computed on the pool, for tasks, one chunk ahead.
+    Pool(PoolJobs<'a, Vec<T>>),
     #[cfg(feature = "gpu")]
     Gpu { ring: Ring<'a>, section: Section },
 }
@@ -71,9 +73,9 @@ impl<'a, T: Element> Chunks<'a, T> {
         width: usize,
         job: impl Fn(Range<usize>) -> J + Send + Sync + 'a,
     ) -> Self {
-        let rest = Blocks::of_bytes(rows, width * size_of::<T>());
+        let blocks = Blocks::of_bytes(rows, width * size_of::<T>());
         let spawn = move |range| -> Job<Vec<T>> { Box::pin(on_pool(job(range))) };
-        Self { width, source: Source::Pool { rest, spawn: Box::new(spawn) } }
+        Self { width, source: Source::Pool(PoolJobs::new(blocks, spawn)) }
     }
 
     #[cfg(feature = "gpu")]
@@ -86,23 +88,13 @@ impl<'a, T: Element> Chunks<'a, T> {
         let width = self.width;
         let (rows, data) = match &mut self.source {
             Source::Cpu { rest, compute } => (rest.take()?, Data::Computed(compute.clone())),
-            Source::Pool { rest, spawn } => {
-                let rows = rest.take()?;
-                match spawn(rows.clone()).await {
-                    Ok(values) => (rows, Data::Owned(values)),
-                    Err(error) => {
-                        rest.end();
-                        return Some(Err(error.with_row_offset(rows.start)));
-                    }
-                }
-            }
+            Source::Pool(jobs) => match jobs.next().await? {
+                Ok((rows, values)) => (rows, Data::Owned(values)),
+                Err(error) => return Some(Err(error)),
+            },
             #[cfg(feature = "gpu")]
             Source::Gpu { ring, section } => match ring.next().await? {
-                // Checked here, so that the values can be viewed without an error.
-                Ok((rows, view)) => match view.section(*section).and_then(values::<T>) {
-                    Ok(_) => (rows, Data::Mapped(Box::new(view), *section)),
-                    Err(error) => return Some(Err(error)),
-                },
+                Ok((rows, view)) => (rows, Data::Mapped(view, *section)),
                 Err(error) => return Some(Err(error)),
             },
         };
@@ -112,7 +104,8 @@ impl<'a, T: Element> Chunks<'a, T> {
     /// Rows of the chunk that `next` will return, zero after the last.
     pub(super) fn next_rows(&self) -> usize {
         match &self.source {
-            Source::Cpu { rest, .. } | Source::Pool { rest, .. } => rest.next_rows(),
+            Source::Cpu { rest, .. } => rest.next_rows(),
+            Source::Pool(jobs) => jobs.next_rows(),
             #[cfg(feature = "gpu")]
             Source::Gpu { ring, .. } => ring.next_rows(),
         }
@@ -121,7 +114,11 @@ impl<'a, T: Element> Chunks<'a, T> {
     /// Lets the engine begin before the first chunk is asked for, if it works by itself.
     pub(super) async fn start(&mut self) -> Result<()> {
         match &mut self.source {
-            Source::Cpu { .. } | Source::Pool { .. } => Ok(()),
+            Source::Cpu { .. } => Ok(()),
+            Source::Pool(jobs) => {
+                jobs.start();
+                Ok(())
+            }
             #[cfg(feature = "gpu")]
             Source::Gpu { ring, .. } => ring.start().await,
         }
@@ -129,6 +126,18 @@ impl<'a, T: Element> Chunks<'a, T> {
 }
 
 impl<'a> Chunks<'a, f32> {
+    /// Brings memory for the next chunk into the process, where that is better done by the thread
+    /// that waits than by the copy: while a GPU works. A task of the CPU engine must not wait for
+    /// the pool.
+    pub(super) fn fault_in(&self, part: &mut [f32]) {
+        #[cfg(feature = "gpu")]
+        if let Source::Gpu { .. } = &self.source {
+            fault_in(part);
+        }
+        #[cfg(not(feature = "gpu"))]
+        let _nothing_to_do = part;
+    }
+
     /// Of a function of the CPU engine from rows to rows of `width` values.
     pub(super) fn of_rows(
         model: &'a Model,
@@ -163,11 +172,15 @@ pub(super) struct Chunk<'a, T> {
     data: Data<'a, T>,
 }
 
+#[cfg_attr(
+    feature = "gpu",
+    expect(clippy::large_enum_variant, reason = "a box would be an allocation per chunk")
+)]
 enum Data<'a, T> {
     Computed(Compute<'a, T>),
     Owned(Vec<T>),
     #[cfg(feature = "gpu")]
-    Mapped(Box<ReadView>, Section),
+    Mapped(ReadView, Section),
 }
 
 impl<T: Element> Chunk<'_, T> {
@@ -176,7 +189,8 @@ impl<T: Element> Chunk<'_, T> {
         match &self.data {
             Data::Computed(compute) => compute(self.rows.clone(), out),
             Data::Owned(values) => {
-                copy(out, values);
+                // On this thread: a task must not wait for the pool.
+                out.copy_from_slice(values);
                 Ok(())
             }
             #[cfg(feature = "gpu")]
@@ -212,7 +226,9 @@ impl Chunk<'_, f32> {
     /// Appends the rows, one `Vec` each.
     pub(super) fn push_rows(&self, nested: &mut Vec<Vec<f32>>) -> Result<()> {
         match &self.data {
-            Data::Owned(values) => extend_nested(nested, values, self.width),
+            Data::Owned(values) => {
+                nested.extend(values.chunks_exact(self.width).map(<[f32]>::to_vec));
+            }
             Data::Computed(compute) => {
                 let mut blocks = Blocks::of_bytes(self.rows.len(), self.width * size_of::<f32>());
                 let mut out = Vec::new();
@@ -236,7 +252,7 @@ impl Chunk<'_, f32> {
         let (first_row, dim) = (self.rows.start, self.width);
         #[cfg(feature = "gpu")]
         if let Data::Mapped(view, section) = self.data {
-            return MappedRows::mapped(view, section, first_row, dim);
+            return MappedRows::mapped(Box::new(view), section, first_row, dim);
         }
         Ok(MappedRows::owned(self.into_vec()?, first_row, dim))
     }

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use super::blocks::{Blocks, Job, Spawn};
+use super::blocks::{Blocks, Job, PoolJobs};
 use super::memory::zeroed;
 use super::pool::on_pool;
-use super::transfer::copy;
 #[cfg(feature = "gpu")]
 use super::{
     ring::Ring,
@@ -27,10 +26,7 @@ type EncodeAll<'a> = Box<dyn FnOnce(&mut [u8], &mut [f32]) -> Result<()> + Send 
 enum CodeSource<'a> {
     /// All rows at once, into the result itself.
     Cpu(usize, Option<EncodeAll<'a>>),
-    Pool {
-        rest: Blocks,
-        spawn: Spawn<'a, (Vec<u8>, Vec<f32>)>,
-    },
+    Pool(PoolJobs<'a, (Vec<u8>, Vec<f32>)>),
     #[cfg(feature = "gpu")]
     Gpu(Ring<'a>),
 }
@@ -45,7 +41,7 @@ impl<'a> CodeChunks<'a> {
 
     pub(super) fn on_pool<T: Element>(model: &'a Model, rows: &'a Rows<'a, T>) -> Self {
         let (dim, size) = (rows.dim(), model.config().packed_size());
-        let rest = Blocks::of_bytes(rows.len(), dim * size_of::<T>());
+        let blocks = Blocks::of_bytes(rows.len(), dim * size_of::<T>());
         let spawn = move |range: Range<usize>| -> Job<(Vec<u8>, Vec<f32>)> {
             let (model, count, mut owned) = (model.clone(), range.len(), Vec::new());
             rows.copy_to(range, &mut owned);
@@ -56,7 +52,7 @@ impl<'a> CodeChunks<'a> {
                 Ok((packed, scales))
             }))
         };
-        Self(CodeSource::Pool { rest, spawn: Box::new(spawn) })
+        Self(CodeSource::Pool(PoolJobs::new(blocks, spawn)))
     }
 
     #[cfg(feature = "gpu")]
@@ -77,11 +73,10 @@ impl<'a> CodeChunks<'a> {
                 let Some(encode) = encode.take() else { return Ok(false) };
                 encode(&mut packed[..*rows * size], &mut scales[..*rows])?;
             }
-            CodeSource::Pool { rest, spawn } => {
-                let Some(range) = rest.take() else { return Ok(false) };
-                let found = spawn(range.clone()).await;
-                let (codes, norms) = found.map_err(|e| e.with_row_offset(range.start))?;
-                copy(&mut packed[range.start * size..range.end * size], &codes);
+            CodeSource::Pool(jobs) => {
+                let Some(job) = jobs.next().await else { return Ok(false) };
+                let (range, (codes, norms)) = job?;
+                packed[range.start * size..range.end * size].copy_from_slice(&codes);
                 scales[range].copy_from_slice(&norms);
             }
             #[cfg(feature = "gpu")]

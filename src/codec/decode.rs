@@ -1,10 +1,10 @@
-//! Codes to rows: each verb is a place where chunks go.
+//! Codes to rows. Each verb puts the decoded chunks into its own kind of result.
 
 use half::f16;
 
 use super::chunks::{Chunks, Use};
 use super::mapped::MappedChunks;
-use super::memory::{fault_in, zeroed};
+use super::memory::zeroed;
 use super::{Codec, check_output};
 use crate::codes::Codes;
 use crate::element::Element;
@@ -146,7 +146,8 @@ impl Codec {
 }
 
 /// All rows of a result in one `Vec`. A single chunk goes into memory that the allocator may have at
-/// hand. The memory of several is allocated, and faulted in chunk by chunk, while the engine works.
+/// hand. The memory of several is allocated, and on a GPU faulted in chunk by chunk, while the engine
+/// works.
 pub(super) async fn gather(
     mut chunks: Chunks<'_, f32>,
     rows: usize,
@@ -163,7 +164,7 @@ pub(super) async fn gather(
     let mut rest = out.as_mut_slice();
     while !rest.is_empty() {
         let (part, after) = rest.split_at_mut(chunks.next_rows() * width);
-        fault_in(part);
+        chunks.fault_in(part);
         let Some(chunk) = chunks.next().await else { break };
         chunk?.copy_to(part)?;
         rest = after;

@@ -5,9 +5,11 @@ use rayon::prelude::*;
 use super::Codec;
 use super::decode::gather;
 use super::memory::zeroed;
+use super::pool::on_pool;
 use crate::codes::Codes;
 use crate::element::{Element, sealed::Sealed as _};
 use crate::error::{Error, Result};
+use crate::model::Model;
 use crate::quantize::normalize;
 use crate::rows::Rows;
 use crate::wait::WaitMode;
@@ -56,6 +58,11 @@ impl Codec {
         rows: Rows<'_, T>,
     ) -> Result<Codes> {
         let size = self.model().config().packed_size();
+        if mode == WaitMode::Async && T::IS_F16 {
+            // Compiling takes too long for a thread that polls tasks.
+            let codec = self.clone();
+            on_pool(move || codec.backend().prepare::<T>()).await?;
+        }
         let mut chunks = self.backend().encode(self.model(), &rows, mode)?;
         let mut packed = zeroed::<u8>(rows.len() * size);
         let mut scales = zeroed::<f32>(rows.len());
@@ -68,17 +75,28 @@ impl Codec {
         mode: WaitMode,
         rows: Rows<'_>,
     ) -> Result<Vec<f32>> {
-        let config = self.model().config();
-        let latent_dim = config.latent_dim;
         let chunks = self.backend().encode_latent(self.model(), &rows, mode)?;
-        let mut latents = gather(chunks, rows.len(), latent_dim).await?;
-        if config.normalized_latent() && self.backend().leaves_normalizing() {
-            latents.par_chunks_exact_mut(latent_dim).for_each(normalize);
+        let latents = gather(chunks, rows.len(), self.model().config().latent_dim).await?;
+        if !self.backend().leaves_latents() {
+            return Ok(latents);
         }
-        let overflows = |latent: &[f32]| !f32::all_finite(latent);
-        match latents.par_chunks_exact(latent_dim).position_first(overflows) {
-            Some(row) => Err(Error::Overflow { row }),
-            None => Ok(latents),
+        let model = self.model().clone();
+        match mode {
+            WaitMode::Blocking => finished(&model, latents),
+            WaitMode::Async => on_pool(move || finished(&model, latents)).await,
         }
+    }
+}
+
+/// Latents divided by their norms, in a model that normalises, and checked for overflow.
+fn finished(model: &Model, mut latents: Vec<f32>) -> Result<Vec<f32>> {
+    let (config, latent_dim) = (model.config(), model.config().latent_dim);
+    if config.normalized_latent() {
+        latents.par_chunks_exact_mut(latent_dim).for_each(normalize);
+    }
+    let overflows = |latent: &[f32]| !f32::all_finite(latent);
+    match latents.par_chunks_exact(latent_dim).position_first(overflows) {
+        Some(row) => Err(Error::Overflow { row }),
+        None => Ok(latents),
     }
 }

@@ -89,7 +89,8 @@ impl Backend {
         }
     }
 
-    /// The latents `[rows, latent_dim]` of rows. Those of a GPU are not normalised yet.
+    /// The latents `[rows, latent_dim]` of rows. The GPU engine leaves work on them to the caller: see
+    /// [`leaves_latents`](Self::leaves_latents).
     pub(super) fn encode_latent<'a>(
         &'a self,
         model: &'a Model,
@@ -109,8 +110,9 @@ impl Backend {
         }
     }
 
-    /// Whether latents still have to be divided by their norms, in a model that normalises.
-    pub(super) fn leaves_normalizing(&self) -> bool {
+    /// Whether latents still have to be checked, and divided by their norms in a model that
+    /// normalises.
+    pub(super) fn leaves_latents(&self) -> bool {
         match self {
             Self::Cpu => false,
             #[cfg(feature = "gpu")]
@@ -135,6 +137,17 @@ impl Backend {
                 let ring = rows_ring(engine, program, latents, from, mode, chunk_bytes)?;
                 Ok(Chunks::on_gpu(ring, Section::Rows, dim))
             }
+        }
+    }
+
+    /// Makes everything ready that encoding rows of `T` needs: on a GPU it may compile a pipeline.
+    pub(super) fn prepare<T: Element>(&self) -> Result<()> {
+        match self {
+            Self::Cpu => Ok(()),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(engine) if T::IS_F16 => engine.programs.encode_f16(&engine.gpu).map(drop),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(_) => Ok(()),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Codec;
+use super::pool::on_pool;
 use crate::error::Result;
 use crate::metrics::{ErrorSums, Metrics};
 use crate::rows::Rows;
@@ -30,10 +31,14 @@ impl Codec {
         let encoded = Instant::now();
         let decoded = self.decode_nested(mode, &codes).await?;
         let (encode_time, decode_time) = (encoded - start, encoded.elapsed());
-        let mut sums = ErrorSums::default();
-        for (row, decoded) in rows.iter().zip(&decoded) {
-            sums.add(row.as_ref(), decoded, config.dim)?;
-        }
+        let (sums, decoded) = match mode {
+            WaitMode::Blocking => (sums_of(rows, &decoded, config.dim)?, decoded),
+            WaitMode::Async => {
+                let (owned, dim) = (owned_rows(rows), config.dim);
+                let work = move || sums_of(&owned, &decoded, dim).map(|sums| (sums, decoded));
+                on_pool(work).await?
+            }
+        };
         let rate = |time: Duration| rows.len() as f64 / time.as_secs_f64();
         let metrics = Metrics {
             mse: sums.mse(),
@@ -47,4 +52,17 @@ impl Codec {
         };
         Ok((decoded, metrics))
     }
+}
+
+fn sums_of<R: AsRef<[f32]>>(rows: &[R], decoded: &[Vec<f32>], dim: usize) -> Result<ErrorSums> {
+    let mut sums = ErrorSums::default();
+    for (row, decoded) in rows.iter().zip(decoded) {
+        sums.add(row.as_ref(), decoded, dim)?;
+    }
+    Ok(sums)
+}
+
+/// A copy for work on another thread.
+fn owned_rows<R: AsRef<[f32]>>(rows: &[R]) -> Vec<Vec<f32>> {
+    rows.iter().map(|row| row.as_ref().to_vec()).collect()
 }

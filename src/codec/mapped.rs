@@ -1,5 +1,6 @@
 //! Decoded rows that are not copied out, one chunk after another.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -15,6 +16,18 @@ use crate::error::Result;
 /// Made by [`Codec::decode_mapped`](crate::Codec::decode_mapped).
 #[must_use = "nothing is decoded until the iterator is advanced"]
 pub struct MappedChunks<'a>(pub(super) Chunks<'a, f32>);
+
+impl fmt::Debug for MappedChunks<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MappedChunks").field("next_rows", &self.0.next_rows()).finish()
+    }
+}
+
+impl fmt::Debug for MappedStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MappedStream").finish_non_exhaustive()
+    }
+}
 
 impl Iterator for MappedChunks<'_> {
     type Item = Result<MappedRows>;

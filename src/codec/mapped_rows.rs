@@ -16,6 +16,7 @@ use crate::plan::Section;
 ///
 /// Dropping it gives the memory back to the codec. On some adapters mapped memory is slow to read
 /// again and again: read it once, in order.
+#[must_use]
 pub struct MappedRows {
     source: Source,
     first_row: usize,

@@ -1,4 +1,4 @@
-//! The face of the library: a model placed on an engine, and the verbs.
+//! The public API: a model placed on an engine, and the verbs.
 //!
 //! # How a call runs
 //! A batch is checked for its shape. `engine`, the one place that knows the CPU from the GPU, cuts
@@ -37,6 +37,8 @@ mod upload;
 
 use std::fmt;
 use std::sync::Arc;
+
+use half::f16;
 
 pub use mapped::{MappedChunks, MappedStream};
 pub use mapped_rows::MappedRows;
@@ -139,6 +141,7 @@ impl Codec {
     /// Loss of the GPU.
     pub fn warm_up(&self) -> Result<()> {
         let row = vec![0.0f32; self.model().config().dim];
+        let _same_codes = self.encode_flat(&vec![f16::ZERO; row.len()])?;
         let codes = self.encode_flat(&row)?;
         self.decode_flat(&codes)?;
         self.decode_flat_f16(&codes)?;

@@ -67,6 +67,7 @@ pub enum Engine {
 /// What runs a codec, by name. Prints as one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use]
 pub struct EngineInfo {
     /// Which of the two engines.
     pub kind: EngineKind,
@@ -148,6 +149,7 @@ impl fmt::Display for EngineInfo {
 /// Counters of a codec's pool of GPU buffers. All zero on the CPU engine, which has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use]
 pub struct Stats {
     /// Chunks that found idle buffers.
     pub pool_hits: u64,

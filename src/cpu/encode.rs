@@ -50,7 +50,8 @@ pub(crate) fn encode<T: Element>(
         })
 }
 
-/// Writes the latents `[rows, latent_dim]` of a batch.
+/// Writes the latents `[rows, latent_dim]` of a batch, and fails on the first that leaves the range
+/// of `f32`.
 pub(crate) fn encode_latent(model: &Model, rows: &Rows<'_>, latents: &mut [f32]) -> Result<()> {
     let config = model.config();
     let block = block_rows(rows.len());
@@ -61,7 +62,11 @@ pub(crate) fn encode_latent(model: &Model, rows: &Rows<'_>, latents: &mut [f32])
             if config.normalized_latent() {
                 latents.chunks_exact_mut(config.latent_dim).for_each(normalize);
             }
-            Ok(())
+            let overflows = |latent: &[f32]| !f32::all_finite(latent);
+            match latents.chunks_exact(config.latent_dim).position(overflows) {
+                Some(row) => Err(Error::Overflow { row: index * block + row }),
+                None => Ok(()),
+            }
         },
     )
 }
