@@ -1,5 +1,5 @@
-//! Verbs that must give the same bits: nested and flat, copied and mapped, now and again, here
-//! and in another thread.
+//! Verbs that must give equal bits: nested and flat, copied and mapped, in repeated calls, and in
+//! several threads.
 
 use std::thread;
 
@@ -28,10 +28,10 @@ const CASES: &[Case] = &[
     Case::new(130, 129, 700).bias().relu().normalized(),
 ];
 
-/// Rows enough for several chunks, whatever their size.
+/// Enough rows for several chunks of any size.
 const LONG: Case = Case::new(96, 10, 90_000);
 
-/// Every part of `decode_mapped` at once, its bookkeeping checked.
+/// The rows of all views of `decode_mapped`. Checks the row numbers and lengths of each view.
 fn joined(codec: &Codec, codes: &Codes) -> Vec<f32> {
     let mut out = Vec::new();
     for view in codec.decode_mapped(codes).unwrap() {
@@ -91,7 +91,7 @@ fn mapped_views_may_all_be_held(engine: &CodecOptions) {
     let flat = codec.decode_flat(&codes).unwrap();
 
     let held: Vec<MappedRows> = codec.decode_mapped(&codes).unwrap().map(Result::unwrap).collect();
-    // The codec goes on with everything lent out, also to a second set of views.
+    // The codec works while all views are held, and hands out a second set of views.
     assert_same_bits(&codec.decode_flat(&codes).unwrap(), &flat, "decoded while views are held");
     assert_same_bits(&joined(&codec, &codes), &flat, "mapped while views are held");
     let again = codec.encode(&codec.decode(&codes).unwrap()).unwrap();
@@ -124,10 +124,10 @@ fn mapped_views_outlive_the_codec(engine: &CodecOptions) {
     drop((codec, codes));
     let mut out = Vec::new();
     views.iter().for_each(|view| append(&mut out, view, case.dim));
-    assert_same_bits(&out, &flat, "views of a codec that is gone");
+    assert_same_bits(&out, &flat, "views after the codec was dropped");
 }
 
-/// Batches of different sizes in between, so that a stale buffer would show.
+/// Encodes batches of other sizes in between, so that a stale buffer would show.
 fn repeated_calls_agree(engine: &CodecOptions) {
     let case = CASES[3];
     let codec = codec(engine, &case.model());
@@ -165,7 +165,8 @@ fn threads_agree(engine: &CodecOptions) {
     });
 }
 
-/// What one thread leaves unread is still under way when the next call wants memory.
+/// A thread may drop its views while the GPU still writes them. The next call then needs that
+/// memory.
 fn threads_may_leave_views_unread(engine: &CodecOptions) {
     let case = Case::new(512, 3, 8000);
     let codec = codec(engine, &case.model());
@@ -193,7 +194,7 @@ fn threads_may_leave_views_unread(engine: &CodecOptions) {
     assert_eq!(codec.stats().bytes_in_use, 0);
 }
 
-/// Codes are data: any codec of the same model takes them.
+/// Any codec of a model decodes the codes of another codec of that model.
 fn codecs_of_one_model_agree(engine: &CodecOptions) {
     let case = CASES[1];
     let model = case.model();

@@ -1,9 +1,9 @@
-//! Just enough linear algebra to judge a fit by, the textbook way.
+//! Textbook linear algebra, for comparison with fitted models.
 
-/// A square matrix, row by row.
+/// A square matrix, as a list of its rows.
 pub type Matrix = Vec<Vec<f64>>;
 
-/// `x^T x` of centred rows over their number.
+/// The covariance matrix: `x^T x` of the centred rows, divided by the number of rows.
 pub fn covariance(rows: &[f32], dim: usize) -> Matrix {
     let n = (rows.len() / dim) as f64;
     let mut mean = vec![0.0; dim];
@@ -22,7 +22,7 @@ pub fn covariance(rows: &[f32], dim: usize) -> Matrix {
     covariance
 }
 
-/// Eigenvalues of a symmetric matrix, the largest first, by Jacobi's rotations.
+/// The eigenvalues of a symmetric matrix in descending order, by Jacobi rotations.
 pub fn eigenvalues(mut a: Matrix) -> Vec<f64> {
     let n = a.len();
     for _ in 0..100 {
@@ -50,8 +50,8 @@ pub fn eigenvalues(mut a: Matrix) -> Vec<f64> {
     values
 }
 
-/// The least mean squared error a row with which an affine map can make `y` from `x`: normal
-/// equations by Gauss, columns without a pivot left out.
+/// The least squared error per row with which an affine map can predict `y` from `x`. Solves the
+/// normal equations by Gaussian elimination and skips columns without a pivot.
 pub fn least_squares_error(x: &[f64], columns: usize, y: &[f32], dim: usize) -> f64 {
     let n = y.len() / dim;
     let width = columns + 1;
@@ -99,7 +99,7 @@ fn eigenvalues_of_a_known_matrix() {
 
 #[test]
 fn least_squares_of_a_known_line() {
-    // y = 2 x + 1 but for one value that is 3 too high: the residuals' squares sum to 2.7.
+    // y = 2 x + 1, and later one value that is 3 too high: the squared residuals then sum to 6.3.
     let (x, mut y) = ([0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 5.0, 7.0, 9.0]);
     assert!(least_squares_error(&x, 1, &y, 1) < 1e-20);
     y[1] += 3.0;

@@ -1,4 +1,5 @@
-//! Futures: what the blocking verbs give, from any thread, together or not at all.
+//! Futures give the results of the blocking verbs, in any thread and in any order, and may be
+//! dropped at any time.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -26,7 +27,7 @@ engine_suite!(
     errors_come_out_of_futures,
 );
 
-/// Rows enough for several chunks.
+/// Enough rows for several chunks.
 const LONG: Case = Case::new(96, 33, 40_000).bias();
 
 fn fixture(engine: &CodecOptions, case: Case) -> (Codec, Vec<f32>, Codes, Vec<f32>) {
@@ -87,7 +88,8 @@ fn mapped_streams_agree_with_the_iterator(engine: &CodecOptions) {
     }));
 }
 
-/// Whatever takes a `futures_core::Stream` takes this one, and it stays ended.
+/// All items of a stream, by the methods of `futures_core::Stream` alone. An ended stream stays
+/// ended.
 async fn collected<S: Stream + Unpin>(mut stream: S) -> Vec<S::Item> {
     let mut items = Vec::new();
     while let Some(item) = poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await {
@@ -131,7 +133,7 @@ fn boxed<'a, T>(future: impl Future<Output = T> + Send + 'a) -> Boxed<'a, T> {
     Box::pin(future)
 }
 
-/// All futures polled in turn by one task, whoever woke it.
+/// Polls all futures in turn in one task, whichever of them woke the task.
 async fn join<T>(mut futures: Vec<Boxed<'_, T>>) -> Vec<T> {
     let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
     poll_fn(|context| {
@@ -158,7 +160,7 @@ fn many_futures_run_in_one_task(engine: &CodecOptions) {
     for encoded in block_on(join(encodes)) {
         assert_eq!(encoded.unwrap(), codes);
     }
-    // And tasks on several threads, with a blocking call among them.
+    // Tasks on several threads, and a blocking call at the same time.
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| assert_eq!(block_on(codec.encode_flat_async(&rows)).unwrap(), codes));
@@ -175,11 +177,11 @@ fn futures_move_between_threads(engine: &CodecOptions) {
     let (codec, _, codes, flat) = fixture(engine, LONG);
     let mut future = Box::pin(codec.decode_flat_async(&codes));
     let decoded = match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        // An engine with nothing to wait for is done at once.
+        // The result was there at the first poll.
         Poll::Ready(decoded) => decoded,
         Poll::Pending => thread::scope(|scope| scope.spawn(|| block_on(future)).join().unwrap()),
     };
-    assert_same_bits(&decoded.unwrap(), &flat, "begun here, finished there");
+    assert_same_bits(&decoded.unwrap(), &flat, "begun in one thread and finished in another");
 }
 
 fn dropped_futures_leave_nothing_behind(engine: &CodecOptions) {
@@ -199,7 +201,8 @@ fn dropped_futures_leave_nothing_behind(engine: &CodecOptions) {
     }
 }
 
-/// Given up while the GPU, or the thread that polls it, may be at any point of the work.
+/// Drops futures after delays that spread over the time of a call, so that the GPU and the polling
+/// thread are at any point of the work.
 fn futures_may_be_dropped_at_any_moment(engine: &CodecOptions) {
     const ROUNDS: u32 = 1500;
     let case = Case::new(64, 16, 300).bias();
@@ -239,7 +242,7 @@ fn errors_come_out_of_futures(engine: &CodecOptions) {
     let mut short = vec![0.0; flat.len() - 1];
     let error = block_on(codec.decode_into_async(&codes, &mut short)).unwrap_err();
     assert!(matches!(error, Error::OutputLength { .. }), "{error:?}");
-    // A case of other rows has another seed, so another model.
+    // A case with another number of rows has another seed, and therefore another model.
     let other = Case { rows: 1, ..LONG }.model();
     let foreign = crate::engines::codec(engine, &other).encode_flat(&rows[..LONG.dim]).unwrap();
     assert!(matches!(block_on(codec.decode_async(&foreign)), Err(Error::OtherModel { .. })));

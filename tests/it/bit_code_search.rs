@@ -1,4 +1,5 @@
-//! Streams that an engine searches for: as good as another's, and the best there are.
+//! The search for bit codes: both engines find equally good codes, and codes of two bytes are the
+//! best of all possible codes.
 
 use vecodec::wgpu::DeviceType;
 use vecodec::{Codec, CodecOptions, Codes, Coding, Engine, Error, Model, RowNorm};
@@ -29,8 +30,8 @@ const fn trellis(states: usize) -> Coding {
     Coding::Trellis { states }
 }
 
-/// Streams of the same rows from two engines. Sums are rounded otherwise, so a near tie may fall
-/// otherwise; then both are as good.
+/// Compares codes with those of the CPU engine. Engines round sums differently, so that a near tie
+/// may give different codes. The errors of both codes must then be equal.
 pub fn assert_equally_good(model: &Model, rows: &[f32], found: &Codes, label: &str) {
     let on_cpu = codec(&cpu(), model);
     let expected = on_cpu.encode_flat(rows).unwrap();
@@ -97,14 +98,15 @@ fn engines_find_equally_good_codes(engine: &CodecOptions) {
     }
 }
 
-/// Zero, tiny and huge rows; and those too large, of which both engines say the same.
+/// Encodes zero, tiny and huge rows. Rows that are too large give the same error on both engines.
 fn rows_of_any_norm_are_encoded_alike(engine: &CodecOptions) {
     let dim = 10;
     for coding in [Coding::Scalar, trellis(16)] {
         let model = fitted(&rows(300, dim, 303), dim, 9, coding, RowNorm::Store);
         let codec = codec(engine, &model);
         let mut some = rows(200, dim, 304);
-        // A GPU may take subnormal values for zero: but for the row of nothing else, all are above.
+        // A GPU may flush subnormal values to zero. Only the rows of magnitude 1e-42 have such
+        // values.
         let magnitudes = [0.0, 1e-42, 1e-33, 1e-20, 1.0, 1e20, 1e37];
         for (row, magnitude) in some.chunks_mut(dim).zip(magnitudes.iter().cycle()) {
             row.iter_mut().for_each(|v| *v *= magnitude);
@@ -113,7 +115,7 @@ fn rows_of_any_norm_are_encoded_alike(engine: &CodecOptions) {
         assert_eq!(codes.scales()[..2], [0.0, 0.0], "{coding:?}");
         let decoded = codec.decode_flat(&codes).unwrap();
         assert!(decoded[..2 * dim].iter().all(|v| *v == 0.0), "{coding:?}");
-        // Their squares overflow, or vanish: in units of their own.
+        // The squares of these rows overflow or vanish, so the rows are compared at magnitude 1.
         let normalized: Vec<f32> = some
             .chunks(dim)
             .zip(magnitudes.iter().cycle())
@@ -145,7 +147,7 @@ fn rows_of_any_norm_are_encoded_alike(engine: &CodecOptions) {
     }
 }
 
-/// Every bit code of two bytes is tried.
+/// Compares each code with all 65,536 codes of two bytes.
 fn the_best_code_there_is_is_found(engine: &CodecOptions) {
     let dim = 6;
     for coding in [Coding::Scalar, trellis(8), trellis(16), trellis(256)] {
@@ -161,7 +163,7 @@ fn the_best_code_there_is_is_found(engine: &CodecOptions) {
         for (row, found) in some.chunks(dim).zip(found.chunks(dim)) {
             let best = all.chunks(dim).map(|other| error(row, other)).fold(f32::MAX, f32::min);
             let found = error(row, found);
-            // What no latent holds counts in both.
+            // Both errors include what the latents cannot represent.
             assert!(found <= best * 1.001 + 1e-5, "{coding:?}: {found} over {best}");
         }
     }
@@ -172,7 +174,7 @@ fn chunks_of_few_rows_change_nothing(engine: &CodecOptions) {
         limits.max_storage_buffer_binding_size = 16 << 10;
         limits.max_compute_workgroups_per_dimension = 3;
     });
-    // Of the same kind: an adapter's own device may have matrix units as well.
+    // Also a caller's device: the adapter's own device may have cooperative matrices.
     let large = limited(engine, |_| {});
     for (coding, scale) in [
         (Coding::Scalar, RowNorm::Store),
@@ -189,7 +191,7 @@ fn chunks_of_few_rows_change_nothing(engine: &CodecOptions) {
     }
 }
 
-/// 4,096 costs take 16 KiB.
+/// A trellis of 4,096 states needs 16 KiB of workgroup memory for its costs.
 fn searches_too_large_for_a_workgroup_are_refused(engine: &CodecOptions) {
     let small = limited(engine, |limits| limits.max_compute_workgroup_storage_size = 8 << 10);
     let train = rows(50, 2, 311);
@@ -201,8 +203,8 @@ fn searches_too_large_for_a_workgroup_are_refused(engine: &CodecOptions) {
     assert_equally_good(&model, &train, &found, "2048 states");
 }
 
-/// As with long products: software adapters end loops after 65,535 iterations, and 256 states of
-/// eight bits a latent take 272 each.
+/// A software adapter ends loops after 65,535 iterations. A trellis of 256 states takes 272
+/// iterations per latent of eight bits.
 fn searches_too_long_for_an_adapter_are_refused(engine: &CodecOptions) {
     let Engine::Gpu(gpu) = &engine.engine else { panic!("{engine:?} is no GPU") };
     let software = gpu.adapter_info().device_type == DeviceType::Cpu;

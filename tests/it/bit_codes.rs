@@ -1,4 +1,4 @@
-//! Models with a budget of bytes: their bit codes, their files, both engines, and what is refused.
+//! Bit codes: fits, files, both engines, and the budgets that are refused.
 
 use vecodec::{
     Codec, CodecOptions, Codes, CodesReader, CodesWriter, Coding, Error, FitOptions, Model,
@@ -17,7 +17,7 @@ mod verbs {
     engine_suite!(verbs_agree_on_bit_codes);
 }
 
-/// Rows of a decaying spectrum around a mean.
+/// Random rows with a decaying spectrum and a mean that is not zero.
 pub fn rows(count: usize, dim: usize, seed: u64) -> Vec<f32> {
     let mut random = Random::new(seed);
     let mean = random.normals(dim, 0.5);
@@ -48,7 +48,7 @@ fn relative_error(codec: &Codec, rows: &[f32]) -> f64 {
     metrics::relative_mse(rows, &codec.decode_flat(&codes).unwrap()).unwrap()
 }
 
-/// The model's tables are read from its file, as another program would.
+/// Decodes in plain loops, with tables read from the model's file, as another program would.
 fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
@@ -150,7 +150,7 @@ fn verbs_agree_on_bit_codes(engine: &CodecOptions) {
         assert_eq!(latents.len(), 500 * model.config().latent_dim);
         codec.decode_latent(&latents).unwrap();
         assert_equally_good(&model, &train, &codes, "both engines");
-        // What cannot be encoded is told, and the codec works on.
+        // Rows that cannot be encoded are reported, and the codec stays usable.
         let mut bad = train.clone();
         bad[24 * 7 + 3] = f32::NAN;
         let error = codec.encode_flat(&bad).unwrap_err();
@@ -256,7 +256,7 @@ fn files_bring_bit_codes_back() {
             scaled.save(&path).unwrap();
             assert_eq!(Codes::load(&path).unwrap(), scaled);
         }
-        // A truncated model is told from a whole one at any length.
+        // A model file that is cut off at any length is refused.
         let whole = std::fs::read(&model_path).unwrap();
         for len in (0..whole.len()).step_by(97) {
             std::fs::write(&model_path, &whole[..len]).unwrap();
@@ -300,7 +300,7 @@ fn odd_data_can_be_fitted() {
                 let model = fitted(data, 6, 12, coding, scale);
                 let codec = codec(&cpu(), &model);
                 let error = relative_error(&codec, data);
-                // Four states carry two bits a latent at most.
+                // A trellis of four states stores at most two bits per latent.
                 let bound = if coding == (Coding::Trellis { states: 4 }) { 0.12 } else { 0.02 };
                 assert!(error < bound, "{coding:?} {scale:?}: {error} of {:?}", &data[..6]);
             }

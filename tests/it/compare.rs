@@ -1,4 +1,4 @@
-//! How close is close enough, said once, and failures that show every case at a time.
+//! Tolerances of all comparisons, and a report of all cases that exceed them.
 
 use std::fmt::Display;
 
@@ -6,16 +6,16 @@ use vecodec::Codes;
 
 use crate::oracle::{Encoded, norm};
 
-/// Of a scale, and of a value against the norm of its row.
+/// Relative tolerance of a scale, and of a value relative to the norm of its row.
 pub const RTOL: f64 = 1e-5;
-/// Of a value, where a bias or normalization gives values an absolute size.
+/// Absolute tolerance of a value, where a bias or normalization fixes the magnitude of the values.
 pub const ATOL: f64 = 1e-5;
-/// Share of codes that may be one level off.
+/// The share of codes that may differ by one level.
 const OFF_BY_ONE: f64 = 1e-3;
-/// Such a code must be a near tie: this far at most from the middle between two levels.
+/// The largest distance of such a code from the middle between two levels, in levels.
 const NEAR_TIE: f64 = 3e-3;
 
-/// Runs checks that report to the one argument, then fails if any of them did.
+/// Runs checks that write to a report, then fails if the report has failures.
 pub fn all_agree(checks: impl FnOnce(&mut Report)) {
     let mut report = Report::default();
     checks(&mut report);
@@ -25,7 +25,7 @@ pub fn all_agree(checks: impl FnOnce(&mut Report)) {
     assert!(
         failures.is_empty() && off_by_one as f64 <= allowed,
         "{} of {compared} comparisons failed; {off_by_one} of {entries} codes are one level off, \
-         {allowed} may be\n{}",
+         and {allowed} may be\n{}",
         failures.len(),
         failures.iter().take(40).map(String::as_str).collect::<Vec<_>>().join("\n")
     );
@@ -44,7 +44,7 @@ impl Report {
         self.failures.push(what.to_string());
     }
 
-    /// Codes and scales against those of the oracle.
+    /// Compares codes and scales with those of the oracle.
     pub fn codes(&mut self, case: impl Display, truth: &Encoded, found: &Codes) {
         self.compared += 1;
         let (rows, latent) = (truth.scales.len(), truth.codes.len() / truth.scales.len());
@@ -72,7 +72,7 @@ impl Report {
                 ));
             }
         }
-        // A large case must hold by itself what all cases must hold together.
+        // A large case must meet the limit by itself; small cases meet it together.
         if truth.codes.len() >= 10_000 && off_by_one as f64 > truth.codes.len() as f64 * OFF_BY_ONE
         {
             self.fail(format!("{case}: {off_by_one} of {} codes differ", truth.codes.len()));
@@ -81,7 +81,8 @@ impl Report {
         self.off_by_one += off_by_one;
     }
 
-    /// Rows of values against those of the oracle, within `atol` and [`RTOL`] of a row's norm.
+    /// Compares rows with those of the oracle. The tolerance of a value is `atol` plus [`RTOL`]
+    /// times the norm of its row.
     pub fn rows(
         &mut self,
         case: impl Display,
@@ -111,12 +112,12 @@ impl Report {
     }
 }
 
-/// False for a NaN, too.
+/// Whether an error is within the tolerance. A NaN is not.
 fn within(error: f64, tolerance: f64) -> bool {
     error.abs() <= tolerance
 }
 
-/// Bit for bit, so that a NaN equals itself and -0 is not 0.
+/// Compares bit for bit: a NaN equals itself, and -0 differs from 0.
 #[track_caller]
 pub fn assert_same_bits(left: &[f32], right: &[f32], what: impl Display) {
     assert_eq!(left.len(), right.len(), "{what}: lengths");
@@ -125,7 +126,7 @@ pub fn assert_same_bits(left: &[f32], right: &[f32], what: impl Display) {
     }
 }
 
-/// Matches the error and its message: all numbers a caller needs must be in it.
+/// Matches an error against a pattern. Its message must contain each of the words.
 macro_rules! assert_error {
     ($error:expr, $pattern:pat $(if $guard:expr)?, $($word:expr),+) => {
         let error = $error;

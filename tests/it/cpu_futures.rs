@@ -53,8 +53,9 @@ impl HeldPool {
     /// Frees the pool. Returns false if it was free before, because somebody waited for it.
     fn release(&self) -> bool {
         let (released, condition) = &*self.release;
+        let was_free = std::mem::replace(&mut *released.lock().unwrap(), true);
         condition.notify_all();
-        !std::mem::replace(&mut *released.lock().unwrap(), true)
+        !was_free
     }
 }
 
@@ -123,7 +124,7 @@ fn polling_waits_for_the_pool_and_is_woken_by_it() {
 }
 
 #[test]
-#[ignore = "a poll that copies a large result on all cores waits for a busy pool"]
+#[ignore = "a poll of a large decode_flat_async brings pages in on all cores: it waits for the pool"]
 fn polling_a_large_batch_is_woken_by_the_pool() {
     assert_pool_computes(CASE);
 }

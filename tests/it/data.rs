@@ -1,4 +1,4 @@
-//! Models and rows to test with, the same on every machine for the same seed.
+//! Models and rows for tests. A seed gives the same values on every machine.
 
 use std::fmt;
 
@@ -15,12 +15,12 @@ impl Random {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// In `[0, 1)`.
+    /// A uniform value in `[0, 1)`.
     pub fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Mean 0, deviation 1.
+    /// A normal value of mean 0 and deviation 1.
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()
@@ -31,7 +31,7 @@ impl Random {
     }
 }
 
-/// A model of random weights that keep the magnitude of a row.
+/// A model of random weights that preserve the magnitude of a row.
 pub fn model(config: impl Into<ModelConfig>, biases: bool, seed: u64) -> Model {
     let config = config.into();
     let (dim, latent) = (config.dim, config.latent_dim);
@@ -45,7 +45,7 @@ pub fn model(config: impl Into<ModelConfig>, biases: bool, seed: u64) -> Model {
     Model::from_weights(config, weights).unwrap()
 }
 
-/// A model of one matrix entry a value: what is encoded is what is quantised.
+/// A model whose matrices are the identity: the latents are the values of the row.
 pub fn identity(dim: usize) -> Model {
     let mut matrix = vec![0.0; dim * dim];
     (0..dim).for_each(|i| matrix[i * dim + i] = 1.0);
@@ -158,15 +158,15 @@ impl Case {
         self.options.model(self.dim, self.latent, self.seed())
     }
 
-    /// Rows of about unit norm times 3, none of which cancels out in the encoder: the latent of
-    /// such a row has no five digits in `f32`, whoever computes it.
+    /// Random rows of norm about 3. Rows whose terms cancel out in the encoder are left out,
+    /// because `f32` cannot give five digits of the latents of such a row.
     pub fn rows(&self, model: &Model) -> Vec<f32> {
         let mut random = Random::new(self.seed() + 1);
         let deviation = 3.0 * (self.dim as f64).powf(-0.5);
         let mut rows = Vec::with_capacity(self.rows * self.dim);
         while rows.len() < self.rows * self.dim {
             let row = random.normals(self.dim, deviation);
-            // With many latents one of them is large anyway.
+            // Among many latents there is always a large one.
             if self.latent > 32 || is_well_conditioned(model, &row) {
                 rows.extend(row);
             }
@@ -182,7 +182,8 @@ impl fmt::Display for Case {
     }
 }
 
-/// Whether the latent is not tiny against the terms it is a sum of, and no ReLU is undecided.
+/// Whether the largest latent is not tiny relative to the terms of its sum, and no ReLU is
+/// undecided.
 fn is_well_conditioned(model: &Model, row: &[f32]) -> bool {
     let weights = model.weights();
     let terms = weights.encoder.chunks(row.len()).enumerate().map(|(i, w)| {

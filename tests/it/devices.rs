@@ -1,4 +1,4 @@
-//! Which engine runs, and the devices of others: small limits, shared queues.
+//! The choice of an engine, devices that callers open, and devices with small limits.
 
 use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Waker};
@@ -29,7 +29,7 @@ gpu_suite!(gpu:
 static INSTANCE: LazyLock<Instance> =
     LazyLock::new(|| Instance::new(InstanceDescriptor::new_without_display_handle_from_env()));
 
-/// A device of the caller's, on the adapter that the other tests use.
+/// A caller's device on the adapter that the other tests use.
 fn device(like: &Gpu, change: impl FnOnce(&mut Limits)) -> (Device, Queue) {
     let wanted = like.adapter_info();
     let all = pollster::block_on(INSTANCE.enumerate_adapters(Backends::all()));
@@ -49,7 +49,7 @@ fn gpu_of(engine: &CodecOptions) -> &Gpu {
     gpu
 }
 
-/// The engine's adapter with a device of other limits.
+/// The engine's adapter, with a caller's device of other limits.
 pub fn limited(engine: &CodecOptions, change: impl FnOnce(&mut Limits)) -> CodecOptions {
     let (device, queue) = device(gpu_of(engine), change);
     cpu().with_engine(Engine::Gpu(Gpu::from_device(device, queue).unwrap()))
@@ -92,7 +92,7 @@ fn devices_of_callers_are_shared(engine: &CodecOptions) {
     let case = Case::new(40, 13, 300).bias().relu().normalized();
     let model = case.model();
     let rows = case.rows(&model);
-    // On a device of the same kind: an adapter's own may have matrix units as well.
+    // Also a caller's device: the adapter's own device may have cooperative matrices.
     let expected = codec(&limited(engine, |_| {}), &model).encode_flat(&rows).unwrap();
 
     let (device, queue) = device(gpu_of(engine), |_| {});
@@ -102,7 +102,7 @@ fn devices_of_callers_are_shared(engine: &CodecOptions) {
     drop(options);
     assert_eq!(codec.encode_flat(&rows).unwrap(), expected);
     let flat = codec.decode_flat(&expected).unwrap();
-    // The caller's own work goes on beside and after the codec's.
+    // The caller submits work while the codec exists and after it was dropped.
     queue.submit([device.create_command_encoder(&Default::default()).finish()]);
     assert_same_bits(&codec.decode_flat(&expected).unwrap(), &flat, "after the caller's work");
     drop(codec);
@@ -195,7 +195,7 @@ fn errors_of_the_library_reach_no_handler(engine: &CodecOptions) {
     assert_eq!(*errors.lock().unwrap(), [""; 0]);
 }
 
-/// Every limit that decides about chunks, each so tight that a batch takes many.
+/// Lowers every limit that decides the size of chunks, so that a batch takes many chunks.
 fn small_limits_make_small_chunks(engine: &CodecOptions) {
     type Change = fn(&mut Limits);
     let tight: [(&str, Change); 4] = [
@@ -257,17 +257,17 @@ fn limits_too_small_for_a_row_are_reported(engine: &CodecOptions) {
             "{dim} -> {latent}: {error:?}"
         );
     }
-    // The device is none the worse for it.
+    // The device still works.
     assert_eq!(codec(&engine, &identity(4)).encode(&[[1.0; 4]]).unwrap().row_count(), 1);
 }
 
-/// Each row fits; the matrix does not.
+/// A limit that each row meets and the weights exceed.
 fn weights_beyond_a_binding_are_reported(engine: &CodecOptions) {
     let engine = limited(engine, |limits| limits.max_storage_buffer_binding_size = 16 << 10);
     let model = identity(100);
     let rows: Vec<f32> = (0..1000).map(|i| 127.0 - (i % 100) as f32).collect();
     let error = Codec::with_options(model.clone(), engine.clone()).unwrap_err();
-    // 100 x 100 values of four bytes, and what a layout adds to fill its tiles.
+    // 100 x 100 values of four bytes, and the padding of a layout with tiles.
     assert_error!(
         error,
         Error::Limit { what: "bytes of weights", required: 40_000..60_000, available: 16_384, .. },

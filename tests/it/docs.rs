@@ -1,4 +1,4 @@
-//! What the documents say of the code.
+//! Statements of the documents about the code.
 
 use std::fs;
 use std::path::Path;

@@ -1,10 +1,10 @@
-//! The engines under test, and the macros that run a check on each of them.
+//! The engines under test, and macros that run a check on each engine.
 
 use std::sync::LazyLock;
 
 use vecodec::{Codec, CodecOptions, Engine, Gpu, Model, Precision, Tiling};
 
-/// One adapter for the whole process, a software one too; codecs are made by each test.
+/// One device for all tests of the process, also on a software adapter.
 static GPU: LazyLock<Gpu> = LazyLock::new(|| {
     Gpu::new().expect("where there is no adapter, set VECODEC_SKIP_GPU_TESTS=1 to skip these tests")
 });
@@ -17,7 +17,7 @@ pub fn cpu() -> CodecOptions {
     options(Engine::Cpu)
 }
 
-/// With the kernels that suit the adapter.
+/// The GPU engine with the kernels that suit the adapter.
 pub fn gpu() -> CodecOptions {
     options(Engine::Gpu(GPU.clone()))
 }
@@ -30,7 +30,7 @@ pub fn gpu_tiled() -> CodecOptions {
     gpu().with_tiling(Tiling::Tiled)
 }
 
-/// With `Precision::F16`: on cooperative matrices where the adapter has them.
+/// The GPU engine with `Precision::F16`, on cooperative matrices where the adapter has them.
 pub fn gpu_f16() -> CodecOptions {
     gpu().with_precision(Precision::F16)
 }
@@ -47,7 +47,7 @@ pub fn codec(engine: &CodecOptions, model: &Model) -> Codec {
     Codec::with_options(model.clone(), engine.clone()).unwrap()
 }
 
-/// Makes a test of every check, a `fn(&CodecOptions)`, on each engine.
+/// Makes a test of each check, a `fn(&CodecOptions)`, on each engine.
 macro_rules! engine_suite {
     ($($check:ident),+ $(,)?) => {
         $crate::engines::suite!(cpu [cfg(all())] $($check)+);
@@ -55,7 +55,8 @@ macro_rules! engine_suite {
     };
 }
 
-/// The same with each tiling of the GPU's kernels, also the one that the adapter would not be given.
+/// Makes a test of each check on the CPU engine and with each tiling of the GPU's kernels, also a
+/// tiling that does not suit the adapter.
 macro_rules! kernel_suite {
     ($($check:ident),+ $(,)?) => {
         $crate::engines::suite!(cpu [cfg(all())] $($check)+);
@@ -64,7 +65,7 @@ macro_rules! kernel_suite {
     };
 }
 
-/// On one kind of GPU alone.
+/// Makes a test of each check on one GPU engine.
 macro_rules! gpu_suite {
     ($engine:ident: $($check:ident),+ $(,)?) => {
         $crate::engines::suite!($engine [

@@ -1,4 +1,4 @@
-//! `evaluate` against its parts, and the figures against their definitions.
+//! Compares `evaluate` with encoding and decoding, and the figures with their definitions.
 
 use vecodec::metrics::{max_error, mean_cosine, mse, relative_mse, snr_db};
 use vecodec::{CodecOptions, Error, Model};
@@ -38,7 +38,7 @@ fn evaluation_is_the_sum_of_its_parts(engine: &CodecOptions) {
     assert_close(metrics.snr_db, snr_db(&rows, &decoded).unwrap());
     assert_eq!(metrics.compression_ratio, model.config().compression_ratio());
     for rate in [metrics.encode_rows_per_s, metrics.decode_rows_per_s] {
-        assert!(rate.is_finite() && rate > 0.0, "{rate} rows a second");
+        assert!(rate.is_finite() && rate > 0.0, "{rate} rows per second");
     }
 }
 
@@ -80,7 +80,7 @@ fn bad_rows_are_refused_and_good_ones_go_on(engine: &CodecOptions) {
     assert_eq!(codec.evaluate(&good).unwrap().0.len(), CASE.rows);
 }
 
-/// A perfect codec: no error, no noise, every cosine 1.
+/// Equal rows have no error and a cosine of 1; opposite rows have a cosine of -1.
 #[test]
 fn figures_of_equal_and_opposite_rows() {
     let rows = Random::new(5).normals(60, 1.0);

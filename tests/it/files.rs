@@ -1,4 +1,4 @@
-//! Models and codes on disk: what is written is what is read, whole or in blocks.
+//! Files of models and codes: what is read equals what was written, whole or in blocks.
 
 use std::fs;
 use std::io::Read as _;
@@ -9,7 +9,7 @@ use vecodec::{Codes, CodesReader, CodesWriter, Error, Model, ModelConfig};
 use crate::compare::assert_same_bits;
 use crate::data::{Options, Random, identity, model};
 
-/// Names in a folder, sorted.
+/// The names in a folder, sorted.
 pub fn names(folder: &Path) -> Vec<String> {
     let entry = |entry: Result<fs::DirEntry, _>| entry.unwrap().file_name().into_string().unwrap();
     let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(entry).collect();
@@ -229,7 +229,7 @@ fn saving_replaces_whole_files_and_leaves_no_others() {
     assert_same_model(&Model::load(&model_path).unwrap(), &new);
     assert_eq!(Codes::load(&codes_path).unwrap(), some_codes(&new, 3));
     assert_eq!(names(folder.path()), ["codes", "model"]);
-    // Who had the old file open still reads it to its end.
+    // A reader that opened the old file still reads it to its end.
     if cfg!(unix) {
         let mut rest = Vec::new();
         open.read_to_end(&mut rest).unwrap();

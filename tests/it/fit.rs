@@ -1,4 +1,4 @@
-//! Fitted models against the best there can be, and on data that defeats careless numerics.
+//! Compares fitted models with the optimum, and fits data that needs careful numerics.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::algebra::{covariance, eigenvalues, least_squares_error};
 use crate::data::{Options, Random};
 use crate::engines::{codec, cpu};
 
-/// Rows of decaying variance in random directions around a mean that is not zero, all of norm 1:
-/// what embeddings look like.
+/// Random rows that resemble embeddings: decaying variance in random directions, a mean that is not
+/// zero, and norm 1.
 fn embeddings(rows: usize, dim: usize, seed: u64) -> Vec<f32> {
     let mut random = Random::new(seed);
     let mixing = random.normals(dim * dim, (dim as f64).powf(-0.5));
@@ -49,7 +49,7 @@ fn fitted(rows: &[f32], dim: usize, latent: usize, options: Options) -> Codec {
     codec(&cpu(), &Model::fit(rows, options.config(dim, latent)).unwrap())
 }
 
-/// Relative error of rows that went through the codes.
+/// The relative MSE of encoded and decoded rows.
 fn error_of(codec: &Codec, rows: &[f32]) -> f64 {
     let decoded = codec.decode_flat(&codec.encode_flat(rows).unwrap()).unwrap();
     assert!(decoded.iter().all(|v| v.is_finite()));

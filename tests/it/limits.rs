@@ -1,4 +1,4 @@
-//! More than one buffer, dispatch or chunk can hold.
+//! Batches and rows that exceed one buffer, dispatch or chunk.
 
 use vecodec::wgpu::DeviceType;
 use vecodec::{Codec, CodecOptions, Engine, Error, Model, ModelConfig, Tiling, Weights};
@@ -7,7 +7,7 @@ use crate::engines::{codec, kernel_suite};
 
 kernel_suite!(more_rows_than_workgroups, long_rows_and_long_latents);
 
-/// Five million rows of one value, against a closed form: the one code is ±127.
+/// Five million rows of one value, compared with a closed form: each code is 0 or ±127.
 fn more_rows_than_workgroups(engine: &CodecOptions) {
     const ROWS: usize = 5_000_000;
     let weights = Weights { encoder: vec![0.5], decoder: vec![3.0], ..Weights::default() };
@@ -40,21 +40,22 @@ fn more_rows_than_workgroups(engine: &CodecOptions) {
     }
 }
 
-/// Mesa's software adapter ends a shader's loops after 65,535 iterations. The adapter's own kernels
-/// take four values an iteration; tiled ones loop within their steps, too.
+/// Whether a software adapter refuses rows of so many values. Mesa's software adapter ends a
+/// shader's loops after 65,535 iterations. Register-blocked kernels take four values per iteration.
+/// Tiled kernels also loop within a step.
 fn loops_are_too_long(engine: &CodecOptions, values: usize) -> bool {
     let Engine::Gpu(gpu) = &engine.engine else { return false };
     let max_values = if engine.tiling == Some(Tiling::Tiled) { 30_000 } else { 260_000 };
     gpu.adapter_info().device_type == DeviceType::Cpu && values > max_values
 }
 
-/// A row longer than any workgroup is wide, each way; ones on a diagonal, so that every position
-/// can be told from its neighbours.
+/// Rows or latents that are longer than any workgroup is wide. The weights are ones on a diagonal,
+/// so that a value at a wrong position is found.
 fn long_rows_and_long_latents(engine: &CodecOptions) {
     for (dim, latent) in [(70_001, 3), (3, 70_001), (300_000, 3)] {
         let mut encoder = vec![0.0; dim * latent];
         let mut decoder = vec![0.0; dim * latent];
-        // The long side's position i meets position i % 3 of the short side.
+        // Position i of the long side meets position i % 3 of the short side.
         for i in 0..dim.max(latent) {
             let (l, d) = (i % latent, i % dim);
             encoder[l * dim + d] = if i >= dim.max(latent) - 3 { 1.0 } else { 0.0 };

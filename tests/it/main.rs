@@ -1,5 +1,5 @@
-//! The integration tests, linked once. Files are named by what can go wrong; `oracle` is what
-//! both engines are held to.
+//! The integration tests, linked into one program. Each file is named by what it tests. `oracle`
+//! computes in plain `f64` what both engines must give.
 
 mod agree;
 mod algebra;
@@ -33,3 +33,4 @@ mod serialized;
 mod shapes;
 mod stats;
 mod values;
+mod words;

@@ -1,4 +1,4 @@
-//! What a model means, in plain `f64` loops. Slow and obvious; keep it so.
+//! The definition of a model, in plain `f64` loops. It must stay simple rather than fast.
 
 use vecodec::{Activation, Codes, Model};
 
@@ -6,7 +6,7 @@ use vecodec::{Activation, Codes, Model};
 pub struct Encoded {
     /// `[rows, latent]`
     pub codes: Vec<i32>,
-    /// The same before rounding, to tell a tie from an error.
+    /// `[rows, latent]`, the codes before rounding: a near tie may round either way
     pub unrounded: Vec<f64>,
     /// `[rows]`, with the norm of a normalised latent folded in
     pub scales: Vec<f64>,

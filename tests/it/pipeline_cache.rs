@@ -1,4 +1,4 @@
-//! Pipelines kept in a file: found again, of no use, or no such file at all.
+//! Pipeline caches: files that are valid, damaged, of another kind, or missing.
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn with_pipeline_cache(path: impl AsRef<Path>) -> vecodec::Result<Gpu> {
     unsafe { Gpu::with_pipeline_cache(path) }
 }
 
-/// Builds a codec on this device, and holds it to one on the engine.
+/// Builds a codec on this device and compares it with a codec on the engine.
 fn assert_decodes(gpu: &Gpu, like: &CodecOptions) -> Codec {
     let model = CASE.model();
     let (expected, found) = (codec(like, &model), codec(&on(gpu), &model));
@@ -42,7 +42,7 @@ fn assert_decodes(gpu: &Gpu, like: &CodecOptions) -> Codec {
     found
 }
 
-/// A cache of a codec's pipelines, where the backend has caches.
+/// Saves the pipeline cache. Returns whether the backend has one.
 fn saved(gpu: &Gpu, path: &Path) -> bool {
     let written = gpu.save_pipeline_cache(path).unwrap();
     assert_eq!(written, gpu.adapter_info().backend == Backend::Vulkan);
@@ -58,7 +58,7 @@ fn cached_pipelines_decode_alike(engine: &CodecOptions) {
     let _codec = assert_decodes(&gpu, engine);
     if saved(&gpu, &path) {
         let again = with_pipeline_cache(&path).unwrap();
-        // What was read is there before any pipeline is built, and is kept when it is saved.
+        // The cache holds what was read before any pipeline is built, and saves it again.
         let bytes = fs::metadata(&path).unwrap().len();
         assert!(saved(&again, &path));
         assert!(fs::metadata(&path).unwrap().len() >= bytes);
@@ -72,12 +72,12 @@ fn damaged_caches_are_compiled_anew(engine: &CodecOptions) {
     let gpu = with_pipeline_cache(&path).unwrap();
     let _codec = assert_decodes(&gpu, engine);
     let cached = saved(&gpu, &path);
-    // Without caches of the backend's, bytes that only begin like one.
+    // Where the backend has no cache, the file only begins like one.
     let whole = if cached { fs::read(&path).unwrap() } else { b"VECOPIPE".repeat(20) };
     let mut random = Random::new(1);
     for _ in 0..20 {
         let mut bytes = whole.clone();
-        // Behind the eight bytes that tell what file it is.
+        // Damages a byte after the eight bytes that name the kind of file.
         let at = 8 + (random.uniform() * (bytes.len() - 8) as f64) as usize;
         bytes[at] ^= 1 << (random.uniform() * 8.0) as u32;
         for damaged in [&bytes[..], &whole[..at]] {
@@ -121,7 +121,7 @@ fn folders_are_no_caches(engine: &CodecOptions) {
 fn devices_without_a_cache_say_so(engine: &CodecOptions) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipelines");
-    // The caller asked for no features.
+    // The caller requested the device without Features::PIPELINE_CACHE.
     let Engine::Gpu(gpu) = limited(engine, |_| {}).engine else { panic!("it is a GPU's") };
     assert!(!gpu.save_pipeline_cache(&path).unwrap());
     assert!(!path.exists());

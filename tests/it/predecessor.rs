@@ -1,4 +1,5 @@
-//! What the codec this one replaces was tested for, and a test for each fault it had.
+//! The tests of the predecessor, the codec that this library replaces, and a test for each of its
+//! faults. The name of such a test states the fault.
 
 use vecodec::{Activation, CodecOptions, Codes, Error, Model, ModelConfig, Weights};
 
@@ -55,7 +56,7 @@ fn random_weights_fill_the_xavier_bound_by_seed() {
         let largest = values.iter().fold(0.0, |max: f64, v| max.max(v.abs()));
         let variance = values.iter().map(|v| v * v).sum::<f64>() / len;
         assert!(largest <= bound * (1.0 + 1e-6) && largest > 0.99 * bound, "{largest} of {bound}");
-        // Uniform: the deviation is the bound over sqrt(3), the mean is 0 within 5 deviations.
+        // A uniform distribution: its variance is bound^2 / 3, and its mean is 0.
         assert!((variance / (bound * bound / 3.0) - 1.0).abs() < 0.05, "variance {variance}");
         assert!((sum / len).abs() < 5.0 * (variance / len).sqrt(), "mean {}", sum / len);
     }
@@ -88,7 +89,7 @@ fn presets_encode_and_decode(engine: &CodecOptions) {
     }
 }
 
-/// Half a quantisation step a value, and no more than rounding on top.
+/// The error of a value is at most half a quantisation step, plus rounding.
 fn assert_half_a_level(engine: &CodecOptions, dim: usize) {
     let codec = codec(engine, &identity(dim));
     let rows = Random::new(dim as u64).normals(33 * dim, 2.0);
@@ -158,8 +159,8 @@ fn fault_dims_not_divisible_by_4(engine: &CodecOptions) {
     });
 }
 
-/// 92 MB of rows: a short batch over and over, each time by another power of two, so that what
-/// comes out is known from what the short batch gives.
+/// 92 MB of rows: a short batch repeated, each time scaled by another power of two. The results of
+/// the short batch therefore give all expected results.
 fn fault_batch_above_64_mib(engine: &CodecOptions) {
     const ROWS: usize = 30_000;
     let case = Case::new(768, 32, 500).relu();
@@ -192,7 +193,7 @@ fn fault_batch_above_64_mib(engine: &CodecOptions) {
             let found = &decoded[row * case.dim..][..case.dim];
             report.rows(format!("row {row}"), &oracle::decode(&model, &one), found, case.dim, 0.0);
         }
-        // And all rows against the short batch's, unless the two differ in a code.
+        // Compares all rows with those of the short batch, unless a code differs.
         for row in case.rows..ROWS {
             let at = |row: usize| row * case.latent..(row + 1) * case.latent;
             let first = row % case.rows;
@@ -236,7 +237,7 @@ fn fault_norm_lost_under_latent_normalisation(engine: &CodecOptions) {
     }
 }
 
-/// The codes are those of the latent that `encode_latent` shows.
+/// The codes are the quantised latents of `encode_latent`.
 fn fault_relu_differs_between_kernels(engine: &CodecOptions) {
     let case = Case::new(20, 15, 40).bias().relu();
     let model = case.model();

@@ -1,4 +1,4 @@
-//! Sentence embeddings of WordNet's glosses: what a fit must reach, on either engine.
+//! The errors that fits must reach on sentence embeddings of WordNet's glosses, on either engine.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -26,7 +26,7 @@ fn fitted(latent: usize, options: Options) -> Model {
     Model::fit(&TRAIN, options.config(384, latent)).unwrap()
 }
 
-/// Relative error and mean cosine on the rows that no fit has seen.
+/// The relative MSE and mean cosine of the test rows, which no fit has seen.
 fn figures(engine: &CodecOptions, model: &Model) -> (f64, f64) {
     let codec = codec(engine, model);
     let decoded = codec.decode_flat(&codec.encode_flat(&TEST).unwrap()).unwrap();
@@ -39,7 +39,7 @@ fn linear_fit_reaches_its_figures() {
     for (latent, bound) in [(64, 0.445), (128, 0.235)] {
         let (error, cosine) = figures(&cpu(), &fitted(latent, Options::PLAIN));
         assert!(error <= bound, "{latent} latents: relative error {error}");
-        // A decoded row is about the projection of a unit row: its cosine is its norm.
+        // A decoded row is nearly the projection of a row of norm 1, so its cosine is its norm.
         assert!((cosine - (1.0 - error).sqrt()).abs() < 0.02, "{latent} latents: {cosine}");
     }
 }

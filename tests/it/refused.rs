@@ -1,4 +1,4 @@
-//! What no model, fit, codes or codec can be made of.
+//! Arguments from which no model, fit, codes or codec can be made.
 
 use std::process::Command;
 
@@ -102,8 +102,8 @@ fn rows_that_cannot_be_fitted() {
     assert!(fit(&rows, 2).is_ok());
 }
 
-/// Asked for by a name that no adapter has, a GPU is refused and the ones that exist are listed.
-/// Environment variables belong to a process, so this test runs itself in another one.
+/// An adapter name that does not exist is refused, and the error lists the existing adapters. The
+/// test runs itself in another process, because environment variables belong to a process.
 #[test]
 #[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
 fn adapter_that_is_not_there() {

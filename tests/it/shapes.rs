@@ -1,4 +1,4 @@
-//! Every size that could fall between two tiles, against the oracle.
+//! Sizes around the sizes of tiles, words and workgroups, compared with the oracle.
 
 use vecodec::CodecOptions;
 
@@ -15,14 +15,14 @@ kernel_suite!(
     every_small_size_decodes_every_code,
 );
 
-/// With the kernels that the adapter is given: on matrix units, where it has them.
+/// With the kernels that suit the adapter: cooperative matrices where the adapter has them.
 mod chosen {
     use super::decoding_agrees_with_the_oracle;
     use crate::engines::gpu_suite;
     gpu_suite!(gpu: decoding_agrees_with_the_oracle);
 }
 
-/// Sizes on both sides of what tiles, words and workgroups are likely to be.
+/// Sizes just below, at and above those of tiles, words and workgroups.
 pub const CASES: &[Case] = &[
     Case::new(1, 1, 1),
     Case::new(1, 1, 257).bias(),
@@ -37,7 +37,7 @@ pub const CASES: &[Case] = &[
     Case::new(12, 13, 2).relu(),
     Case::new(13, 12, 63).bias(),
     Case::new(16, 40, 63).relu(),
-    // More rows than the workgroups that share a column of weights take in three rounds.
+    // So many rows that each weight-stationary workgroup loops over more than three row tiles.
     Case::new(20, 9, 25_001).bias().normalized(),
     Case::new(31, 7, 129).bias().normalized(),
     Case::new(33, 17, 1000).bias().relu().normalized(),
@@ -106,8 +106,8 @@ fn decoding_latents_agrees_with_the_oracle(engine: &CodecOptions) {
     });
 }
 
-/// Codes packed four to a word and rows that do not end on one: each byte must arrive with its
-/// sign, at every offset a row can have.
+/// Codes are packed four to a word, and rows need not end on a word. Each byte must decode with its
+/// sign at every offset within a word.
 fn every_small_size_decodes_every_code(engine: &CodecOptions) {
     all_agree(|report| {
         for latent in 1..=9 {

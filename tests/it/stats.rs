@@ -1,4 +1,4 @@
-//! Memory on the GPU: reused from call to call, bounded for any batch, given back after errors.
+//! GPU memory: reused between calls, bounded for any batch, and returned after errors.
 
 use std::time::Instant;
 
@@ -51,10 +51,10 @@ fn same_batches_create_buffers_once(engine: &CodecOptions) {
 
 fn memory_does_not_grow_with_the_batch(engine: &CodecOptions) {
     let Engine::Gpu(gpu) = &engine.engine else { unreachable!("the suite is the GPU engine's") };
-    // Fills the ring: a software adapter's chunks are smaller.
+    // Enough rows to fill the ring. The chunks of a software adapter are smaller.
     let software = gpu.adapter_info().device_type == DeviceType::Cpu;
     let rows = if software { 150_000 } else { 1_200_000 };
-    // Three times the bytes of the shorter batch would not pass unseen.
+    // Memory that grows with the batch would triple.
     let peak = |rows| {
         let (codec, rows, codes) = fixture(engine, rows);
         assert_eq!(codec.decode_flat(&codes).unwrap().len(), rows.len());
@@ -77,7 +77,7 @@ fn held_views_are_in_use_until_dropped(engine: &CodecOptions) {
     let mut out = Vec::new();
     views.iter().for_each(|view| out.extend_from_slice(view));
     assert_same_bits(&out, &flat, "held views");
-    // The last view keeps its own memory and no other's.
+    // The last view holds only its own memory.
     let mut views = views;
     views.drain(1..);
     let one = codec.stats().bytes_in_use;
@@ -90,7 +90,7 @@ fn errors_give_everything_back(engine: &CodecOptions) {
     let (codec, mut rows, codes) = fixture(engine, 120_000);
     let before = codec.stats();
     for round in 0..4 {
-        // Chunks before the bad one are under way by then.
+        // Chunks before the bad row are already submitted when the error is found.
         let at = rows.len() - 1 - round * 2_000_000;
         let value = std::mem::replace(&mut rows[at], f32::NAN);
         assert!(codec.encode_flat(&rows).is_err());
@@ -115,7 +115,7 @@ fn pools_belong_to_codecs(engine: &CodecOptions) {
     assert_eq!(one.clone().stats(), before);
 }
 
-/// Batches of ever new sizes must not leave a buffer behind for each.
+/// Batches of many sizes must not leave a buffer each.
 fn idle_memory_is_bounded(engine: &CodecOptions) {
     let (codec, rows, _) = fixture(engine, 60_000);
     let mut max_idle = 0;
@@ -135,9 +135,9 @@ fn timings_of_a_call_sum_to_at_most_its_duration(engine: &CodecOptions) {
     let whole = start.elapsed();
     let kernel = timings.kernel.unwrap_or_default();
     let sum = timings.allocation + timings.upload + kernel + timings.readback + timings.extraction;
-    assert!(sum <= whole, "{timings} make {sum:?} of {whole:?}");
-    // Nothing large is left out: the rest is bookkeeping.
-    assert!(sum >= whole / 4, "{timings} make {sum:?} of {whole:?}");
+    assert!(sum <= whole, "{timings} sum to {sum:?}, and the call took {whole:?}");
+    // The timings cover at least a quarter of the call.
+    assert!(sum >= whole / 4, "{timings} sum to {sum:?}, and the call took {whole:?}");
     assert!(!timings.extraction.is_zero() && !timings.readback.is_zero(), "{timings}");
     assert_eq!(codec.stats().bytes_in_use, 0);
 }
@@ -150,7 +150,7 @@ fn kernels_take_their_time(engine: &CodecOptions) {
         [times.encode, times.encode_latent, times.decode, times.decode_f16, times.decode_latent];
     assert!(all.iter().all(|time| !time.is_zero() && time.as_secs() < 10), "{times:?}");
     assert_eq!(codec.stats().bytes_in_use, before.bytes_in_use);
-    // What it refuses, it refuses as encoding does.
+    // Rows that encoding refuses are refused here.
     assert!(codec.kernel_times(&rows[1..], 3).is_err());
     assert!(codec.kernel_times(&[], 3).is_err());
 }

@@ -80,7 +80,7 @@ fn one_hot_and_constant_rows(engine: &CodecOptions) {
     });
 }
 
-/// Zero, negative zero, and with a ReLU also what is negative throughout.
+/// Rows of zeros and negative zeros, and with a ReLU also rows whose latents are all negative.
 fn zero_rows_decode_to_the_bias(engine: &CodecOptions) {
     for options in Options::ALL {
         let bias: Option<Vec<f32>> = options.bias.then(|| vec![0.3, -7.5e-3, 1e5]);
@@ -91,7 +91,7 @@ fn zero_rows_decode_to_the_bias(engine: &CodecOptions) {
             decoder_bias: bias.clone(),
         };
         let model = Model::from_weights(options.config(3, 4), weights).unwrap();
-        // Ordinary rows stand between the zero ones, for a zero row to borrow from by mistake.
+        // Other rows lie between the zero rows, in case a kernel reads a neighbouring row.
         let mut rows = vec![
             [0.0, 0.0, 0.0],
             [1.0, 2.0, 3.0],
@@ -120,7 +120,7 @@ fn zero_rows_decode_to_the_bias(engine: &CodecOptions) {
     }
 }
 
-/// Latents of denormal size count as zero, whether or not an engine flushes denormals.
+/// Subnormal latents count as zero, whether or not an engine flushes subnormal values.
 fn vanishing_rows_decode_to_the_bias(engine: &CodecOptions) {
     for options in Options::ALL {
         let mut model = options.bias().model(6, 5, 73);
@@ -138,7 +138,7 @@ fn vanishing_rows_decode_to_the_bias(engine: &CodecOptions) {
     }
 }
 
-/// Twice the smallest normal scale is kept and half of it is not.
+/// A scale of twice the smallest normal value is stored, and half of that value is not.
 fn smallest_scale_is_stored(engine: &CodecOptions) {
     let codec = codec(engine, &identity(2));
     let smallest = 127.0 * f32::MIN_POSITIVE;
@@ -185,7 +185,7 @@ fn values_near_the_limit_of_f32(engine: &CodecOptions) {
     }
 }
 
-/// All latents alike in magnitude: each is the largest, and no rounding may push it past 127.
+/// All latents have the same magnitude: each code is ±127, and rounding must not exceed that.
 fn equal_latents_reach_the_largest_code(engine: &CodecOptions) {
     let model = identity(7);
     let mut random = Random::new(74);

@@ -1,4 +1,4 @@
-//! The source itself: arrows run one way, files stay short, `unsafe` says why.
+//! Rules for the source: imports follow the layers, files stay short, and `unsafe` has a reason.
 
 mod graph;
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use graph::{Graph, Sources, circle, graph};
 
 /// What each part of `src` may import from, besides itself. A part is a folder or a file; the longest
-/// name that fits counts. `LEAVES` stands for them all.
+/// name that fits counts. `+` means all of [`LEAVES`].
 const PARTS: &[(&str, &[&str])] = &[
     ("error", &["fingerprint"]),
     ("fingerprint", &["error"]),
@@ -26,7 +26,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ),
     ("lib", &[]),
 ];
-/// Parts that know nothing but errors and each other; `+` above.
+/// Parts that import only errors and each other; `+` above.
 const LEAVES: &[&str] = &[
     "bit_codes",
     "element",
@@ -62,8 +62,7 @@ fn files(folder: &str, extensions: &[&str]) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The source without what follows `//` on a line. A string that holds `//` loses its end, which
-/// hides nothing here.
+/// The source without the comments. A string that holds `//` loses its end, which no test here needs.
 fn code_of(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect()
 }
@@ -98,7 +97,7 @@ fn forbidden(graph: &Graph) -> Vec<String> {
         for target in targets {
             let to = part_of(target);
             let fits = |part: &&str| *part == to || (*part == "+" && LEAVES.contains(&to));
-            if from != to && !allowed.iter().any(|part| fits(&part)) {
+            if from != to && !allowed.iter().any(fits) {
                 found.push(format!("{file} -> {target}"));
             }
         }
@@ -112,7 +111,7 @@ fn no_arrow_runs_back() {
     assert_eq!(circle(&graph), None, "files that import each other");
     let wrong = forbidden(&graph);
     assert!(wrong.is_empty(), "imports that the parts do not allow:\n{}", wrong.join("\n"));
-    // The reader of sources reads: these arrows are the design itself.
+    // These imports must be found, or the graph is incomplete.
     for (from, to) in [
         ("codec/engine.rs", "cpu/decode.rs"),
         ("codec/gpu_engine.rs", "gpu/programs/program.rs"),
@@ -131,7 +130,7 @@ fn one_file_knows_both_engines() {
     let knows = |file: &str, part: &str| graph[file].iter().any(|to| to.starts_with(part));
     let both = graph.keys().filter(|file| knows(file, "cpu/") && knows(file, "gpu/"));
     let both: Vec<&String> = both.filter(|file| *file != "codec/engine.rs").collect();
-    // Options and chunks hold what either engine gives them, and ask which it is of nobody.
+    // Options and chunks hold data of either engine and do not choose between engines.
     assert_eq!(both, ["codec/chunks.rs", "codec/options.rs"]);
 }
 
@@ -150,7 +149,7 @@ fn a_planted_circle_is_found() {
         let found = circle(&graph(&planted)).unwrap_or_else(|| panic!("{line} in {file}"));
         assert!(found.iter().any(|member| member == file), "{found:?} without {file}");
     }
-    // No circle, and still an arrow that runs back.
+    // An import that makes no circle and still breaks the layers.
     let mut planted = clean;
     planted.get_mut("gpu/chunk/pool.rs").unwrap().push_str("use crate::gpu::KernelOptions;");
     assert_eq!(forbidden(&graph(&planted)), ["gpu/chunk/pool.rs -> gpu/kernels/tiling.rs"]);
@@ -159,7 +158,7 @@ fn a_planted_circle_is_found() {
 #[test]
 fn only_the_gpu_and_the_face_know_wgpu() {
     let sources = files("src", &["rs"]);
-    // The root hands the crate on to callers of `Gpu::from_device`, and that is all it says of it.
+    // The crate root re-exports wgpu for callers of `Gpu::from_device`.
     let mentions = |(path, text): &(PathBuf, String)| {
         let code = code_of(text);
         let knows = KNOWS_WGPU.iter().any(|part| path.components().any(|c| c.as_os_str() == *part));
@@ -195,7 +194,7 @@ fn unsafe_is_argued() {
             for (i, line) in lines.iter().enumerate() {
                 let code = line.split("//").next().unwrap_or_default();
                 let is_unsafe = code.split(|c| !is_word(c)).any(|word| word == "unsafe");
-                // `unsafe fn` says in its docs what a caller must promise.
+                // The docs of an `unsafe fn` say what a caller must promise.
                 let argued = || {
                     let above = &lines[i.saturating_sub(14)..i];
                     above.iter().any(|l| l.contains("// SAFETY: ") || l.contains("/// # Safety"))
