@@ -4,9 +4,9 @@
     cargo bench --bench verbs
     python3 benches/record.py NAME [--criterion target/criterion]
 
-Writes NAME/verbs.csv (median and 95th percentile of a call, in milliseconds, and rows a second),
-NAME/machine.txt, and NAME/throughput-{gpu,cpu}.svg, which are drawn from the table alone: run with
-`--chart-only` to draw them again. Needs no packages.
+Writes NAME/verbs.csv (median and 95th percentile of a call in milliseconds, rows per second),
+NAME/machine.txt, and NAME/throughput-{gpu,cpu}.svg, which are drawn from the table alone.
+`--chart-only` draws them again from an existing table. Needs no packages.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def percentile(values, share):
 
 
 def read(folder):
-    """One line a benchmark, from the raw samples."""
+    """Reads one line per benchmark from the raw samples."""
     lines = []
     for sample in folder.rglob("new/sample.json"):
         about = json.loads((sample.parent / "benchmark.json").read_text())
@@ -44,7 +44,7 @@ def read(folder):
 
 
 def facts():
-    """What this machine is."""
+    """Describes this machine."""
     def first(command):
         try:
             done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
@@ -73,7 +73,7 @@ COLOURS = ["#1b6ca8", "#d1495b", "#2e933c", "#8d6a9f", "#c98a1b", "#2a9d9d", "#4
 
 
 def chart(lines, group, title):
-    """Rows a second over rows a batch, both logarithmic; a line a verb, and the ceilings."""
+    """Draws rows per second over rows per batch, with a line per verb and ceiling."""
     wanted = {(line["group"], line["verb"]) for line in lines
               if line["group"] in (group, "ceiling") or line["group"].startswith("original")}
     series = {}
@@ -106,7 +106,7 @@ def chart(lines, group, title):
         px, _ = to_pixels(x, ys[0])
         out.append(f'<text x="{px:.1f}" y="{top + height + 18}" text-anchor="middle">{x:,}</text>')
     out.append(f'<text x="{left + width / 2}" y="{top + height + 40}" text-anchor="middle">'
-               'rows a call</text>')
+               'rows per call</text>')
     for at, (name, points) in enumerate(series.items()):
         colour = COLOURS[at % len(COLOURS)]
         dash = "" if "(" not in name else ' stroke-dasharray="5 4"'
@@ -140,7 +140,7 @@ def main():
     for engine in ["gpu", "cpu"]:
         group = f"{engine}/768to128"
         if any(line["group"] == group for line in lines):
-            title = f"Rows a second, 768 to 128, {args.name}, {engine.upper()} engine"
+            title = f"Rows per second, 768 to 128, {args.name}, {engine.upper()} engine"
             (folder / f"throughput-{engine}.svg").write_text(chart(lines, group, title))
 
 

@@ -1,5 +1,5 @@
-//! The GPU's own time in each program, over rows that stay on the device, beside what the device
-//! can do at most. Prints a table as CSV:
+//! Measures the GPU time of each program, with rows that stay on the device, and the peak rates of
+//! the device. Prints a CSV table:
 //!
 //!     cargo bench --bench kernels > benches/record/NAME/kernels.csv
 //!
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         Err(error) => return Err(error.into()),
     };
-    // As criterion tells it: `cargo bench` passes `--bench`, `cargo test` does not.
+    // `cargo bench` passes `--bench`, and `cargo test` does not.
     let measured = std::env::args().any(|arg| arg == "--bench");
     let software = gpu.adapter_info().device_type == DeviceType::Cpu;
     let (max_rows, repeats, share) = match (measured, software) {
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
          gb_per_s,of_copies"
     );
     for (dim, latent) in SHAPES {
-        // A buffer holds no more than 2 GiB on many a driver.
+        // Many drivers limit a buffer to 2 GiB.
         let rows = max_rows * 768 / dim.max(768);
         for precision in [Precision::F32, Precision::F16] {
             let model = Model::random(ModelConfig::int8(dim, latent), 1)?;
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 eprintln!("{name} has no timestamps");
                 return Ok(());
             };
-            // What a row takes of memory at least, in and out.
+            // The least bytes of memory that a row needs: read, and written.
             let (row, code) = (4 * dim, latent + 4);
             let programs = [
                 ("encode", times.encode, row + code),

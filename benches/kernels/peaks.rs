@@ -1,4 +1,5 @@
-//! What the device can do at most: arithmetic without memory, and memory without arithmetic.
+//! The peak rates of the device: arithmetic without memory access, and memory access without
+//! arithmetic.
 
 use std::time::Instant;
 
@@ -8,26 +9,29 @@ use vecodec::wgpu::{
     PollType, include_wgsl,
 };
 
-/// Threads of `multiply`, and its operations: loops, steps, chains, lanes, and two each.
+/// Threads of `multiply`.
+///
+/// The operations are threads x loops x steps x chains x lanes x 2.
 const THREADS: u64 = 1 << 20;
 const FLOPS: f64 = (THREADS * 128 * 4 * 8 * 4 * 2) as f64;
 const BYTES: u64 = 1 << 30;
 const WORKGROUP: u64 = 256;
 
-/// f32 operations a second. `share` makes less of the work.
+/// f32 operations per second. The work is divided by `share`.
 pub fn flops(gpu: &Gpu, share: u64) -> f64 {
     let seconds = seconds(gpu, "multiply", 16 * THREADS, THREADS / WORKGROUP / share);
     FLOPS / share as f64 / seconds
 }
 
-/// Bytes of device memory read and written a second.
+/// Bytes of device memory read and written per second. The work is divided by `share`.
 pub fn bytes(gpu: &Gpu, share: u64) -> f64 {
     let size = BYTES / share;
     2.0 * size as f64 / seconds(gpu, "touch", size, 1 << 14)
 }
 
-/// Seconds of one more dispatch: many in a submission less few, so that what a submission itself
-/// takes falls away; the least of several tries.
+/// Seconds per dispatch: the least of several measurements of
+/// (time of 22 dispatches - time of 2 dispatches) / 20. The difference leaves out the time of a
+/// submission itself.
 fn seconds(gpu: &Gpu, kernel: &str, size: u64, groups: u64) -> f64 {
     let device = gpu.device();
     let pipeline = device.create_compute_pipeline(&ComputePipelineDescriptor {
@@ -59,7 +63,7 @@ fn seconds(gpu: &Gpu, kernel: &str, size: u64, groups: u64) -> f64 {
         }
         let start = Instant::now();
         gpu.queue().submit([encoder.finish()]);
-        device.poll(PollType::wait_indefinitely()).expect("a device that is there");
+        device.poll(PollType::wait_indefinitely()).expect("a working device");
         start.elapsed().as_secs_f64()
     };
     time(2);

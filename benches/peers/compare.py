@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""This library beside PyTorch and FAISS: the same work, in one run, as ratios.
+"""Compares this library with PyTorch and FAISS on the same work in one run, as ratios.
 
     python3 benches/peers/compare.py [--engine auto|gpu|cpu] [--rows N] [--dim D] [--latent L]
 
-Needs a built example (`cargo build --release --example throughput`), and whichever of the
-packages `torch`, `faiss-cpu` is to be compared; one that is absent is left out and named.
-PyTorch runs on CUDA if it can and this library runs on a GPU. All weights are resident, all
+Needs the built example (`cargo build --release --example throughput`) and the package `torch` or
+`faiss-cpu` for each comparison. A missing package is named, and its comparison is left out.
+PyTorch runs on CUDA if it can and this library runs on a GPU. All weights are resident. All
 batches begin and end in host memory.
 """
 
@@ -21,13 +21,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def rate(rows, work, runs):
-    """Rows a second: the median of `runs` calls after two that are not counted."""
+    """Rows per second: the median of `runs` calls after two warm-up calls."""
     seconds = []
     for _ in range(runs + 2):
         start = time.perf_counter()
         result = work()
         seconds.append(time.perf_counter() - start)
-        del result  # after it was timed, as for ours
+        del result  # after the timed span, as in the example
     return rows / statistics.median(seconds[2:])
 
 
@@ -108,7 +108,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine", default="auto", choices=["auto", "gpu", "cpu"])
     parser.add_argument("--program", help="the built example `throughput`")
-    parser.add_argument("--threads", type=int, help="threads of the peers")
+    parser.add_argument("--threads", type=int, help="threads of PyTorch and FAISS")
     for name, default in [("rows", 20_000), ("dim", 768), ("latent", 128), ("runs", 7)]:
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The GPU's own time of this library's kernels beside PyTorch's on the same GPU, in one run.
+"""Compares the GPU time of this library's kernels with PyTorch on the same GPU, in one run.
 
     cargo build --release --bench kernels
     python3 benches/peers/kernels.py --program target/release/deps/kernels-...
@@ -63,7 +63,7 @@ def main():
     print(done.stdout, end="")
     lines = [line for line in done.stdout.splitlines() if not line.startswith("#")]
     title, peers = torch_rates()
-    print(f"# {title}, million rows a second at {DIM} -> {LATENT}, and vecodec over it")
+    print(f"# {title}, million rows per second at {DIM} -> {LATENT}, and vecodec over it")
     for line in csv.DictReader(lines):
         peer = peers[line["precision"]].get(line["program"])
         if peer and (int(line["dim"]), int(line["latent"])) == (DIM, LATENT):

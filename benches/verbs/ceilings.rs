@@ -1,5 +1,5 @@
-//! What the machine allows: copies from memory to memory, the bare link, and the CPU's own matrix
-//! product of a decode.
+//! The ceilings of the machine: copies in memory, transfers over the PCIe link, and the matrix
+//! multiplication of a decode on the CPU.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::pcie_link::PcieLink;
 use super::{SHAPES, batches};
 
-/// Bytes of a chunk on the link.
+/// Bytes per chunk on the PCIe link.
 const CHUNK_BYTES: u64 = 48 << 20;
 
 pub fn benches(criterion: &mut Criterion) {
@@ -38,7 +38,7 @@ pub fn benches(criterion: &mut Criterion) {
                 pieces.for_each(|(to, from)| to.copy_from_slice(from));
             });
         });
-        // On all cores, of f32 latents that are there: nothing is dequantised, scaled or biased.
+        // Multiplies f32 latents on all cores, without dequantising, scaling or adding a bias.
         let latents = vec![0.5f32; count * latent];
         group.bench_function(BenchmarkId::new("gemm", count), |b| {
             b.iter(|| {

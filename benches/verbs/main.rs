@@ -1,7 +1,7 @@
-//! Every verb by shape and batch size, beside the ceilings and the baseline.
+//! Measures every verb by shape and batch size, the ceilings of the machine, and the predecessor.
 //!
-//! `VECODEC_BENCH_ENGINE` = `cpu` or `gpu` leaves the other out. With `--test` each benchmark runs
-//! once, on small batches.
+//! `VECODEC_BENCH_ENGINE` = `cpu` or `gpu` leaves the other engine out. With `--test` each
+//! benchmark runs once, on small batches.
 
 mod ceilings;
 mod pcie_link;
@@ -19,9 +19,9 @@ use vecodec::{Codec, CodecOptions, Engine, EngineKind, Error, Gpu, Model, ModelC
 
 const SHAPES: [(usize, usize); 3] = [(768, 128), (768, 64), (384, 64)];
 
-/// Batch sizes; the large ones only where time is measured.
+/// Batch sizes. Large batches are used only where time is measured.
 fn batches() -> &'static [usize] {
-    // As criterion tells it: `cargo bench` passes `--bench`, `cargo test` does not.
+    // `cargo bench` passes `--bench`, and `cargo test` does not.
     let passed = |flag| std::env::args().any(|arg| arg == flag);
     let test = passed("--test") || !passed("--bench");
     if test { &[1, 100] } else { &[1, 100, 1_000, 10_000, 100_000] }
@@ -39,7 +39,7 @@ fn gpu() -> Option<Gpu> {
     }
 }
 
-/// The engines to measure, by a name for the report.
+/// The engines to measure, each with its name in the report.
 fn engines() -> Vec<(&'static str, Engine)> {
     let wanted = std::env::var("VECODEC_BENCH_ENGINE").unwrap_or_default();
     let mut engines = Vec::new();
@@ -112,8 +112,8 @@ fn verbs(criterion: &mut Criterion) {
     }
 }
 
-/// Prints where the time of a nested decode goes. Criterion does not measure it, because all timings
-/// come from one call.
+/// Prints where the time of a nested decode goes. Criterion does not measure it, because all
+/// timings come from one call.
 fn breakdown(_: &mut Criterion) {
     for (name, engine) in engines() {
         let codec = codec(&engine, SHAPES[0]);

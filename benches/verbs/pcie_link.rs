@@ -1,5 +1,5 @@
-//! The bare way back: bytes from device memory into mapped memory, and nothing else. What no
-//! readback can beat.
+//! The rate of the PCIe link: copies from device memory into mapped memory and computes nothing. No
+//! readback can be faster.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
@@ -9,7 +9,7 @@ use vecodec::wgpu::{
     self, Buffer, BufferDescriptor, BufferUsages, MapMode, PollType, SubmissionIndex,
 };
 
-/// A device buffer, and a ring of staging buffers that it is copied to again and again.
+/// A device buffer, and a ring of staging buffers to which it is copied repeatedly.
 pub struct PcieLink {
     gpu: Gpu,
     source: Buffer,
@@ -35,7 +35,7 @@ impl PcieLink {
         Self { gpu: gpu.clone(), source, ring, chunk_bytes }
     }
 
-    /// Brings `bytes` bytes over, and reads one of each chunk.
+    /// Copies `bytes` bytes to the host and reads one byte of each chunk.
     pub fn run(&self, bytes: u64) -> u64 {
         let chunks = bytes.div_ceil(self.chunk_bytes);
         let (mut under_way, mut sum) = (VecDeque::new(), 0);
@@ -58,7 +58,7 @@ impl PcieLink {
         let submission = self.gpu.queue().submit([encoder.finish()]);
         let (sender, mapped) = channel();
         to.map_async(MapMode::Read, ..size, move |result| {
-            // A receiver that is gone no longer cares.
+            // A dropped receiver needs no result.
             let _ = sender.send(result);
         });
         Chunk { to, size, submission, mapped }

@@ -1,6 +1,8 @@
-//! The baseline: how the codec that this library replaces decoded. Fresh buffers per call, scales
-//! filled in a loop, results pushed value by value into nested vectors, on the same adapter. Its
-//! shader is its own, and its first rows are held to those of `Codec::decode`.
+//! The baseline: decoding as the predecessor did, the codec that this library replaces.
+//!
+//! Each call creates its buffers, fills the scales in a loop, and pushes the results value by value
+//! into nested vectors. The baseline has its own shader. Its first rows are compared with those of
+//! `Codec::decode`.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -153,7 +155,7 @@ pub fn benches(criterion: &mut Criterion) {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(800));
-    // One binding holds the whole batch: it never chunked.
+    // The predecessor never divided a batch into chunks: one binding holds the whole batch.
     let limit = gpu.device().limits().max_storage_buffer_binding_size as usize / (4 * dim);
     for &count in batches().iter().filter(|count| **count <= limit) {
         let codes: Vec<u8> = rows(count, latent).iter().map(|v| (v * 127.0) as i8 as u8).collect();
