@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""How much of the rows survives at a number of bytes: this library beside FAISS's codecs.
+"""Compares the quality of this library's codes with FAISS codecs at the same bytes per row.
 
     cargo build --release -p vecodec-cli
     python3 benches/peers/quality.py TRAIN.npy TEST.npy QUERIES.npy [--record NAME]
 
 All codecs are fitted on the training rows and measured on the test rows: relative MSE, mean
-cosine, and how often the test row nearest to a query (inner product) is still first, or among the
-first ten, when the decoded rows are searched. Needs numpy and faiss-cpu. `--record NAME` writes
-benches/record/NAME/quality.csv and quality.svg, a chart of error over bytes with the bound that
-reverse water-filling gives for Gaussian rows of the test rows' covariance.
+cosine, recall@1 and first@10. The true nearest row of a query is the test row with the largest
+inner product with the query. The search finds the decoded rows with the largest inner products.
+recall@1 is the share of queries whose true nearest row is found first. first@10 is the share of
+queries whose true nearest row is among the ten rows found. Needs numpy and faiss-cpu. `--record NAME` writes
+benches/record/NAME/quality.csv and quality.svg, a chart of the error over bytes. The chart
+shows the lower bound for Gaussian rows of the same covariance, by reverse water-filling.
 """
 
 import argparse
@@ -24,12 +26,12 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "target/release/vecodec"
-FIELDS = ["codec", "bytes", "relative_mse", "mean_cosine", "r1_at_1", "r1_at_10", "fit_s",
-          "encode_per_s", "decode_per_s"]
+FIELDS = ["codec", "bytes_per_row", "relative_mse", "mean_cosine", "recall@1", "first@10",
+          "fit_s", "encode_rows_per_s", "decode_rows_per_s"]
 
 
 def ours(bytes_, states_):
-    """Arguments of `fit` by the codec's name."""
+    """Returns the arguments of `fit` by the name of the codec."""
     codecs = {
         "vecodec 8-bit": ["--latent", bytes_ - 4],
         "vecodec scalar": ["--bytes", bytes_, "--coding", "scalar"],
@@ -40,7 +42,7 @@ def ours(bytes_, states_):
 
 
 def peers(bytes_):
-    """FAISS factory strings."""
+    """Returns FAISS factory strings."""
     dims = {32: "PCAR256,SQtqmse1", 64: "PCAR256,SQtqmse2", 128: "PCAR256,SQ4"}
     return [f"PCA{bytes_},SQ8", dims[bytes_], f"OPQ{bytes_},PQ{bytes_}",
             f"PRQ{bytes_ // 4}x4x8"]
@@ -95,7 +97,7 @@ def figures(name, test, queries, truth, decoded, bytes_, fit, rates):
 
 
 def bound(test, bytes_):
-    """Relative MSE at this rate of Gaussian rows with the test rows' covariance."""
+    """Returns the least relative MSE of Gaussian rows with the covariance of the test rows."""
     variances = np.linalg.eigvalsh(np.cov(test.T, bias=True)).clip(0)
     low, high = 0.0, variances.max()
     for _ in range(100):
@@ -110,12 +112,12 @@ COLOURS = ["#1b6ca8", "#2e933c", "#d1495b", "#8d6a9f", "#c98a1b", "#2a9d9d", "#7
 
 
 def chart(lines, bounds):
-    """Error over bytes, both logarithmic."""
+    """Draws the error over bytes per row, both logarithmic."""
     series = {}
     for line in lines:
         name = line["codec"] if line["codec"].startswith("vecodec") else (
             "FAISS " + "".join(c for c in line["codec"].split("x")[0] if not c.isdigit()))
-        series.setdefault(name, []).append((int(line["bytes"]), float(line["relative_mse"])))
+        series.setdefault(name, []).append((int(line["bytes_per_row"]), float(line["relative_mse"])))
     series["bound (Gaussian)"] = sorted(bounds.items())
     left, top, width, height = 60, 40, 420, 340
     xs, ys = (32, 132), (0.008, 0.8)
@@ -126,7 +128,7 @@ def chart(lines, bounds):
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 220}" '
            f'height="{top + height + 55}" font-family="sans-serif" font-size="12">',
            '<rect width="100%" height="100%" fill="white"/>',
-           f'<text x="{left}" y="22" font-size="15">Relative MSE by bytes a row</text>']
+           f'<text x="{left}" y="22" font-size="15">Relative MSE over bytes per row</text>']
     for y in [0.01, 0.02, 0.05, 0.1, 0.2, 0.5]:
         _, py = to_pixels(xs[0], y)
         out += [f'<line x1="{left}" y1="{py:.1f}" x2="{left + width}" y2="{py:.1f}" stroke="#ddd"/>',
@@ -159,7 +161,7 @@ def main():
     train, test, queries = (np.load(path) for path in (args.train, args.test, args.queries))
     truth = np.argmax(queries @ test.T, axis=1)
     lines, bounds = [], {}
-    print(("{:26}" + "{:>13}" * (len(FIELDS) - 1)).format(*FIELDS))
+    print(("{:26}" + "{:>18}" * (len(FIELDS) - 1)).format(*FIELDS))
     for bytes_ in args.bytes:
         bounds[bytes_] = bound(test, bytes_)
         todo = [(name, lambda n=name, a=words: measure_ours(n, a, args, args.engine))
@@ -172,8 +174,8 @@ def main():
                 print(f"{name:26} left out: {str(error).strip().splitlines()[-1]}")
                 continue
             lines.append(line)
-            print(("{:26}" + "{:>13}" * (len(FIELDS) - 1)).format(*line.values()), flush=True)
-        print(f"{'bound (Gaussian)':26}{bytes_:>13}{bounds[bytes_]:>13.4f}")
+            print(("{:26}" + "{:>18}" * (len(FIELDS) - 1)).format(*line.values()), flush=True)
+        print(f"{'bound (Gaussian)':26}{bytes_:>18}{bounds[bytes_]:>18.4f}")
     if args.record:
         folder = ROOT / "benches/record" / args.record
         folder.mkdir(parents=True, exist_ok=True)
