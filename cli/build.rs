@@ -1,5 +1,5 @@
-//! Tells the tests that need a GPU whether they are wanted, so that they show as ignored and not
-//! as passed.
+//! Sets `skip_gpu_tests` if `VECODEC_SKIP_GPU_TESTS` is set, so that tests of the GPU engine show as
+//! ignored and not as passed.
 
 use std::env;
 

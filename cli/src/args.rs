@@ -23,31 +23,32 @@ pub enum Command {
     Encode(EncodeArgs),
     /// Decode a file of codes to vectors
     Decode(DecodeArgs),
-    /// Measure what a model keeps, or compare the sizes that rows can have
+    /// Measure the error of a model, or compare the sizes that rows can have
     ///
     /// With --model, all rows are encoded and decoded, and one report is printed.
     ///
     /// Without --model, a random half of the rows is fitted and the other half is measured. A table
     /// has a line for each size: 8-bit codes (int8) and bit codes (bits) at several budgets. The
-    /// recommended size is the smallest that keeps the share --keep of the ten nearest rows. --latent
-    /// or --bytes restricts the table to one size.
+    /// recommended size is the smallest size whose recall@10 is at least --keep. --latent or
+    /// --bytes restricts the table to one size.
     ///
     /// recall@k is the share of the k true nearest rows among the k found. The queries are up to
     /// 1,000 of the measured rows, as they are in the file. The candidates of a query are all other
     /// measured rows. The true nearest rows are the candidates of the highest cosine similarity to
-    /// the query. The found rows are those whose decoded values have the highest. The search compares
-    /// every query with every candidate. Recall is lower where there are more candidates.
+    /// the query. The found rows are the candidates whose decoded rows have the highest cosine
+    /// similarity to the query. The search compares every query with every candidate. Recall is
+    /// lower where there are more candidates.
     ///
-    /// Rates are of rows in memory, after a first pass that is not timed.
+    /// Rates are measured with rows in memory, after a first pass that is not timed.
     Eval(EvalArgs),
-    /// Say what a model, a file of codes or a data file holds
+    /// Describe a model, a file of codes or a data file
     Inspect(InspectArgs),
 }
 
 #[derive(clap::Args)]
 #[command(group(ArgGroup::new("budget").required(true).args(["latent", "bytes"])))]
 pub struct FitArgs {
-    /// Data file of the vectors to fit to; it is held in memory
+    /// Data file of the training vectors, which is read into memory
     pub train: PathBuf,
     #[command(flatten)]
     pub size: SizeArgs,
@@ -57,10 +58,10 @@ pub struct FitArgs {
     /// Normalise the latents, with --latent
     #[arg(long, conflicts_with = "bytes")]
     pub normalize: bool,
-    /// Where the model goes (safetensors)
+    /// Path of the model to write (safetensors)
     #[arg(short, long, value_name = "MODEL")]
     pub output: PathBuf,
-    /// As for the other commands; whichever it is, a fit itself computes on the CPU
+    /// Engine that must be available; the fit itself runs on the CPU
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
 }
@@ -69,28 +70,28 @@ pub struct FitArgs {
 pub struct EncodeArgs {
     /// Data file to encode, of any size
     pub data: PathBuf,
-    /// Model, as `fit` wrote it
+    /// Model that `fit` wrote
     #[arg(long)]
     pub model: PathBuf,
-    /// Where the codes go (safetensors)
+    /// Path of the codes to write (safetensors)
     #[arg(short, long, value_name = "CODES")]
     pub output: PathBuf,
-    /// What computes
+    /// Engine that runs the codec
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
 }
 
 #[derive(clap::Args)]
 pub struct DecodeArgs {
-    /// File of codes, as `encode` wrote it
+    /// File of codes that `encode` wrote
     pub codes: PathBuf,
     /// Model that made the codes
     #[arg(long)]
     pub model: PathBuf,
-    /// Where the vectors go: .npy or .safetensors
+    /// Path of the vectors to write: .npy or .safetensors
     #[arg(short, long, value_name = "DATA")]
     pub output: PathBuf,
-    /// What computes
+    /// Engine that runs the codec
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
 }
@@ -102,24 +103,24 @@ pub struct EvalArgs {
     /// Model to measure
     #[arg(long, conflicts_with_all = ["latent", "bytes", "sample", "seed", "keep", "plot"])]
     pub model: Option<PathBuf>,
-    /// Print one JSON object
+    /// Print the results as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// What computes
+    /// Engine that runs the codec
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
     #[command(flatten, next_help_heading = "Without --model")]
     pub size: SizeArgs,
-    /// Rows to use, drawn at random from a larger file
+    /// Largest number of rows to use; they are drawn at random from a larger file
     #[arg(long, value_name = "ROWS", default_value_t = 20_000)]
     pub sample: usize,
-    /// Decides which rows are drawn, and which of these are fitted
+    /// Seed of the random draw of the rows, and of the split into fitted and measured rows
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Share of the ten nearest rows (recall@10) that the recommended size must keep, 0 to 1
+    /// Least recall@10 of the recommended size, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
     pub keep: f64,
-    /// Draw the table as an SVG file: relative MSE and recall@10 over bytes per row
+    /// Path of an SVG chart to write: relative MSE and recall@10 over bytes per row
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
 }
@@ -139,7 +140,7 @@ pub struct SizeArgs {
     /// Bit codes: N bytes per row, spent on the latents with the most variance
     #[arg(long, value_name = "N")]
     pub bytes: Option<usize>,
-    /// How latents become bits, with --bytes
+    /// How latents are coded as bits, with --bytes
     #[arg(long, value_enum, default_value_t, requires = "bytes")]
     pub coding: CodingArg,
     /// States of the trellis, a power of two up to 4096, with --bytes
@@ -147,23 +148,23 @@ pub struct SizeArgs {
     pub states: usize,
 }
 
-/// How latents become bits.
+/// How latents are coded as bits.
 #[derive(Clone, Copy, Default, ValueEnum)]
 pub enum CodingArg {
-    /// Each latent is quantised by itself; fast to encode
+    /// Each latent is quantised by itself, which encodes fast
     Scalar,
-    /// All latents of a row are quantised together; less error from the same bytes
+    /// Trellis-coded quantisation of all latents of a row, with less error at the same bytes
     #[default]
     Trellis,
 }
 
-/// What computes.
+/// The engine that runs the codec.
 #[derive(Clone, Copy, Default, ValueEnum)]
 pub enum EngineArg {
-    /// A GPU where there is one, else the CPU
+    /// A GPU if there is one, else the CPU
     #[default]
     Auto,
-    /// The best GPU adapter, a software one too
+    /// The best GPU adapter, also a software adapter
     Gpu,
     /// All cores of the CPU
     Cpu,

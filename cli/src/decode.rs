@@ -1,4 +1,4 @@
-//! `vecodec decode`: a file of codes to a data file, block by block.
+//! `vecodec decode` decodes a file of codes to a data file, block by block.
 
 use std::path::Path;
 

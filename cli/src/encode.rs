@@ -1,4 +1,4 @@
-//! `vecodec encode`: a data file to a file of codes, block by block.
+//! `vecodec encode` encodes a data file to a file of codes, block by block.
 
 use vecodec::CodesWriter;
 

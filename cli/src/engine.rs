@@ -1,4 +1,4 @@
-//! What every computing subcommand begins with: an engine, and a model that fits the data.
+//! Opens the engine and the model of a subcommand.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ impl EngineArg {
     }
 }
 
-/// Places a model on an engine.
+/// Makes a codec of a model on an engine.
 pub fn codec(model: Model, engine: Engine) -> Result<Codec> {
     Ok(Codec::with_options(model, CodecOptions::default().with_engine(engine))?)
 }

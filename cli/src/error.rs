@@ -1,4 +1,4 @@
-//! What ends the program: one line with the file, the value at fault and the remedy.
+//! The errors of the program. Each is one line with the file, the value at fault and the remedy.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ pub type Result<T> = std::result::Result<T, CliError>;
 /// Why the program ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// Something is wrong with a file.
+    /// An error that concerns a file.
     #[error("{}: {detail}", path.display())]
     File { path: PathBuf, detail: String },
-    /// Something is wrong that no file is to blame for.
+    /// An error that concerns no file.
     #[error("{0}")]
     Other(String),
-    /// The library's own words, where they need no file added.
+    /// An error of the library whose message needs no file.
     #[error(transparent)]
     Library(Error),
 }
@@ -33,7 +33,7 @@ impl CliError {
                 return Self::file(path, "there is no such file: check the path");
             }
             io::ErrorKind::UnexpectedEof => {
-                return Self::file(path, "it ended early: something cut it off as it was read");
+                return Self::file(path, "it ended while it was read: write it again");
             }
             io::ErrorKind::PermissionDenied => "check its permissions",
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space",
@@ -42,7 +42,7 @@ impl CliError {
         Self::file(path, format!("{error}: {remedy}"))
     }
 
-    /// An error of loading a file of vecodec's own; `remedy` tells what to pass instead.
+    /// An error of loading a model or codes. `remedy` says what to pass instead.
     pub fn in_file(path: &Path, error: Error, remedy: &str) -> Self {
         match error {
             Error::Io { path, source, .. } => Self::io(&path, source),
@@ -51,8 +51,8 @@ impl CliError {
         }
     }
 
-    /// An error about rows of a file. `number` gives a row's number in the file for the number that
-    /// it has among the rows the library was given.
+    /// An error about rows of a file. `number` maps the index of a row in the batch to the number
+    /// of the row in the file.
     pub fn in_rows(path: &Path, number: impl Fn(usize) -> usize, error: Error) -> Self {
         match error {
             Error::NonFinite { row, column, value, .. } => {
@@ -85,7 +85,7 @@ impl From<Error> for CliError {
     fn from(error: Error) -> Self {
         match error {
             Error::Io { path, source, .. } => Self::io(&path, source),
-            // Where the library's remedy is a line of Rust, this program has an option.
+            // The library's remedy is a line of Rust. The program's remedy is an option.
             Error::NoAdapter { wanted, found, .. } => Self::Other(format!(
                 "no GPU adapter {wanted}; found: {found}: install a driver, or use --engine cpu"
             )),

@@ -1,4 +1,4 @@
-//! `vecodec fit`: training vectors to a model.
+//! `vecodec fit` fits a model to training vectors.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
     output::check_name(&args.output, "models")?;
     let mut data = DataReader::open(&args.train)?;
     if let EngineArg::Gpu = args.engine {
-        // Told now, and not by the first command that would use it.
+        // Fails now rather than in the first command that uses the model.
         args.engine.engine()?;
     }
     let Some(size) = args.size.size() else {

@@ -1,4 +1,4 @@
-//! `vecodec inspect`: what a file is, from its header and checks alone.
+//! `vecodec inspect` describes a file from its header.
 
 use std::path::Path;
 
@@ -17,12 +17,14 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     let path = args.file.as_path();
     let lines = match Format::of(path) {
         Ok(Format::Npy | Format::Fvecs) => data(path)?,
-        // Models and codes may have any other name.
+        // Models and codes may have any other extension.
         Ok(Format::Safetensors) | Err(_) => match tensors::kind_of(path)?.as_deref() {
             Some("model") => model(path)?,
             Some("codes") => codes(path)?,
             Some(kind) => {
-                let detail = format!("is a vecodec {kind}, unknown here: update vecodec");
+                let detail = format!(
+                    "is a vecodec {kind}, which this version does not know: update vecodec"
+                );
                 return Err(CliError::file(path, detail));
             }
             None => data(path)?,

@@ -7,14 +7,14 @@ use tempfile::NamedTempFile;
 
 use crate::error::{CliError, Result};
 
-/// A file under construction. Nothing is left of it if it is dropped before it is finished.
+/// A temporary file that gets its name when it is finished. Dropping it earlier deletes it.
 pub struct NewFile {
     temp: NamedTempFile,
     path: PathBuf,
 }
 
 impl NewFile {
-    /// Begins a file in the folder of its name.
+    /// Creates the temporary file in the folder of its final name.
     pub fn create(path: &Path) -> Result<Self> {
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -41,7 +41,7 @@ impl NewFile {
         self.temp.write_all(bytes).map_err(|e| CliError::io(&self.path, e))
     }
 
-    /// Gives the file its name, in place of the file that had the name before.
+    /// Renames the file to its final name, which replaces an older file of this name.
     pub fn finish(self) -> Result<()> {
         let Self { temp, path } = self;
         temp.as_file().sync_all().map_err(|e| CliError::io(&path, e))?;

@@ -4,8 +4,8 @@
 ///
 /// | value | printed as |
 /// |---|---|
-/// | so small that the decimals would show one significant digit or none | two significant digits and an exponent, `8.9e-2`, never `0.00` |
-/// | below 1, and the decimals would round it up to 1 | as many decimals as show that it is below 1 |
+/// | too small for two significant digits in the decimals | as `8.9e-2`, with two digits and an exponent |
+/// | below 1, and the decimals would round it up to 1 | with enough decimals to show a number below 1 |
 /// | exactly 0 | `0` |
 /// | infinite or not a number | `inf`, `-inf`, `NaN` |
 pub fn number(value: f64, decimals: usize) -> String {
@@ -16,9 +16,9 @@ pub fn number(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
         return value.to_string();
     }
-    // The last but one decimal; below it, the decimals hold one significant digit at most.
+    // The last but one decimal. Below it, the decimals show at most one significant digit.
     let least = 10f64.powi(1 - decimals.max(2) as i32);
-    // Rounding to two digits may reach it.
+    // Rounding to two digits may give that decimal.
     let two_digits = format!("{value:.1e}");
     if magnitude < least && two_digits.parse().is_ok_and(|rounded: f64| rounded.abs() < least) {
         return two_digits;
@@ -33,7 +33,7 @@ pub fn number(value: f64, decimals: usize) -> String {
     format!("{value:.decimals$}")
 }
 
-/// A number without decimals and with its thousands apart.
+/// A number without decimals, with separated thousands.
 pub fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -49,7 +49,7 @@ pub fn grouped(number: f64) -> String {
     text
 }
 
-/// A count with its thousands apart.
+/// A count with separated thousands.
 pub fn count(number: usize) -> String {
     grouped(number as f64)
 }

@@ -1,4 +1,4 @@
-//! What is printed where, and which outputs are refused before any work is done.
+//! Printing, and checks of output paths before any work is done.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -36,21 +36,21 @@ pub fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
 pub fn text(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        // Whoever reads has seen enough, as `head` does.
+        // The reader closed the pipe, as `head` does.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(e) => Err(CliError::Other(format!("stdout: {e}: check where the output is sent"))),
         Ok(()) => Ok(()),
     }
 }
 
-/// Prints one line to stderr, whatever the text holds.
+/// Prints one line to stderr. Line breaks in the text become spaces.
 pub fn note(text: &str) {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    // With stderr gone there is nobody left to tell.
+    // Nothing can be reported when stderr is closed.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Fails where the output could not take its name in the end, or would replace an input.
+/// Fails if the output cannot be written to its path, or would replace an input.
 pub fn check(output: &Path, inputs: &[&Path]) -> Result<()> {
     let folder = match output.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -60,20 +60,20 @@ pub fn check(output: &Path, inputs: &[&Path]) -> Result<()> {
         let detail = format!("there is no folder {}: create it first", folder.display());
         return Err(CliError::file(output, detail));
     }
-    // Finished files are renamed to their name, which would replace a device or a pipe.
+    // The finished file is renamed to its path, which would replace a device or a pipe.
     if fs::metadata(output).is_ok_and(|old| !old.is_file()) {
-        let detail = "exists and is no regular file: name another output";
+        let detail = "exists and is no regular file: pass another output";
         return Err(CliError::file(output, detail));
     }
     let Ok(path) = output.canonicalize() else { return Ok(()) };
     if inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == path)) {
-        let detail = "is both input and output, and would be lost: name another output";
+        let detail = "is both input and output, and would be overwritten: pass another output";
         return Err(CliError::file(output, detail));
     }
     Ok(())
 }
 
-/// Fails where a model or codes would be written under a data file's name.
+/// Fails if the path of a model or of codes has the extension of a data file.
 pub fn check_name(output: &Path, what: &str) -> Result<()> {
     let extension = output.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
     match extension.as_deref() {

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::numbers::grouped;
 
-/// A bar or a spinner on stderr, gone when dropped, so that no error is printed into it.
+/// A bar or a spinner on stderr. Dropping it erases it, so that no error is printed into it.
 pub struct Progress(ProgressBar);
 
 impl Progress {
@@ -32,7 +32,7 @@ impl Progress {
         Self::start(ProgressBar::with_draw_target(Some(sizes as u64), target()), style, what)
     }
 
-    /// A spinner, for work that tells nothing of how far it is.
+    /// A spinner, for work that reports no progress.
     pub fn spinner(what: &'static str) -> Self {
         let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}")
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
@@ -41,7 +41,7 @@ impl Progress {
 
     fn start(bar: ProgressBar, style: ProgressStyle, what: &'static str) -> Self {
         let bar = bar.with_style(style).with_message(what);
-        // A thread that draws is wasted on a hidden bar.
+        // A hidden bar needs no thread that draws.
         if !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(100));
         }

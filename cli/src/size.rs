@@ -1,13 +1,13 @@
-//! The size of an encoded row, and the only place that makes a model's configuration of it.
+//! The size of an encoded row. Only this file makes a model's configuration from a size.
 
 use vecodec::{Activation, Coding, ModelConfig};
 
 use crate::args::{CodingArg, SizeArgs};
 
-/// What a row is to become.
+/// The codes of a row and their size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// One byte per latent, and four bytes for the row's scale.
+    /// One byte per latent, and four bytes for the scale of the row.
     Int8 { latent: usize, relu: bool, normalize: bool },
     /// A budget of bytes per row.
     Bits { bytes: usize, coding: Coding },
@@ -43,7 +43,7 @@ impl Size {
         }
     }
 
-    /// The options of `fit` that ask for this size.
+    /// The options of `fit` for this size.
     pub fn options(self) -> String {
         match self {
             Self::Int8 { latent, .. } => format!("--latent {latent}"),
@@ -62,10 +62,10 @@ impl Size {
 }
 
 impl SizeArgs {
-    /// States of a trellis where none are asked for.
+    /// The default number of states of a trellis.
     pub const STATES: usize = 256;
 
-    /// The size that was asked for, if any was.
+    /// The size that the options give, if any.
     pub fn size(&self) -> Option<Size> {
         let coding = match self.coding {
             CodingArg::Scalar => Coding::Scalar,
@@ -76,12 +76,12 @@ impl SizeArgs {
     }
 }
 
-/// The sizes of a table for rows of `dim` values, of which `rows_fitted` are fitted: both kinds of
-/// codes at the same bytes, and 8-bit codes of as many latents as there can be.
+/// The sizes of a table for rows of `dim` values, of which `rows_fitted` are fitted. The table has
+/// both kinds of codes at equal bytes, and 8-bit codes with the largest number of latents.
 pub fn table_sizes(dim: usize, rows_fitted: usize) -> Vec<Size> {
     let coding = Coding::Trellis { states: SizeArgs::STATES };
     let bits = budgets(dim).map(|bytes| Size::Bits { bytes, coding });
-    // A fit needs a row per latent.
+    // A fit needs at least one row per latent.
     let max_latents = dim.min(rows_fitted);
     let latents = budgets(dim).filter_map(|bytes| bytes.checked_sub(SCALE_BYTES));
     let int8 = latents
@@ -91,7 +91,7 @@ pub fn table_sizes(dim: usize, rows_fitted: usize) -> Vec<Size> {
     int8.chain(bits).collect()
 }
 
-/// Bytes of the scale beside the latents of 8-bit codes.
+/// Bytes of the scale of 8-bit codes.
 const SCALE_BYTES: usize = 4;
 
 /// Budgets in bytes per row, from a third of a bit to four bits per value.

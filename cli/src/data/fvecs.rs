@@ -1,4 +1,4 @@
-//! .fvecs: every row its length as a little-endian `i32`, then its values as `f32`.
+//! .fvecs files. Each row is its length as a little-endian `i32`, and then its values as `f32`.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{Cells, Layout};
 use crate::error::{CliError, Result};
 
-/// Reads the length of the first row, which all the others must have.
+/// Reads the length of the first row. All other rows must have this length.
 pub(super) fn layout(path: &Path, file: &mut File, file_bytes: u64) -> Result<Layout> {
     let bad = |detail: String| Err(CliError::file(path, detail));
     if file_bytes == 0 {
@@ -35,7 +35,7 @@ pub(super) fn layout(path: &Path, file: &mut File, file_bytes: u64) -> Result<La
     }
 }
 
-/// Copies the values of rows out from between their lengths, which must all be `dim`.
+/// Copies the values of rows without the lengths between them. All lengths must be `dim`.
 pub(super) fn strip_counts(
     path: &Path,
     first_row: usize,

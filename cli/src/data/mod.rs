@@ -20,11 +20,11 @@ pub use writer::DataWriter;
 use crate::error::{CliError, Result};
 use crate::progress::Progress;
 
-/// Bytes of rows as `f32` that are worked on at a time: enough to keep an engine busy, little
-/// beside any machine's memory.
+/// Bytes of the `f32` rows of a block: enough to keep an engine busy, and small beside the memory
+/// of any machine.
 const BLOCK_BYTES: usize = 16 << 20;
 
-/// A data file's format, known by its name.
+/// The format of a data file, given by its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Npy,
@@ -58,12 +58,12 @@ impl fmt::Display for Format {
     }
 }
 
-/// How the values of a row lie in a file.
+/// How the values of a row are stored in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cells {
     F32,
     F16,
-    /// The row's length as `i32`, then `f32`.
+    /// The length of the row as `i32`, and then the values as `f32`.
     CountedF32,
 }
 
@@ -83,7 +83,7 @@ impl fmt::Display for Cells {
     }
 }
 
-/// What a format's header tells.
+/// The contents of a header.
 struct Layout {
     rows: usize,
     dim: usize,
@@ -99,7 +99,8 @@ pub struct DataReader {
     format: Format,
     layout: Layout,
     row_bytes: usize,
-    /// Values of a block before they are converted, or with their rows' lengths between them.
+    /// The f16 values of a block before their conversion, and the values of a block with row
+    /// lengths.
     halves: Vec<f16>,
     counted: Vec<f32>,
 }
@@ -118,7 +119,7 @@ impl DataReader {
             let detail = format!("holds {rows} rows of {dim} values: pass at least one of each");
             return Err(CliError::file(path, detail));
         }
-        // Before anything is allocated by numbers that the file has not earned.
+        // A file must have the size that its header claims before memory is allocated for it.
         let row_bytes = cells.row_bytes(dim);
         let expected = row_bytes
             .and_then(|row| (rows as u64).checked_mul(row as u64))
@@ -169,12 +170,12 @@ impl DataReader {
         self.layout.cells
     }
 
-    /// Bytes a row takes in the file.
+    /// Bytes per row in the file.
     pub fn row_bytes(&self) -> usize {
         self.row_bytes
     }
 
-    /// Reads some rows into a buffer, which takes their length.
+    /// Reads some rows into a buffer and sets the length of the buffer.
     pub fn read(&mut self, range: Range<usize>, rows: &mut Vec<f32>) -> Result<()> {
         rows.resize(range.len() * self.layout.dim, 0.0);
         self.read_into(range.start, rows)
@@ -241,7 +242,7 @@ impl DataReader {
     }
 }
 
-/// Opens a regular file; another would have no length to check a header against.
+/// Opens a regular file. Other files have no length to compare a header with.
 fn open(path: &Path) -> Result<(File, u64)> {
     let metadata = fs::metadata(path).map_err(|e| CliError::io(path, e))?;
     if !metadata.is_file() {
@@ -251,7 +252,7 @@ fn open(path: &Path) -> Result<(File, u64)> {
     Ok((file, metadata.len()))
 }
 
-/// Cuts rows into blocks that are worked on at a time.
+/// Divides rows into blocks.
 pub fn blocks(rows: Range<usize>, dim: usize) -> impl Iterator<Item = Range<usize>> {
     let block = (BLOCK_BYTES / size_of::<f32>() / dim.max(1)).max(1);
     let end = rows.end;

@@ -1,4 +1,4 @@
-//! NumPy's .npy: a Python literal that tells type, order and shape, then the values.
+//! .npy files of NumPy: a Python literal with the type, order and shape, and then the values.
 
 use std::fs::File;
 use std::io::{Cursor, Read as _};
@@ -10,8 +10,7 @@ use super::{Cells, Layout};
 use crate::error::{CliError, Result};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
-/// Headers of arrays of numbers have about a hundred bytes; what NumPy reads by default ends at
-/// 10,000.
+/// The longest header that NumPy reads by default. Headers of arrays have about a hundred bytes.
 const MAX_HEADER_BYTES: usize = 10_000;
 
 /// Reads the header of an array `[rows, dim]`.
@@ -54,7 +53,7 @@ pub(super) fn layout(path: &Path, file: &mut File, file_bytes: u64) -> Result<La
     }
 }
 
-/// Everything in front of the values, with what would trip the parser kept from it.
+/// Everything in front of the values. Fails on a header that would make the parser panic.
 fn read_header(path: &Path, file: &mut File, file_bytes: u64) -> Result<Vec<u8>> {
     let bad = |detail: &str| CliError::file(path, detail);
     let mut header = Vec::new();
@@ -64,7 +63,7 @@ fn read_header(path: &Path, file: &mut File, file_bytes: u64) -> Result<Vec<u8>>
     if !header.starts_with(MAGIC) {
         return Err(bad("does not begin like a .npy file: save it with numpy.save"));
     }
-    // Version 1 has a length of two bytes, later ones of four.
+    // Version 1 has a length field of two bytes. Later versions have four bytes.
     let text_len = match header.get(6..) {
         Some(&[1, _, a, b, ..]) => Some((10, u32::from(u16::from_le_bytes([a, b])))),
         Some(&[2..=3, _, a, b, c, d, ..]) => Some((12, u32::from_le_bytes([a, b, c, d]))),
@@ -84,8 +83,8 @@ fn read_header(path: &Path, file: &mut File, file_bytes: u64) -> Result<Vec<u8>>
 
 /// Whether a header's text is as simple as an array of numbers needs.
 ///
-/// The parser panics where the product of a shape overflows, and recurses as deep as brackets
-/// nest; nothing that passes here can lead it there.
+/// The parser panics if the product of a shape overflows, and recurses to the depth of the
+/// brackets. A header that passes this check causes neither.
 fn is_plain(text: &[u8]) -> bool {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b" \n'\"<>|=,:()[]{}_".contains(b);
     let opens = text.iter().filter(|b| b"([{".contains(b)).count();

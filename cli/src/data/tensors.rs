@@ -1,4 +1,4 @@
-//! safetensors: the tensor of a file that holds the rows.
+//! safetensors files, one tensor of which holds the rows.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -10,13 +10,13 @@ use serde::Deserialize;
 use super::{Cells, Layout, open};
 use crate::error::{CliError, Result};
 
-/// The tensor that is written, and the one that is read where there are several.
+/// The name of the tensor that is written, and of the tensor that is read if there are several.
 const NAME: &str = "embeddings";
-/// The metadata key under which vecodec's models and codes tell what they are.
+/// The metadata key that names the kind of a file of vecodec.
 const KEY: &str = "vecodec";
 /// The length field in front of the header.
 const PREFIX_BYTES: u64 = 8;
-/// The format's own limit.
+/// The limit of the format.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 /// Names of tensors that an error lists.
 const NAMES_SHOWN: usize = 4;
@@ -47,7 +47,7 @@ pub(super) fn layout(path: &Path, file: &mut File, file_bytes: u64) -> Result<La
     Ok(Layout { rows, dim, cells, start: start + info.data_offsets.0 as u64 })
 }
 
-/// What a file of vecodec's own is, or nothing for any other safetensors file.
+/// The kind of a file of vecodec, or none for any other safetensors file.
 pub fn kind_of(path: &Path) -> Result<Option<String>> {
     let (mut file, file_bytes) = open(path)?;
     Ok(kind(&read_header(path, &mut file, file_bytes)?.0))
@@ -62,7 +62,7 @@ fn kind(header: &Metadata) -> Option<String> {
     Some(serde_json::from_str::<Record>(record).map_or("unknown".to_owned(), |r| r.kind))
 }
 
-/// The tensor called `embeddings`, or the only one of two dimensions.
+/// The tensor named `embeddings`, or the only tensor of two dimensions.
 fn choose(path: &Path, header: &Metadata) -> Result<(String, TensorInfo)> {
     if let Some(info) = header.info(NAME) {
         return Ok((NAME.to_owned(), info.clone()));
@@ -83,7 +83,7 @@ fn choose(path: &Path, header: &Metadata) -> Result<(String, TensorInfo)> {
     Err(CliError::file(path, detail))
 }
 
-/// The header, checked against the file's length, and where the tensors begin.
+/// The header, checked against the length of the file, and the offset of the tensors.
 fn read_header(path: &Path, file: &mut File, file_bytes: u64) -> Result<(Metadata, u64)> {
     let bad = |detail: String| CliError::file(path, detail);
     let mut prefix = [0; PREFIX_BYTES as usize];

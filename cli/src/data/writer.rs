@@ -6,7 +6,7 @@ use super::{Format, npy, tensors};
 use crate::error::{CliError, Result};
 use crate::newfile::NewFile;
 
-/// A data file under construction. Nothing is left of it if it is dropped before it is finished.
+/// A data file that gets its name when it is finished. Dropping it earlier deletes it.
 pub struct DataWriter {
     file: NewFile,
     /// Values that are still to come.
@@ -36,16 +36,16 @@ impl DataWriter {
     /// Appends rows.
     pub fn append(&mut self, rows: &[f32]) -> Result<()> {
         self.missing = self.missing.checked_sub(rows.len()).ok_or_else(|| {
-            CliError::file(self.file.path(), "more rows were written than its header tells")
+            CliError::file(self.file.path(), "more rows were written than its header has")
         })?;
         self.file.append(bytemuck::cast_slice(rows))
     }
 
-    /// Gives the complete file its name, in place of the file that had the name before.
+    /// Renames the complete file to its final name, which replaces an older file of this name.
     pub fn finish(self) -> Result<()> {
         let Self { file, missing } = self;
         if missing != 0 {
-            let detail = format!("{missing} values are missing that its header tells of");
+            let detail = format!("{missing} values of its header were not written");
             return Err(CliError::file(file.path(), detail));
         }
         file.finish()

@@ -1,4 +1,4 @@
-//! `vecodec eval`: what a model keeps and how fast it is, or what a data file allows.
+//! `vecodec eval` measures the error and the rates of a model, or compares sizes on a data file.
 
 mod plot;
 mod recall;

@@ -1,4 +1,4 @@
-//! The drawing of a table: the error and the recall over the bytes per row, as an SVG file.
+//! The chart of a table as an SVG file: the error and the recall over the bytes per row.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -29,7 +29,7 @@ const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Fails where the drawing would have the name of another format.
+/// Fails if the path of the chart does not end with .svg.
 pub fn check_name(path: &Path) -> Result<()> {
     match path.extension().and_then(OsStr::to_str) {
         Some(extension) if extension.eq_ignore_ascii_case("svg") => Ok(()),
@@ -37,7 +37,7 @@ pub fn check_name(path: &Path) -> Result<()> {
     }
 }
 
-/// Draws the results and writes the file whole.
+/// Draws the results and writes the file in one step.
 pub fn write(path: &Path, title: &str, results: &[Row], keep: f64) -> Result<()> {
     let svg = draw(title, results, keep)
         .map_err(|e| CliError::file(path, format!("the plot cannot be drawn: {e}")))?;
@@ -71,7 +71,7 @@ fn draw_error(area: &Area<'_>, results: &[Row]) -> Drawn {
     let series = |codes| {
         let points = results.iter().filter(move |row| row.codes == codes);
         let points = points.map(|row| (row.bytes_per_row as f64, row.relative_mse));
-        // A row without error has no place on a logarithmic axis.
+        // A logarithmic axis cannot show an error of 0.
         points.filter(|(_, error)| *error > 0.0 && error.is_finite())
     };
     let errors = || SERIES.iter().flat_map(|(codes, ..)| series(*codes)).map(|(_, error)| error);
@@ -185,7 +185,7 @@ fn bytes_axis(results: &[Row]) -> WithKeyPoints<LogCoord<f64>> {
     range.log_scale().with_key_points(ticks)
 }
 
-/// Ticks of a logarithmic axis: powers of ten, and 2 and 5 times these where the axis is short.
+/// Ticks of a logarithmic axis: powers of ten. A short axis also has 2 and 5 times the powers.
 fn decimal_ticks(range: &Range<f64>) -> Vec<f64> {
     let steps: &[f64] = if range.end / range.start > 1e3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let powers = range.start.log10().floor() as i32..=range.end.log10().ceil() as i32;

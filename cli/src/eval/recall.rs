@@ -1,16 +1,17 @@
-//! How many nearest neighbours survive the codec.
+//! Recall: how many true nearest neighbours a search among decoded rows finds.
 //!
 //! A query is a measured row as it is in the file. The candidates are all other measured rows. The
 //! true neighbours are the candidates of the highest cosine similarity to the query. The found
-//! neighbours are the candidates whose decoded rows have the highest. Both searches are exhaustive,
-//! and of two equal similarities the earlier row counts as nearer.
+//! neighbours are the candidates whose decoded rows have the highest cosine similarity to the
+//! query. Both searches are exhaustive. Of two rows with equal similarity the earlier row counts as
+//! nearer.
 
 use rayon::prelude::*;
 
 /// Neighbours per query.
 pub const NEIGHBOURS: usize = 10;
 
-/// Queries that go over the candidates together: as many rows as stay in a core's cache.
+/// Queries per pass over the candidates. So many rows stay in the cache of a core.
 const QUERIES_PER_PASS: usize = 16;
 
 /// Queries with their true neighbours.
@@ -119,7 +120,7 @@ impl Best {
     }
 }
 
-/// A dot product in sixteen partial sums, which compilers turn into vector instructions.
+/// A dot product in sixteen partial sums, which compile to vector instructions.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
     let mut sums = [0.0; 16];

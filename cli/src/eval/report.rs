@@ -1,4 +1,4 @@
-//! `eval --model`: what a model keeps of all rows of a file, and how fast it is.
+//! `eval --model` measures the error and the rates of a model on all rows of a file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::numbers::{grouped, number};
 use crate::output;
 use crate::progress::Progress;
 
-/// The figures, under the names they have in JSON; infinite ones become null there.
+/// The figures under their names in JSON, where an infinite figure is null.
 #[derive(Serialize)]
 struct Report {
     rows: usize,
@@ -60,7 +60,7 @@ fn measure(data: &mut DataReader, codec: &Codec) -> Result<Report> {
             Ok((encoding, decoding))
         };
         if block.start == 0 {
-            // What only a first call costs (buffers, threads, caches) is not counted.
+            // The first call is not timed, because it also creates buffers and threads.
             pass()?;
         }
         let (e, d) = pass()?;

@@ -1,4 +1,4 @@
-//! Which rows are fitted and which are measured: drawn at random, by a seed.
+//! Draws at random, by a seed, which rows are fitted and which rows are measured.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub struct Split {
 }
 
 impl Split {
-    /// Draws `sample` of `rows` rows at random, or takes all rows if there are no more. A random
+    /// Draws `sample` of `rows` rows at random, or takes all rows if there are fewer. A random
     /// half is fitted, and the other half is measured. At most `queries` measured rows are queries.
     pub fn draw(rows: usize, sample: usize, queries: usize, seed: u64) -> Self {
         let mut random = Random(ChaCha8Rng::seed_from_u64(seed));
@@ -43,7 +43,7 @@ impl Random {
         ((u128::from(self.0.next_u64()) * end as u128) >> 64) as usize
     }
 
-    /// `count` of the numbers below `end`, each subset as likely as any other, in ascending order
+    /// `count` of the numbers below `end` in ascending order. All subsets are equally likely
     /// (Floyd's algorithm: time and memory follow `count`, not `end`).
     fn subset(&mut self, end: usize, count: usize) -> Vec<usize> {
         let mut chosen = BTreeSet::new();

@@ -30,7 +30,7 @@ fn eval_measures_a_model() {
     assert!(number("encode_rows_per_s") > 0.0 && number("decode_rows_per_s") > 0.0);
     assert!(report["engine"].as_str().unwrap().starts_with("cpu"), "{text}");
     assert_eq!(report.as_object().unwrap().len(), 13, "{text}");
-    // The same figures for people.
+    // The report for people has the figures of the JSON object.
     let table = sandbox.run("eval data.npy --model model --engine cpu");
     assert!(table.contains("mean cosine") && table.contains("cpu"), "{table}");
 }

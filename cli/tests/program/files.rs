@@ -1,4 +1,4 @@
-//! Files there and back: what each format gives, and what `inspect` says of them.
+//! Round trips through each file format, and the output of `inspect`.
 
 use std::fs;
 
@@ -38,7 +38,7 @@ fn every_format_goes_there_and_back() {
     assert_eq!((tensor.dtype(), tensor.shape()), (safetensors::Dtype::F32, &[ROWS, DIM][..]));
     assert_eq!(floats(tensor.data()), decoded);
 
-    // What was written can be read again, and nothing else was left.
+    // The files that were written can be read, and no other file was left.
     sandbox.run("encode back.npy --model model -o one --engine cpu");
     sandbox.run("encode back.safetensors --model model -o two --engine cpu");
     assert_eq!(sandbox.read("one"), sandbox.read("two"));
@@ -65,7 +65,7 @@ fn half_precision_is_read() {
     let halves: Vec<u8> = halves.iter().flat_map(|h| h.to_le_bytes()).collect();
     sandbox.write("full.npy", npy("<f4", false, &[ROWS, DIM], &bytes(&exact)));
     sandbox.write("half.npy", npy("<f2", false, &[ROWS, DIM], &halves));
-    // `embeddings` is taken though another tensor has two dimensions, and lies in front.
+    // The tensor `embeddings` is read, although another tensor of two dimensions lies before it.
     let other = tensor("F32", &[2, 2], 0, 16);
     let header = tensor("F16", &[ROWS, DIM], 16, 16 + halves.len());
     let header = format!(r#"{{"another":{other},"embeddings":{header}}}"#);
@@ -133,7 +133,7 @@ fn a_reader_that_left_is_no_error() {
     }
 }
 
-/// Rows enough for several blocks of the program, the last one short.
+/// Enough rows for several blocks of the program. The last block is shorter.
 #[test]
 fn rows_are_counted_across_blocks() {
     let (rows, dim) = (1_100, 1 << 13);

@@ -1,4 +1,4 @@
-//! The program, run as its users run it: what it writes and prints.
+//! Runs the program as its users do, and checks what it writes and prints.
 
 mod eval;
 mod files;

@@ -1,4 +1,4 @@
-//! What the program refuses: one line, status 2, and nothing written.
+//! Errors of the program: it prints one line, exits with status 2, and writes nothing.
 
 use std::fs;
 
@@ -69,7 +69,7 @@ fn files_that_do_not_hold_what_they_should_are_refused() {
             sandbox.refuse(&format!("eval {name} --model model --engine cpu"), &words);
         }
     }
-    // Codes and models are not data, and data are neither.
+    // Codes and models are no data files, and a data file is neither.
     sandbox.write("as.safetensors", sandbox.read("codes"));
     let line = "encode as.safetensors --model model -o out --engine cpu";
     sandbox.refuse(line, &["as.safetensors", "codes", "not data"]);
@@ -114,7 +114,7 @@ fn outputs_that_would_do_harm_are_refused() {
     ] {
         sandbox.refuse(line, &words);
     }
-    // An output that was there before is replaced whole, or kept.
+    // An existing output is replaced as a whole, or unchanged.
     let before = sandbox.read("codes");
     sandbox.run("fit data.npy --latent 3 -o smaller");
     sandbox.run("encode data.npy --model smaller -o codes --engine cpu");

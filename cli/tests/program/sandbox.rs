@@ -22,14 +22,14 @@ impl Sandbox {
         sandbox
     }
 
-    /// The same, and a model of that data.
+    /// A sandbox with a data file and a model of it.
     pub fn with_model() -> Self {
         let sandbox = Self::new();
         sandbox.run("fit data.npy --latent 4 -o model");
         sandbox
     }
 
-    /// The same, and the data's codes.
+    /// A sandbox with a data file, a model of it and its codes.
     pub fn with_codes() -> Self {
         let sandbox = Self::with_model();
         sandbox.run("encode data.npy --model model -o codes --engine cpu");
@@ -67,7 +67,7 @@ impl Sandbox {
         self.command(line).output().unwrap()
     }
 
-    /// Runs what must succeed, and gives what it prints.
+    /// Runs a command that must succeed, and returns what it prints.
     pub fn run(&self, line: &str) -> String {
         let Output { status, stdout, stderr } = self.output(line);
         let stderr = String::from_utf8(stderr).unwrap();
@@ -76,8 +76,8 @@ impl Sandbox {
         String::from_utf8(stdout).unwrap()
     }
 
-    /// Runs what must fail: with one line that holds `words`, with nothing printed, and with the
-    /// folder as it was.
+    /// Runs a command that must fail. It must print one line with all `words` to stderr, print nothing
+    /// to stdout, and leave the folder unchanged.
     pub fn refuse(&self, line: &str, words: &[&str]) {
         let contents = || self.names().into_iter().map(|n| (self.entry(&n), n));
         let before: Vec<_> = contents().collect();
@@ -98,7 +98,7 @@ impl Sandbox {
     }
 }
 
-/// Values of mean 0, the same on every machine for the same seed.
+/// Random values of mean 0. A seed gives the same values on every machine.
 pub struct Random(ChaCha8Rng);
 
 impl Random {
@@ -106,7 +106,7 @@ impl Random {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// Sums of uniform values: close enough to a normal distribution.
+    /// Sums of uniform values, which are nearly normal.
     pub fn normals(&mut self, len: usize, deviation: f64) -> Vec<f32> {
         let mut uniform = || f64::from(self.0.next_u32()) / f64::from(u32::MAX) - 0.5;
         (0..len)
@@ -116,7 +116,7 @@ impl Random {
     }
 }
 
-/// Rows that a few directions explain almost entirely.
+/// Rows with almost all variance in a few directions.
 pub fn rows(rows: usize, dim: usize) -> Vec<f32> {
     let mut random = Random::new(71);
     let axes = random.normals(LATENT * dim, 0.3);
@@ -141,14 +141,14 @@ pub fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
-/// A .npy file, written as NumPy does.
+/// A .npy file as NumPy writes it.
 pub fn npy(descr: &str, fortran: bool, shape: &[usize], data: &[u8]) -> Vec<u8> {
     let order = if fortran { "True" } else { "False" };
     let shape: String = shape.iter().map(|n| format!("{n}, ")).collect();
     npy_of(&format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({shape}), }}"), data)
 }
 
-/// The same with any text for a header.
+/// A .npy file with any text as its header.
 pub fn npy_of(header: &str, data: &[u8]) -> Vec<u8> {
     let padded = (10 + header.len() + 1).next_multiple_of(64) - 10;
     let mut file = b"\x93NUMPY\x01\x00".to_vec();

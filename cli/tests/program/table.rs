@@ -1,4 +1,4 @@
-//! `eval` without a model: the table, its recommendation, its drawing, and what is refused.
+//! `eval` without a model: the table, the recommendation, the chart, and errors.
 
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ fn every_size_has_its_figures() {
             assert!(number(row, key) > 0.0, "{key} in {row}");
         }
     }
-    // More bytes keep more of these rows, and as many latents as values keep nearly all.
+    // More bytes give a smaller error, and as many latents as values give a very small error.
     for pair in results.windows(2) {
         assert!(number(&pair[1], "relative_mse") < number(&pair[0], "relative_mse"), "{table}");
     }
@@ -85,7 +85,7 @@ fn people_read_the_same_figures() {
     assert_eq!(text.lines().filter(|line| line.contains("  bits  ")).count(), 3, "{text}");
     assert_eq!(text.lines().filter(|line| line.contains("  int8  ")).count(), 1, "{text}");
     assert!(!text.contains("0.0000"), "{text}");
-    // The command that it recommends works.
+    // The recommended command works.
     let command = text.lines().last().unwrap().trim().strip_prefix("vecodec ").unwrap();
     sandbox.run(command);
     assert_eq!(sandbox.names(), ["data.npy", "model.safetensors"]);
@@ -102,7 +102,7 @@ fn the_recommendation_keeps_what_was_asked() {
         assert_eq!(table["recommended_bytes"].as_f64(), fewest, "{keep}: {table}");
         assert!(fewest.is_some(), "{keep}: {table}");
     }
-    // One byte per row keeps little of these neighbours.
+    // One byte per row is too few for a recall@10 of 0.99.
     assert_eq!(table(&sandbox, " --bytes 1 --keep 0.99")["recommended_bytes"], Value::Null);
     let text = sandbox.run("eval data.npy --bytes 1 --keep 0.99 --engine cpu");
     assert!(text.contains("no size keeps 0.99"), "{text}");
@@ -131,7 +131,7 @@ fn the_seed_decides_which_rows_are_measured() {
     let run = |options: &str| without_rates(table(&sandbox, &format!(" --latent 2 {options}")));
     assert_eq!(run("--seed 7"), run("--seed 7"));
     assert_ne!(run("--seed 7")["results"], run("--seed 8")["results"]);
-    // A sample is drawn at random too.
+    // A sample is also drawn at random.
     let sample = run("--seed 7 --sample 84");
     assert_eq!((&sample["rows_fitted"], &sample["rows_measured"]), (&42.into(), &42.into()));
     assert_eq!(sample, run("--seed 7 --sample 84"));
@@ -139,7 +139,8 @@ fn the_seed_decides_which_rows_are_measured() {
     assert!(text.contains("84 rows of its 90, drawn at random"), "{text}");
 }
 
-/// Rows that repeat every second row: a fit on every second row would not know the others.
+/// Even and odd rows lie in different directions. A fit on every second row would not know the other
+/// direction.
 #[test]
 fn periods_in_the_file_do_not_matter() {
     let sandbox = Sandbox::new();
@@ -175,7 +176,7 @@ fn the_plot_is_drawn_whole() {
     assert_eq!(sandbox.names(), ["data.npy", "sizes.svg"]);
 }
 
-/// Rows without any error have no place on a logarithmic axis, and equal rows no nearest ones.
+/// A logarithmic axis cannot show an error of 0, and equal rows have no nearest rows.
 #[test]
 fn constant_rows_are_measured_and_drawn() {
     let sandbox = Sandbox::new();
