@@ -1,8 +1,8 @@
-// Bit codes as the left operand, so that the product decodes them:
+// Bit codes as the left operand, so that the GEMM decodes them:
 //     out[r, d] = scale[r] * (sum_l q[r, l] W[l, d] + bias[d])
 //     q[r, l]   = step[l] * table[window[r, l]]
 // The window of a latent is the last bits of row r's code up to the end of the latent's own bits.
-// codes [chunk rows, CODE_WORDS] words. latents [2 * INPUTS4] vec4s: for four latents each, first
+// codes [chunk rows, CODE_WORDS] words. bit_layout [2 * INPUTS4] vec4s: for four latents each, first
 // where their bits end and how many there are, then their steps as bits. tables: one after the
 // other.
 // gives: LhsRaw, load_lhs, lhs_values, LHS_IS_F16, finish
@@ -12,7 +12,7 @@ override CODE_WORDS: u32;
 override STATE_BITS: u32;
 
 @group(0) @binding(3) var<storage, read> codes: array<u32>;
-@group(0) @binding(6) var<storage, read> latents: array<vec4<u32>>;
+@group(0) @binding(6) var<storage, read> bit_layout: array<vec4<u32>>;
 @group(0) @binding(7) var<storage, read> tables: array<f32>;
 
 // `latent` holds the end of its bits, at most 65,536, in 24 bits, and above them its number of
@@ -43,7 +43,7 @@ alias LhsRaw = vec4<f32>;
 const LHS_IS_F16: bool = false;
 
 fn load_lhs(row: u32, i4: u32) -> LhsRaw {
-    let latent = latents[2u * i4];
+    let latent = bit_layout[2u * i4];
     let first_word = row * CODE_WORDS;
     let values = vec4<f32>(
         table_value(first_word, latent.x),
@@ -51,7 +51,7 @@ fn load_lhs(row: u32, i4: u32) -> LhsRaw {
         table_value(first_word, latent.z),
         table_value(first_word, latent.w),
     );
-    return bitcast<vec4<f32>>(latents[2u * i4 + 1u]) * values;
+    return bitcast<vec4<f32>>(bit_layout[2u * i4 + 1u]) * values;
 }
 
 fn lhs_values(raw: LhsRaw) -> vec4<f32> {

@@ -1,12 +1,12 @@
-//! The kernels held to what the host believes of them.
+//! Compares what the host assumes about each kernel with the kernel's shader.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::offset_of;
 
 use naga::{AddressSpace, Literal, Module, TypeInner};
 
 use super::super::super::chunk::Params;
-use super::super::super::kernels::{Binding, Kernel};
+use super::super::super::kernels::{Binding, Kernel, Resident};
 use super::super::recipe::Recipe;
 use super::translate::parsed;
 use super::{bits_model, caps, int8_model, recipes, shipped_kernels};
@@ -44,17 +44,48 @@ fn the_host_fills_exactly_the_overrides_there_are() {
     }
 }
 
+/// Names of the shader variables that a binding may be bound to.
+fn names(binding: Binding) -> &'static [&'static str] {
+    match binding {
+        Binding::Params => &["params"],
+        Binding::Resident(Resident::EncoderWeights | Resident::DecoderWeights) => &["weights"],
+        Binding::Resident(Resident::EncoderBias | Resident::DecoderBias) => &["bias"],
+        Binding::Resident(Resident::BitLayout) => &["bit_layout"],
+        Binding::Resident(Resident::BitTables | Resident::Thresholds) => &["tables"],
+        Binding::Resident(Resident::SearchPlan) => &["plan"],
+        // Left operands are `rows`, and results `out`.
+        Binding::Section(Section::Rows) => &["rows", "out"],
+        Binding::Section(Section::UnitRows) => &["unit_rows", "rows"],
+        Binding::Section(Section::Latents) => &["latents", "rows", "out"],
+        Binding::Section(Section::Norms) => &["norms"],
+        Binding::Section(Section::Scales) => &["scales", "norms"],
+        Binding::Section(Section::Codes) => &["codes"],
+        Binding::Section(Section::Decisions) => &["decisions"],
+    }
+}
+
+/// Whether the shader has a variable of a fitting name for each binding, and no other.
+fn binds_what_the_shader_declares(module: &Module, bindings: &[Binding]) -> bool {
+    let declared: BTreeMap<usize, &str> = module
+        .global_variables
+        .iter()
+        .filter_map(|(_, v)| Some((v.binding.as_ref()?.binding as usize, v.name.as_deref()?)))
+        .collect();
+    let fits =
+        |(at, name): (&usize, &&str)| bindings.get(*at).is_some_and(|b| names(*b).contains(name));
+    declared.len() == bindings.len() && declared.iter().all(fits)
+}
+
 #[test]
-fn the_host_binds_exactly_the_bindings_there_are() {
+fn the_host_binds_what_each_shader_declares() {
     for kernel in shipped_kernels() {
         let (module, _) = parsed(&kernel);
-        let declared: BTreeSet<u32> = module
-            .global_variables
-            .iter()
-            .filter_map(|(_, v)| v.binding.as_ref().map(|binding| binding.binding))
-            .collect();
-        let bound: BTreeSet<u32> = (0..).zip(&kernel.bindings).map(|(index, _)| index).collect();
-        assert_eq!(declared, bound, "{}", kernel.name);
+        let name = &kernel.name;
+        assert!(binds_what_the_shader_declares(&module, &kernel.bindings), "{name}");
+        let mut wrong = kernel.bindings.clone();
+        wrong.swap(1, 2);
+        assert!(!binds_what_the_shader_declares(&module, &wrong), "{name}: two are swapped");
+        assert!(!binds_what_the_shader_declares(&module, &kernel.bindings[1..]), "{name}: shifted");
     }
 }
 
@@ -133,7 +164,7 @@ fn threads_own_no_more_groups_than_a_search_has_room_for() {
     assert_eq!(trellis.iter().filter_map(|kernel| value(kernel, "OWNED")).max(), Some(room));
 }
 
-/// Wrong names are errors: no other buffer takes the place of what is missing.
+/// Wrong names are errors: no other buffer is bound instead of a missing one.
 #[test]
 fn sections_and_residents_that_are_missing_are_errors() {
     let caps = caps(false, None);
