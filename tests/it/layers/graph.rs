@@ -1,5 +1,5 @@
 //! Which file imports which: paths resolved through modules and re-exports to where a name is
-//! defined. Tests inside the sources are left out.
+//! defined. Tests inside the sources are left out. Paths inside macro calls are not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,9 +34,12 @@ pub fn graph(sources: &Sources) -> Graph {
         }
         let mut paths = Paths::default();
         paths.visit_file(&file.syntax);
-        let targets = paths.found.iter().filter_map(|path| resolve(&files, module, path, 0));
-        let targets = targets.filter(|target| *target != file.path).collect();
-        graph.insert(file.path.clone(), targets);
+        let resolved = |path: &Vec<String>| resolve(&files, module, path, 0);
+        let imports = paths.imported.iter().filter_map(resolved);
+        // A module's re-exports of what its own folder defines are no imports.
+        let foreign = |target: &String| !module_of(target).starts_with(module);
+        let targets = imports.chain(paths.exported.iter().filter_map(resolved).filter(foreign));
+        graph.insert(file.path.clone(), targets.filter(|t| *t != file.path).collect());
     }
     graph
 }
@@ -93,10 +96,11 @@ fn test_modules(files: &BTreeMap<Module, File>) -> Vec<Module> {
     found
 }
 
-/// The paths that a file's own code names. A module's re-exports of its children are no imports.
+/// The paths that a file's own code names: what it uses, and what it re-exports.
 #[derive(Default)]
 struct Paths {
-    found: Vec<Vec<String>>,
+    imported: Vec<Vec<String>>,
+    exported: Vec<Vec<String>>,
 }
 
 impl<'ast> Visit<'ast> for Paths {
@@ -120,14 +124,16 @@ impl<'ast> Visit<'ast> for Paths {
     }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        if matches!(item.vis, Visibility::Inherited) {
-            leaves(&item.tree, &mut vec![], &mut |path, _| self.found.push(path.to_vec()));
-        }
+        let found = match item.vis {
+            Visibility::Inherited => &mut self.imported,
+            _ => &mut self.exported,
+        };
+        leaves(&item.tree, &mut vec![], &mut |path, _| found.push(path.to_vec()));
     }
 
     fn visit_path(&mut self, path: &'ast Path) {
         if path.leading_colon.is_none() && path.segments.len() > 1 {
-            self.found.push(path.segments.iter().map(|s| s.ident.to_string()).collect());
+            self.imported.push(path.segments.iter().map(|s| s.ident.to_string()).collect());
         }
         visit::visit_path(self, path);
     }
