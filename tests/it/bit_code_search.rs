@@ -191,13 +191,14 @@ fn chunks_of_few_rows_change_nothing(engine: &CodecOptions) {
     }
 }
 
-/// A trellis of 4,096 states needs 16 KiB of workgroup memory for its costs.
+/// A trellis of 4,096 states needs 16 KiB of workgroup memory for its costs. The limit leaves room
+/// for the tiles of a GEMM, which need 12,800 bytes.
 fn searches_too_large_for_a_workgroup_are_refused(engine: &CodecOptions) {
-    let small = limited(engine, |limits| limits.max_compute_workgroup_storage_size = 8 << 10);
+    let small = limited(engine, |limits| limits.max_compute_workgroup_storage_size = 14 << 10);
     let train = rows(50, 2, 311);
     let model = fitted(&train, 2, 2, trellis(4096), RowNorm::Omit);
     let error = Codec::with_options(model, small.clone()).unwrap_err();
-    assert!(matches!(error, Error::Limit { required: 16384, available: 8192, .. }), "{error}");
+    assert!(matches!(error, Error::Limit { required: 16384, available: 14336, .. }), "{error}");
     let model = fitted(&train, 2, 2, trellis(2048), RowNorm::Omit);
     let found = codec(&small, &model).encode_flat(&train).unwrap();
     assert_equally_good(&model, &train, &found, "2048 states");
