@@ -1,4 +1,4 @@
-//! The one matrix product of the CPU paths.
+//! The matrix multiplication of all CPU paths.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};

@@ -26,7 +26,7 @@ pub(crate) struct Limits {
     pub(crate) groups: u32,
 }
 
-/// What a part of a chunk holds. Kernels name their bindings by it, and the host what it fills and
+/// What a section of a chunk holds. Kernels name their bindings by it, and the host what it fills and
 /// reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Section {
@@ -60,7 +60,7 @@ pub(crate) struct RowLayout {
     pub(crate) outputs: Vec<RowBytes>,
 }
 
-/// Where a section lies in its buffer.
+/// The bytes of a section in its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) section: Section,
@@ -159,7 +159,7 @@ pub(crate) enum Grid {
     Threads { workgroup_size: u32, rows_per_thread: u32, columns: u32 },
     /// Two-dimensional workgroups, each a tile of `tile_rows` rows and `tile_columns` of
     /// `total_columns` columns. With `max_row_groups` it is a grid-stride loop over the row tiles
-    /// with at most so many workgroups.
+    /// with at most `max_row_groups` workgroups.
     Tiles { tile_rows: u32, tile_columns: u32, total_columns: u32, max_row_groups: Option<u32> },
 }
 
@@ -329,7 +329,7 @@ mod tests {
             .groups(rows);
             assert_eq!((x, y), (2, rows.div_ceil(64)));
         }
-        // At most so many workgroups share the row tiles.
+        // At most `max_row_groups` workgroups share the row tiles.
         let strided = Grid::Tiles {
             tile_rows: 16,
             tile_columns: 32,

@@ -32,7 +32,7 @@ fn max_magnitude(values: &[f32]) -> f32 {
     f32::from_bits(bits)
 }
 
-/// The latent that codes stand for: `code * scale`.
+/// The latent that a code represents: `code * scale`.
 #[inline(always)]
 pub(crate) fn dequantize(codes: &[u8], scale: f32, latent: &mut [f32]) {
     for (z, &code) in latent.iter_mut().zip(codes) {

@@ -1,5 +1,5 @@
 // The trellis encoder: the Viterbi algorithm (1967) over a bit-shift trellis. Row r's code is the
-// path whose values lie nearest to latents[r, ..].
+// path whose values are nearest to latents[r, ..].
 //
 // A state is a window of STATE_BITS bits. From state p, `width` new bits b lead to
 //     p >> width | b << (STATE_BITS - width),
@@ -12,7 +12,7 @@
 // 1. A workgroup owns a row. Its thread t owns the states, and the groups, t, t + THREADS, ...
 // 2. Where there are fewer groups than threads, several threads find the same group's best, which
 //    costs nothing and saves an exchange.
-// 3. Costs are kept as bits, because non-negative f32 values order like their bits.
+// 3. Costs are stored as bits, because non-negative f32 values order like their bits.
 // tables: 2^STATE_BITS values for each width. decisions [chunk rows, DECISION_WORDS, THREADS]: for
 // each latent and group which of its states is best, packed by thread.
 // needs: params, magnitude, LATENTS, CODE_WORDS, plan, latents, tables, codes

@@ -1,10 +1,11 @@
-// A matrix product whose left operand, tiling and end are files of their own:
+// Matrix multiplication. The left operand, the tiling and the epilogue are files of their own:
 //     out[r, o] = finish(DESCALE * sum_i lhs[r, i] weights[i, o], row_scale(r), bias[o])
 // bias [4 * OUTPUTS4] is padded with zeros, as the weights are.
 //
-// The left operand gives `load_lhs(row, i4)`, four values as they lie in memory; `lhs_values(raw)`,
-// what they are; `LHS_IS_F16`, whether f16 holds them exactly; `row_scale(row)`; and `finish`. A
-// load is kept apart from its conversion so that the wait for memory comes as late as possible.
+// The left operand gives `load_lhs(row, i4)`, four values as they are stored in memory;
+// `lhs_values(raw)`, the same four values as f32; `LHS_IS_F16`, whether f16 holds them exactly;
+// `row_scale(row)`; and `finish`. A load is separate from its conversion so that the wait for memory
+// comes as late as possible.
 // needs: params, row_scale, finish
 // gives: INPUTS4, OUTPUTS4, DESCALE, bias, finished
 

@@ -1,6 +1,6 @@
-// Products on cooperative matrices with f16 operands and an f32 accumulator. A workgroup of eight
-// subgroups owns a tile of TILE_M rows x TILE_N outputs; a subgroup owns the matrices of SIDE outputs
-// of it. Weights are read straight from memory through the caches.
+// GEMM on cooperative matrices with f16 operands and an f32 accumulator. A workgroup of eight
+// subgroups owns a tile of TILE_M rows x TILE_N outputs; each subgroup owns the matrices of SIDE of
+// these outputs. Weights are read straight from memory through the caches.
 // weights [RHS_BLOCKS_N, RHS_BLOCKS_K] matrices of SIDE outputs x SIDE inputs as f16, padded with
 // zeros to whole steps of 32 inputs, and beyond 128 inputs to whole steps of 64.
 // needs: params, OUTPUTS4, bias, finish, SIDE, TILE_M, Accumulator, store_accumulator, stored_sums
@@ -27,7 +27,8 @@ fn clamped_row(group: vec2<u32>, row: u32) -> u32 {
     return min(group.y * TILE_M + row, params.rows - 1u);
 }
 
-// The first matrix of weights for a thread's subgroup. Those of further inputs follow it.
+// The first matrix of weights for a thread's subgroup. The matrices of further inputs follow this
+// matrix.
 fn first_rhs(group: vec2<u32>, thread: u32) -> u32 {
     return min(group.x * TILE_N / SIDE + thread / SUBGROUP, RHS_BLOCKS_N - 1u) * RHS_BLOCKS_K;
 }

@@ -1,12 +1,12 @@
-// f32 products on f16 matrices. Each operand is the sum of a high and a low f16 part, x = xh + xl and
-// w = wh + wl, which together hold it as f32 does. Of the four partial products
+// f32 GEMM on f16 matrices. Each operand is the sum of a high and a low f16 part, x = xh + xl and
+// w = wh + wl, which together hold about 22 of f32's 24 bits. Of the four partial products
 //     x w = xh wh + (xh wl + xl wh) + xl wl
 // the last is below f32's last digit and is left out (Ootomo and Yokota, 2022).
 // 1. Each 16-wide matrix multiply-add truncates its accumulator once. The middle terms have an
 //    accumulator of their own: added to the large one step by step, they would be truncated away.
 // 2. f16 has no room for rows of all magnitudes. A row is multiplied by a power of two, its row
 //    exponent, which is undone when the row is finished. Nearly all rows suit the usual exponent. A
-//    tile that holds a row that does not is multiplied again with exponents of its own.
+//    tile with an unusual row is multiplied a second time, with one exponent per row.
 // 3. A left operand that f16 holds exactly has no low part, and two of the partial products remain.
 // Each matrix of high parts of the weights is followed by the matrix of their low parts.
 // needs: SIDE, QUANTIZES, LHS_IS_F16, LhsMatrix, RhsMatrix, Accumulator, INFINITY, magnitude
@@ -91,7 +91,7 @@ fn row_exponent(largest: u32) -> f32 {
     if suits || largest == 0u || largest >= INFINITY {
         return USUAL_EXPONENT;
     }
-    // Brings the largest to at least 2^14, as far as the reciprocal is a normal number.
+    // Makes the largest magnitude at least 2^14, as far as the reciprocal is a normal number.
     return bitcast<f32>(min(268u - (largest >> 23u), 247u) << 23u);
 }
 

@@ -1,4 +1,4 @@
-// The loop over the inputs of a product on cooperative matrices, in steps of TILE_K:
+// The loop over the inputs of a GEMM on cooperative matrices, in steps of TILE_K:
 //     fetch the first step into registers
 //     for each step: store it into workgroup memory as f16; barrier;
 //                    fetch the next step into registers; multiply-add; barrier
@@ -20,7 +20,7 @@ const LHS_TILE_VECTORS: u32 = LHS_PARTS * TILE_M * LHS_STRIDE / 4u;
 // Values from one matrix of rows to the next one below.
 const BLOCK_STRIDE: u32 = SIDE * LHS_STRIDE;
 
-// The rows of the tile that a thread loads, as many of these four as the tile has.
+// The rows of the tile that a thread loads: those of the four that are below TILE_M.
 fn loaded_rows(thread: u32) -> vec4<u32> {
     return vec4<u32>(thread / TILE_K4) + ROWS_PER_LOAD * vec4<u32>(0u, 1u, 2u, 3u);
 }
@@ -103,7 +103,7 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    // Loaded before the product, so that no strip waits for it.
+    // Loaded before the multiplication, so that no strip waits for it.
     let scale = row_scale(clamped_row(group.xy, thread % TILE_M));
     let s = gemm_tile(group.xy, thread);
     if thread < TILE_M {

@@ -1,5 +1,5 @@
-// The end of a product on cooperative matrices whose tile holds whole latents: neighbouring threads
-// quantise a row.
+// The end of a GEMM on cooperative matrices whose tile holds all latents of a row: neighbouring
+// threads quantise the row.
 // needs: THREADS, SIDE, TILE_M, TILE_N4, OUTPUTS4, Accumulator, store_strip_sums, strip_value
 // needs: magnitude, scale_of, store_codes
 // gives: QUANTIZES, store_strip

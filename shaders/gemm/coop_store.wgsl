@@ -1,4 +1,4 @@
-// The end of a product on cooperative matrices: strips are stored.
+// The end of a GEMM on cooperative matrices: strips are stored.
 // needs: THREADS, SIDE, TILE_M, TILE_N4, Accumulator, store_strip_sums, strip_value, store
 // gives: QUANTIZES, store_strip
 

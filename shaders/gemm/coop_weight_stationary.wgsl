@@ -1,4 +1,4 @@
-// Weight-stationary products on cooperative matrices of 16 x 16, for codes: a subgroup keeps all the
+// Weight-stationary GEMM on cooperative matrices of 16 x 16, for codes: a subgroup keeps all the
 // weights of its SIDE outputs in registers, and tiles of SIDE rows pass by.
 //     load the weights and the bias
 //     fetch tiles t, t + n, t + 2n into registers x, y, z        (n workgroups share the row tiles)
@@ -8,13 +8,13 @@
 //         multiply; finish; store the results
 // 1. Three tiles are in flight, because a device that is busy with stores is slow to load rows. Each
 //    has a variable of its own: moving a tile from one variable to the next would wait for its load.
-// 2. There is one barrier of its own per tile. The next one, in `store_strip`, separates the reads of
-//    `lhs_tile` by the product from the next tile's writes; `row_scales` is written behind the first.
+// 2. Each tile has two barriers: one here and one in `store_strip`. The second one separates this
+//    tile's reads of `lhs_tile` from the next tile's writes. `row_scales` is written after the first.
 // 3. Registers hold two panels of at most eight matrices. With SPLIT they are the high and the low
-//    parts of the same weights, and the low products are added once at the end. Without SPLIT the
-//    second panel holds further inputs, where there are more than eight matrices along them.
-// 4. Loads are not masked. Rows and inputs beyond the last repeat the last; what lies beyond the
-//    last input is replaced by zero when it is stored.
+//    parts of the same weights, and the sums of the low parts are added once at the end. Without
+//    SPLIT the second panel holds further inputs, where they fill more than eight matrices.
+// 4. Loads are not masked: rows and inputs beyond the last repeat the last. Values beyond the last
+//    input are replaced by zero when they are stored into workgroup memory.
 // needs: THREADS, SIDE, RHS_BLOCKS_K, params, INPUTS4, DESCALE, LhsRaw, load_lhs, lhs_values
 // needs: row_scale, row_scales, clamped_row, first_rhs, thread_bias, store_strip
 // needs: RhsMatrix, Accumulator, store_lhs, lhs_matrix, rhs_matrix
@@ -43,21 +43,21 @@ struct RhsPanel {
 }
 
 fn load_panel(first: u32) -> RhsPanel {
-    let parts = select(1u, 2u, SPLIT);
+    let matrices_per_block = select(1u, 2u, SPLIT);
     var w: RhsPanel;
     w.a = rhs_matrix(first);
-    w.b = rhs_matrix(first + parts);
+    w.b = rhs_matrix(first + matrices_per_block);
     if PANEL_K > 2u {
-        w.c = rhs_matrix(first + 2u * parts);
-        w.d = rhs_matrix(first + 3u * parts);
+        w.c = rhs_matrix(first + 2u * matrices_per_block);
+        w.d = rhs_matrix(first + 3u * matrices_per_block);
     }
     if PANEL_K > 4u {
-        w.e = rhs_matrix(first + 4u * parts);
-        w.f = rhs_matrix(first + 5u * parts);
+        w.e = rhs_matrix(first + 4u * matrices_per_block);
+        w.f = rhs_matrix(first + 5u * matrices_per_block);
     }
     if PANEL_K > 6u {
-        w.g = rhs_matrix(first + 6u * parts);
-        w.h = rhs_matrix(first + 7u * parts);
+        w.g = rhs_matrix(first + 6u * matrices_per_block);
+        w.h = rhs_matrix(first + 7u * matrices_per_block);
     }
     return w;
 }

@@ -1,10 +1,10 @@
 // Tiles through workgroup memory, for GPUs without cooperative matrices: a workgroup of
 // THREADS_N x THREADS_M threads owns a tile of TILE_M rows x 4 * THREADS_N * BLOCKS_N outputs and
-// goes over the inputs in steps of 4 * TILE_K4:
+// loops over the inputs in steps of 4 * TILE_K4:
 //     fetch the first step into registers
 //     for each step: store it into workgroup memory; barrier;
 //                    fetch the next step into registers; multiply; barrier
-// 1. A thread owns BLOCKS_M x BLOCKS_N blocks of 4 rows x 4 outputs. Its blocks lie 4 * THREADS_M
+// 1. A thread owns BLOCKS_M x BLOCKS_N blocks of 4 rows x 4 outputs. Its blocks are 4 * THREADS_M
 //    rows and 4 * THREADS_N outputs apart, so that neighbouring threads touch neighbouring memory.
 // 2. The next step is fetched before this one is multiplied, so that memory and arithmetic overlap.
 // 3. Code over the blocks is written out: a compiler that does not unroll a loop over `sums` would
@@ -18,7 +18,7 @@ override THREADS_M: u32;
 // Both are 1 or 2.
 override BLOCKS_M: u32;
 override BLOCKS_N: u32;
-// THREADS_M / 4, so that a thread brings as much of the weights as its share.
+// THREADS_M / 4, so that every thread loads an equal share of the weights.
 override TILE_K4: u32;
 // 4 * THREADS_M * BLOCKS_M
 override TILE_M: u32;
@@ -31,8 +31,8 @@ var<workgroup> lhs_tile: array<vec4<f32>, LHS_TILE_SIZE>;
 // [4 * TILE_K4][THREADS_N * BLOCKS_N]
 var<workgroup> rhs_tile: array<vec4<f32>, RHS_TILE_SIZE>;
 
-// Where four rows of input i of a step lie. Shuffled, so that threads that write neighbouring inputs
-// do not share a memory bank.
+// The index in `lhs_tile` of four rows of input i of a step. Shuffled, so that threads that write
+// neighbouring inputs do not share a memory bank.
 fn lhs_index(i: u32, rows: u32) -> u32 {
     return i * THREADS_M * BLOCKS_M + (rows ^ ((i / 4u) % 8u));
 }
@@ -47,7 +47,7 @@ fn add(sums: ptr<function, Sums>, block: u32, x: vec4<f32>, w: vec4<f32>) {
     (*sums)[block + 3u] += x.w * w;
 }
 
-// What a thread brings into the tiles for a step: four inputs of four rows, if there is work for it,
+// What a thread loads into the tiles for a step: four inputs of four rows, if there is work for it,
 // and a vec4 of weights for each of its BLOCKS_N.
 struct Fetched {
     x0: LhsRaw,

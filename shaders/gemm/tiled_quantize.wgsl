@@ -1,4 +1,5 @@
-// The end of a tiled product whose tile holds whole latents: they are quantised out of registers.
+// The end of a tiled GEMM whose tile holds all latents of a row. Latents are quantised out of
+// registers.
 // needs: THREADS_N, THREADS_M, BLOCKS_M, BLOCKS_N, TILE_M, gemm_tile, tile_origin, finish_all
 // needs: magnitude, scale_of, store_codes
 

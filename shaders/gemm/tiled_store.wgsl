@@ -1,4 +1,4 @@
-// The end of a tiled product: each thread stores its blocks.
+// The end of a tiled GEMM: each thread stores its blocks.
 // needs: THREADS_N, THREADS_M, BLOCKS_M, BLOCKS_N, gemm_tile, tile_origin, finish_all, store
 
 fn store_block(row: u32, o4: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) {

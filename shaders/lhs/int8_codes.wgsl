@@ -1,4 +1,4 @@
-// 8-bit codes as the left operand, so that the product decodes them:
+// 8-bit codes as the left operand, so that the GEMM decodes them:
 //     out[r, d] = scale[r] * sum_l code[r, l] W[l, d] + bias[d]
 // codes [chunk rows, INPUTS4] words of four signed bytes.
 // needs: INPUTS4

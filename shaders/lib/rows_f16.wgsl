@@ -7,7 +7,7 @@ alias RowsRaw = vec2<u32>;
 
 const ROWS_ARE_F16: bool = true;
 
-// Four values as they lie in memory: vec4 number `at`.
+// Four values as they are stored in memory: vec4 number `at`.
 fn load_rows(at: u32) -> RowsRaw {
     return rows[at];
 }

@@ -8,7 +8,7 @@ alias RowsRaw = vec4<f32>;
 // Values are not exact in f16.
 const ROWS_ARE_F16: bool = false;
 
-// Four values as they lie in memory: vec4 number `at`.
+// Four values as they are stored in memory: vec4 number `at`.
 fn load_rows(at: u32) -> RowsRaw {
     return rows[at];
 }

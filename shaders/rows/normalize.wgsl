@@ -1,4 +1,4 @@
-// Rows divided by their L2 norms: norm[r] = |x[r, ..]|, unit[r, i] = x[r, i] / norm[r].
+// Rows divided by their L2 norms: norm[r] = |x[r, ..]|, unit_rows[r, i] = x[r, i] / norm[r].
 // unit_rows [chunk rows, 4 * INPUTS4], padded with zeros. norms [chunk rows]. A thread owns a row.
 // needs: params, magnitude, SMALLEST_NORMAL, INFINITY, load_rows, row_values
 
@@ -19,7 +19,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var i = 0u; i < INPUTS4; i++) {
         largest_bits = max(largest_bits, magnitude(row_values(load_rows(first + i))));
     }
-    // A vanishing row stays as it is.
+    // A row of values below the smallest normal number stays as it is.
     var norm = 0.0;
     var divisor = 1.0;
     if largest_bits >= SMALLEST_NORMAL {
@@ -37,7 +37,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // A norm beyond the largest f32 must show in the row's codes.
     let overflows = vec4<bool>(bitcast<u32>(norm) >= INFINITY);
     for (var i = 0u; i < INPUTS4; i++) {
-        let unit = bitcast<vec4<u32>>(row_values(load_rows(first + i)) / divisor);
-        unit_rows[first + i] = select(unit, vec4<u32>(INFINITY), overflows);
+        let normalized = bitcast<vec4<u32>>(row_values(load_rows(first + i)) / divisor);
+        unit_rows[first + i] = select(normalized, vec4<u32>(INFINITY), overflows);
     }
 }

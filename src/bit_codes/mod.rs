@@ -1,4 +1,4 @@
-//! Bit codes: the bits of a row's latents, and the values they stand for.
+//! Bit codes: the bits of a row's latents, and the values that the bits represent.
 //!
 //! ```text
 //! end_i    = width_0 + ... + width_i            latent i owns the width_i bits before end_i

@@ -160,21 +160,21 @@ impl BitPlan {
 
     /// Packs each latent's own bits.
     pub(super) fn pack(&self, codes: impl Iterator<Item = u16>, packed: &mut [u8]) {
-        let (mut held, mut count) = (0u32, 0);
+        let (mut pending_bits, mut count) = (0u32, 0);
         let mut bytes = packed.iter_mut();
         for (code, width) in codes.zip(&self.bits_per_latent) {
-            held |= u32::from(code) << count;
+            pending_bits |= u32::from(code) << count;
             count += u32::from(*width);
             while count >= 8 {
                 if let Some(byte) = bytes.next() {
-                    *byte = held as u8;
+                    *byte = pending_bits as u8;
                 }
-                held >>= 8;
+                pending_bits >>= 8;
                 count -= 8;
             }
         }
         if let Some(byte) = bytes.next() {
-            *byte = held as u8;
+            *byte = pending_bits as u8;
         }
     }
 

@@ -76,7 +76,7 @@ fn encoders_find_the_best_code_there_is() {
     for window in [Window::Own, Window::Last(2), Window::Last(4), Window::Last(6)] {
         let plan = plan(window, &[2, 1, 2, 1, 2, 1]);
         let (count, bytes) = (plan.latents(), plan.code_bytes());
-        // 37 rows: two full sets of lanes, and a part of one.
+        // 37 rows: two full sets of lanes, and a partial one.
         let latents = numbers(37 * count, 9);
         let mut packed_rows = vec![0; 37 * bytes];
         plan.encode(&latents, &mut packed_rows);

@@ -21,7 +21,7 @@ pub(crate) struct Trainer<'a> {
     window: Window,
     /// By width.
     tables: Vec<Vec<f32>>,
-    /// The share of a latent's variance that remains after coding it with so many bits.
+    /// The share of a latent's variance that remains after coding it with a number of bits.
     distortions: Vec<f64>,
 }
 
@@ -36,19 +36,19 @@ impl<'a> Trainer<'a> {
         check: Check<'a>,
     ) -> Result<Self> {
         let most = count.min(FIRST_LATENTS);
-        let unit: Vec<f32> = latents
+        let standardized: Vec<f32> = latents
             .chunks_exact(count)
             .take(FIRST_ROWS)
             .flat_map(|row| row.iter().zip(steps).take(most))
             .map(|(z, step)| if *step > 0.0 { z / step } else { 0.0 })
             .collect();
-        let energy: f64 = unit.iter().map(|z| f64::from(z * z)).sum();
+        let energy: f64 = standardized.iter().map(|z| f64::from(z * z)).sum();
         let mut trainer = Self { check, window, tables: vec![Vec::new()], distortions: vec![1.0] };
         for width in 1..=window.widest() as u8 {
             let mut tables = vec![Vec::new(); usize::from(width)];
             tables.push(gaussian_table(window, width));
             let plan = BitPlan::new(window, vec![width; most], vec![1.0; most], tables)?;
-            let (plan, error) = refine(plan, &unit, false, check)?;
+            let (plan, error) = refine(plan, &standardized, false, check)?;
             trainer.tables.push(plan.table(width).to_vec());
             // Another bit never hurts, whatever a small sample says.
             let last = trainer.distortions[usize::from(width) - 1];
@@ -153,18 +153,18 @@ impl Sums {
     }
 
     fn of(plan: &BitPlan, latents: &[f32], check: Check<'_>) -> Result<Self> {
-        /// A fixed number of rows a part, so that the sums do not depend on the threads.
+        /// A fixed number of rows per block, so that the sums do not depend on the threads.
         const PART_ROWS: usize = 512;
-        let parts: Vec<Self> = latents
+        let blocks: Vec<Self> = latents
             .par_chunks(PART_ROWS * plan.latents())
-            .map(|part| {
+            .map(|block| {
                 check()?;
                 let mut sums = Self::empty(plan);
-                sums.add(plan, part);
+                sums.add(plan, block);
                 Ok(sums)
             })
             .collect::<Result<_>>()?;
-        Ok(parts.into_iter().fold(Self::empty(plan), Self::merged))
+        Ok(blocks.into_iter().fold(Self::empty(plan), Self::merged))
     }
 
     fn add(&mut self, plan: &BitPlan, latents: &[f32]) {
@@ -220,7 +220,7 @@ impl Sums {
 }
 
 /// Where training begins: levels of a Gaussian, each as probable as the others. In a trellis they
-/// are spread so that the values reachable from any state lie far apart: entry `t` is quantile
+/// are spread so that the values reachable from any state are far apart: entry `t` is quantile
 /// number `t * odd` modulo their number, the odd one nearest to the golden section of it, of `t`
 /// read from its oldest bit down.
 fn gaussian_table(window: Window, width: u8) -> Vec<f32> {

@@ -11,7 +11,7 @@ use super::plan::BitPlan;
 const LANES: usize = 16;
 type Lanes = [f32; LANES];
 
-/// Finds for each row of latents the windows whose values lie nearest to it. Ties go to the lower
+/// Finds for each row of latents the windows whose values are nearest to the row. Ties go to the lower
 /// state.
 pub(super) fn search(plan: &BitPlan, bits: u32, latents: &[f32], windows: &mut [u16]) {
     let mut search = Search::new(plan, bits);

@@ -126,16 +126,16 @@ impl<'a, T: Element> Chunks<'a, T> {
 }
 
 impl<'a> Chunks<'a, f32> {
-    /// Brings memory for the next chunk into the process, where that is better done by the thread
+    /// Maps the memory of the next chunk's results, where that is better done by the thread
     /// that waits than by the copy: while a GPU works. A task of the CPU engine must not wait for
     /// the pool.
-    pub(super) fn fault_in(&self, part: &mut [f32]) {
+    pub(super) fn fault_in(&self, rows: &mut [f32]) {
         #[cfg(feature = "gpu")]
         if let Source::Gpu { .. } = &self.source {
-            fault_in(part);
+            fault_in(rows);
         }
         #[cfg(not(feature = "gpu"))]
-        let _nothing_to_do = part;
+        let _nothing_to_do = rows;
     }
 
     /// Of a function of the CPU engine from rows to rows of `width` values.

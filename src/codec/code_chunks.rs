@@ -60,7 +60,7 @@ impl<'a> CodeChunks<'a> {
         Self(CodeSource::Gpu(ring))
     }
 
-    /// Writes the next chunk's part of `packed [rows, size]` and `scales [rows]`, the memory of the
+    /// Writes the next chunk's share of `packed [rows, size]` and `scales [rows]`, the memory of the
     /// whole result. False after the last chunk.
     pub(super) async fn write_next(
         &mut self,

@@ -11,8 +11,8 @@ const LEAST_HUGE_BYTES: usize = 4 << 20;
 /// The smallest page there is.
 const PAGE_BYTES: usize = 4 << 10;
 
-/// Values that are zero and, where they are many, asked to lie on huge pages: a fault then brings
-/// 2 MiB instead of 4 KiB.
+/// `len` zeros. From 4 MiB on, the memory is advised to use huge pages, so that a page fault maps 2 MiB
+/// instead of 4 KiB.
 pub(super) fn zeroed<T: bytemuck::Zeroable + Clone>(len: usize) -> Vec<T> {
     let values = bytemuck::zeroed_vec(len);
     #[cfg(target_os = "linux")]
@@ -20,8 +20,8 @@ pub(super) fn zeroed<T: bytemuck::Zeroable + Clone>(len: usize) -> Vec<T> {
     values
 }
 
-/// Brings the pages of fresh zeros into memory, on all cores. A huge page is touched by one of
-/// them alone: others that fault on it at the same time would each clear a page in vain.
+/// Maps the pages of fresh zeros, on all cores. Each huge page is touched by a single core, because
+/// cores that fault on one page at the same time would each clear a page, and all but one in vain.
 pub(super) fn fault_in(values: &mut [f32]) {
     const FLOATS: usize = size_of::<f32>();
     let first = match size_of_val(values) {
@@ -47,7 +47,7 @@ fn advise_huge_pages<T>(values: &[T]) {
     }
     let start = values.as_ptr().cast::<u8>().cast_mut();
     let skipped = start.align_offset(ALIGNMENT).min(bytes);
-    // SAFETY: the range lies within one live allocation, and this advice changes how the kernel
+    // SAFETY: the range is within one live allocation, and this advice changes how the kernel
     // backs memory, never what it holds. A kernel that refuses leaves everything as it was.
     #[expect(unsafe_code, reason = "measured: faults on first touch halve the rate of a decode")]
     unsafe {

@@ -16,27 +16,27 @@ pub struct CodecOptions {
     /// What the GPU's kernels multiply; f32 by default.
     #[cfg(feature = "gpu")]
     pub precision: Precision,
-    /// How the GPU's kernels divide their matrix products; by default as suits the adapter. For
-    /// measuring: it changes speed, and results by rounding only.
+    /// How the GPU's kernels divide their matrix multiplications; by default as suits the adapter.
+    /// Meant for measurements: it changes the speed, and results by rounding only.
     #[cfg(feature = "gpu")]
     pub tiling: Option<Tiling>,
 }
 
 impl CodecOptions {
-    /// The same with another engine.
+    /// The same options with another engine.
     pub fn with_engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
         self
     }
 
-    /// The same with another precision of the GPU's kernels.
+    /// The same options with another precision of the GPU's kernels.
     #[cfg(feature = "gpu")]
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
     }
 
-    /// The same with a tiling of the GPU's matrix products.
+    /// The same options with a tiling of the GPU's matrix multiplications.
     #[cfg(feature = "gpu")]
     pub fn with_tiling(mut self, tiling: Tiling) -> Self {
         self.tiling = Some(tiling);
@@ -82,10 +82,10 @@ pub struct EngineInfo {
     /// Whether shaders write results straight into memory that the host maps, without a copy after
     /// them.
     pub direct_readback: bool,
-    /// Whether matrix products run on the adapter's cooperative matrices; with `Precision::F32`, those
-    /// of up to 2,048 inputs.
+    /// Whether matrix multiplications run on the adapter's cooperative matrices. With
+    /// `Precision::F32`, these are the multiplications with up to 2,048 inputs.
     pub cooperative_matrices: bool,
-    /// Threads that share the CPU's part of the work.
+    /// Threads that share the CPU's work.
     pub threads: usize,
     /// Why `Engine::Auto` took the CPU engine, where it did.
     pub fallback: Option<String>,
@@ -95,7 +95,7 @@ pub struct EngineInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EngineKind {
-    /// Matrix products and quantiser on the CPU.
+    /// Matrix multiplications and the quantiser on the CPU.
     Cpu,
     /// Compute shaders on an adapter.
     Gpu,
@@ -159,7 +159,7 @@ pub struct Stats {
     pub buffers_created: u64,
     /// Bytes of the buffers in use, mapped views included.
     pub bytes_in_use: u64,
-    /// Bytes of idle buffers, kept for the next call.
+    /// Bytes of idle buffers, cached for the next call.
     pub bytes_idle: u64,
     /// The most bytes there ever were, in use and idle.
     pub bytes_peak: u64,

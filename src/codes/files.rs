@@ -25,7 +25,7 @@ impl Codes {
     /// `[rows, latent_dim]`, and the configuration and the model's fingerprint as metadata.
     /// The file appears whole or not at all.
     ///
-    /// NumPy reads it:
+    /// NumPy reads the latents of 8-bit codes. `docs/format.md` decodes bit codes.
     ///
     /// ```python
     /// from safetensors.numpy import load_file

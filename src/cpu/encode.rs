@@ -134,7 +134,7 @@ fn project<T: Element>(
     };
     linear(latents, x, &weights.encoder, weights.encoder_bias.as_deref(), config.dim);
     if config.activation() == Activation::Relu {
-        // `z < 0` and not `max`, so that a NaN is kept and reported.
+        // `z < 0` and not `max`, so that a NaN stays and is reported.
         latents.iter_mut().filter(|z| **z < 0.0).for_each(|z| *z = 0.0);
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! The CPU engine: what runs where there is no GPU, on all cores.
+//! The CPU engine, for machines without a GPU. It runs on all cores.
 //!
-//! Rows are worked on in blocks: a block's latents stay in cache between the matrix product and
-//! the quantiser, and nothing larger than a block is allocated.
+//! Rows are worked on in blocks: a block's latents stay in cache between the GEMM and the
+//! quantiser, and nothing larger than a block is allocated.
 
 mod decode;
 mod encode;
@@ -9,8 +9,8 @@ mod encode;
 pub(crate) use decode::{decode, decode_latent};
 pub(crate) use encode::{encode, encode_latent};
 
-/// Rows worked on at a time by one thread: enough for the matrix product to repay the packing of
-/// the weights, few enough for a block to stay in a core's cache.
+/// Rows worked on at a time by one thread: enough for the GEMM to repay the packing of the
+/// weights, few enough for a block to stay in a core's cache.
 const BLOCK_ROWS: usize = 256;
 
 /// Threads that share the work.

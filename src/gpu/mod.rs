@@ -1,4 +1,4 @@
-//! The GPU engine's parts: a device, kernels as values, programs, and the memory of chunks.
+//! What the GPU engine is made of: a device, kernels as values, programs, and the memory of chunks.
 //!
 //! | folder | holds | knows |
 //! |---|---|---|

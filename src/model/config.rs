@@ -44,7 +44,7 @@ pub struct ModelConfig {
 enum CodeKind {
     /// A signed byte per latent and a scale per row.
     Int8 { activation: Activation, normalized_latent: bool },
-    /// At most so many bytes per row, a scale's included.
+    /// A budget of at most this many bytes per row, the bytes of the scale included.
     Bits { bytes: usize, coding: Coding, row_norm: RowNorm },
 }
 

@@ -49,7 +49,7 @@ use crate::fingerprint::Fingerprint;
 ///
 /// ```text
 /// z       = We x / s + be
-/// decoded = s (Wd q + bd)             q: the values that the bit code stands for
+/// decoded = s (Wd q + bd)             q: the values that the bit code represents
 /// ```
 ///
 /// `docs/format.md` describes the bit code.

@@ -39,9 +39,11 @@ pub enum Coding {
     /// Every latent has a quantiser of its own, with as many levels as its bits allow. Encoding is
     /// fast.
     Scalar,
-    /// Trellis-coded quantisation: one path runs through all latents of a row. The error is smaller
-    /// for the same bytes. Encoding searches for the best path, so its time grows with the states.
-    /// 256 states are a good choice. 1,024 and 4,096 states gain a little more.
+    /// Trellis-coded quantisation (TCQ): one path runs through all latents of a row. On embeddings
+    /// the error is smaller than that of scalar codes of as many bytes. It can be larger where a row
+    /// has few latents of many bits each, because all paths begin in one state: compare the two on
+    /// rows that the fit has not seen. Encoding searches for the best path, so its time grows with
+    /// the states. 256 states are a good choice. 1,024 and 4,096 states gain a little more.
     Trellis {
         /// A power of two from 2 to 4,096.
         states: usize,

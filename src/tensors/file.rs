@@ -41,12 +41,12 @@ impl Writer {
     pub(crate) fn create(path: &Path, record: &impl Serialize, specs: Vec<Spec>) -> Result<Self> {
         let bad = |e: &dyn std::fmt::Display| Error::format(path, e.to_string());
         let record = serde_json::to_string(record).map_err(|e| bad(&e))?;
-        let (mut end, mut infos, mut places) = (0, Vec::new(), Vec::new());
+        let (mut end, mut infos, mut spans) = (0, Vec::new(), Vec::new());
         for Spec { name, dtype, shape } in specs {
             let start = end;
             end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
             infos.push((name.to_owned(), TensorInfo { dtype, shape, data_offsets: (start, end) }));
-            places.push((name, start as u64..end as u64));
+            spans.push((name, start as u64..end as u64));
         }
         let metadata = HashMap::from([(KEY.to_owned(), record)]);
         let header = Metadata::new(Some(metadata), infos).map_err(|e| bad(&e))?;
@@ -59,14 +59,14 @@ impl Writer {
         file.write_at(0, &(header.len() as u64).to_le_bytes())?;
         file.write_at(PREFIX_BYTES, &header)?;
         let shift = |range: Range<u64>| range.start + data_start..range.end + data_start;
-        let tensors = places.into_iter().map(|(name, range)| (name, shift(range))).collect();
+        let tensors = spans.into_iter().map(|(name, range)| (name, shift(range))).collect();
         Ok(Self { file, path: path.to_path_buf(), tensors })
     }
 
     /// Writes bytes of a tensor, beginning at byte `offset` of it.
     pub(crate) fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<()> {
-        let place = self.tensors.iter().find(|(n, _)| *n == name).map(|(_, range)| range.clone());
-        match place {
+        let span = self.tensors.iter().find(|(n, _)| *n == name).map(|(_, range)| range.clone());
+        match span {
             Some(range) if range.start + offset + bytes.len() as u64 <= range.end => {
                 self.file.write_at(range.start + offset, bytes)
             }

@@ -1,6 +1,6 @@
 //! A pool of reusable resources: a lease returns what it holds when it is dropped, on any thread.
 //!
-//! Generic over what is pooled, and tested with fakes. Idle resources are kept up to a byte
+//! Generic over what is pooled, and tested with fakes. Idle resources are cached up to a byte
 //! budget; beyond it the one that has been idle longest goes first.
 
 use std::collections::VecDeque;
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(drops.load(Ordering::Relaxed), 1);
         assert_eq!(pool.stats().bytes_idle, 20);
         drop(lease(3));
-        assert_eq!(pool.stats().hits, 1, "3 was kept");
+        assert_eq!(pool.stats().hits, 1, "3 was cached");
         drop(lease(1));
         assert_eq!(pool.stats().misses, 4, "1 had gone");
     }

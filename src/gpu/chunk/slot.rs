@@ -131,7 +131,7 @@ impl Slot {
     }
 }
 
-/// Writes the parameters, and divides what lies behind them into sections.
+/// Writes the parameters, and divides the bytes behind them into sections.
 fn sections<'a>(
     mut rest: WriteOnly<'a, [u8]>,
     inputs: &Spans,

@@ -20,7 +20,7 @@ pub(crate) struct Timestamps {
 }
 
 impl Timestamps {
-    /// Queries for so many passes; none where the device has no timestamps.
+    /// Queries for `passes` passes; none where the device has no timestamps.
     pub(crate) fn new(gpu: &Gpu, passes: u32) -> Result<Option<Self>> {
         if !gpu.device().features().contains(Features::TIMESTAMP_QUERY) {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! A file of compiled pipelines, kept from one process to the next where the backend has a cache.
+//! A file of compiled pipelines, which the next process loads where the backend has a cache.
 //!
 //! The file is [`MAGIC`], a BLAKE3 checksum of the adapter's key and the data, then the driver's
 //! data. The checksum finds accidents. It proves nothing about who wrote the file.

@@ -1,4 +1,5 @@
-//! Bit codes on the device: what reads them, and what searches for them.
+//! Bit codes on the device: the data that kernels read them with, and the kernels that search for
+//! them.
 
 use super::shaders;
 use super::tiling::WORKGROUP;
@@ -10,12 +11,12 @@ use crate::plan::{Grid, Section, count, padded};
 pub(crate) struct BitCodes<'a>(pub(crate) &'a BitPlan);
 
 impl BitCodes<'_> {
-    /// The codes as the left operand of a product.
+    /// The codes as the left operand of a GEMM.
     pub(crate) fn lhs(&self) -> Lhs {
         Lhs::BitCodes { words: code_words(self.0), state_bits: self.0.window().state_bits() }
     }
 
-    /// The data that the product reads.
+    /// The data that the GEMM reads.
     pub(crate) fn residents(&self) -> [(Resident, Vec<u8>); 2] {
         [(Resident::BitLayout, self.layout()), (Resident::BitTables, self.tables())]
     }
@@ -58,7 +59,7 @@ pub(crate) struct Search<'a> {
     trellis: Option<Trellis>,
 }
 
-/// How a workgroup shares a trellis, and where its decisions lie.
+/// How a workgroup shares a trellis, and where its decisions are stored.
 struct Trellis {
     state_bits: u32,
     threads: u32,
@@ -177,7 +178,7 @@ impl Trellis {
         let position = |width: &u8| {
             let width = u32::from(*width);
             let bits = (states >> width).div_ceil(threads) * width;
-            // A latent's decisions lie in one word.
+            // A latent's decisions do not cross a word.
             if end % 32 + bits > 32 {
                 end = end.next_multiple_of(32);
             }
@@ -195,10 +196,10 @@ impl Trellis {
     }
 }
 
-/// Threads of a workgroup that searches a trellis: a power of two, at most half the states, and so
-/// many that none owns more than `MAX_OWNED` groups in `shaders/bits/trellis.wgsl`. For the usual 256
-/// states that is two warps or one wavefront: barriers are short, and rows many. It also suits
-/// software adapters.
+/// Threads of a workgroup that searches a trellis: a power of two, at most half the states, and enough
+/// that each thread owns at most `MAX_OWNED` groups (see `shaders/bits/trellis.wgsl`). The usual 256
+/// states take 64 threads: two warps or one wavefront. Small workgroups have short barriers, and many
+/// of them run at once. They also suit software adapters.
 fn threads(states: u32) -> u32 {
     (states / 4).clamp(32, 256).min(states / 2)
 }
@@ -208,7 +209,7 @@ fn code_words(plan: &BitPlan) -> u32 {
     count(padded(plan.code_bytes()) / 4)
 }
 
-/// What lies half way between the levels of each number of bits, and a value of padding.
+/// For each number of bits, the values half way between its levels, then one value of padding.
 fn thresholds(plan: &BitPlan) -> Vec<u8> {
     let between = |width: u8| {
         let table = plan.table(width);

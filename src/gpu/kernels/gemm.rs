@@ -1,17 +1,17 @@
-//! Matrix products with a layer's weights.
+//! Matrix multiplication (GEMM) of rows or codes with a layer's weights.
 
 use super::shaders::{self, ShaderFile};
 use super::tiling::GemmTiling;
 use super::{Binding, Kernel, Resident};
 use crate::plan::{Section, padded};
 
-/// The left operand of a product.
+/// The left operand of a GEMM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lhs {
-    /// 8-bit codes, each row's product times its scale.
+    /// 8-bit codes. The result of each row is multiplied by the row's scale.
     Int8Codes,
-    /// Bit codes of so many words per row, likewise. `state_bits` are the bits of a trellis' window,
-    /// or 0.
+    /// Bit codes of `words` 32-bit words per row. The result of each row is multiplied by the row's
+    /// scale. `state_bits` is the number of bits of a trellis' window, or 0 for scalar codes.
     BitCodes { words: u32, state_bits: u32 },
     /// Rows or latents as f32.
     Rows,
@@ -19,7 +19,7 @@ pub(crate) enum Lhs {
     RowsF16,
 }
 
-/// What becomes of the results.
+/// How results are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Epilogue {
     /// Stored as f32, padded to four values.
@@ -38,15 +38,15 @@ pub(crate) struct Layer {
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
     pub(crate) relu: bool,
-    /// Of its packed weights.
+    /// Undoes the power of two that the packed weights were multiplied by.
     pub(crate) descale: f32,
     pub(crate) tiling: GemmTiling,
     pub(crate) weights: Resident,
     pub(crate) bias: Resident,
 }
 
-/// The product of `from` with a layer's weights. Results go to `to`, scales of quantised latents to
-/// `Section::Scales`.
+/// The GEMM of `from` with a layer's weights. Results go to `to`, and the scales of quantised
+/// latents to `Section::Scales`.
 pub(crate) fn gemm(
     lhs: Lhs,
     layer: &Layer,

@@ -1,9 +1,9 @@
 //! Kernels as plain values: no device appears in any signature.
 //!
-//! A [`Kernel`] is everything that one dispatch is made from. `gemm` makes the matrix products,
-//! `quantize` and `normalize` what goes over rows one by one, `bit_codes` the encoders of bit codes.
-//! `tiling` decides how a product is divided, `weights` lays its weights out, and `shaders` names
-//! the files of `shaders/`.
+//! A [`Kernel`] is everything that one dispatch is made from. `gemm` makes the kernels that multiply
+//! matrices, `quantize` and `normalize` the kernels that treat each row by itself, and `bit_codes` the
+//! encoders of bit codes. `tiling` decides how a GEMM is divided, `weights` packs its weights, and
+//! `shaders` names the files of `shaders/`.
 
 mod bit_codes;
 mod gemm;
@@ -33,7 +33,7 @@ pub(crate) struct Kernel {
     /// Says what the kernel is, such as `decode.gemm.coop16_stationary.2xf16.store_f32`. Kernels of
     /// one name are made from the same files.
     pub(crate) name: String,
-    /// One after the other they are the shader, whose entry point is `main`.
+    /// The shader is these files, one after the other. Its entry point is `main`.
     pub(crate) files: Vec<&'static ShaderFile>,
     /// Values of all `override` constants of the shader, by name.
     pub(crate) constants: Vec<(&'static str, f64)>,
@@ -47,7 +47,7 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// The shader's text.
+    /// The shader's source.
     pub(crate) fn wgsl(&self) -> String {
         self.files.iter().map(|file| file.text).collect()
     }
@@ -77,7 +77,7 @@ pub(crate) enum Resident {
     BitTables,
     /// How bit codes are searched for: `Latent` in `shaders/bits/contract.wgsl` for each latent.
     SearchPlan,
-    /// What lies half way between the levels of scalar codes.
+    /// The values half way between the levels of scalar codes.
     Thresholds,
 }
 

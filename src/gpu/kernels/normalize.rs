@@ -5,7 +5,7 @@ use super::tiling::WORKGROUP;
 use super::{Binding, Kernel};
 use crate::plan::{Grid, Section};
 
-/// Divides rows of so many vec4s by their norms, which go to `norms`.
+/// Divides rows of `rows4` vec4s by their norms, and stores the norms in `norms`.
 pub(crate) fn normalize(rows4: u64, f16_rows: bool, norms: Section) -> Kernel {
     let mut bindings = vec![Binding::Params];
     bindings.extend([Section::UnitRows, norms, Section::Rows].map(Binding::Section));

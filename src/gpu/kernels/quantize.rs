@@ -1,12 +1,12 @@
-//! Latents to 8-bit codes, where no tile of the product holds a whole latent.
+//! Latents to 8-bit codes, where no tile of the GEMM holds all latents of a row.
 
 use super::shaders;
 use super::tiling::WORKGROUP;
 use super::{Binding, Kernel};
 use crate::plan::{Grid, Section};
 
-/// Quantises latents of so many vec4s. With `shared`, 16 threads share a row and read it together; a
-/// software adapter has no use for that.
+/// Quantises rows of `latents4` vec4s of latents. With `shared`, 16 threads share a row and read it
+/// together, which does not help a software adapter.
 pub(crate) fn quantize(latents4: u64, shared: bool) -> Kernel {
     let (workgroup_size, lanes) = if shared { (4 * WORKGROUP, 16) } else { (WORKGROUP, 1) };
     let mut bindings = vec![Binding::Params];

@@ -1,4 +1,4 @@
-//! How a matrix product is divided among workgroups and threads.
+//! How a matrix multiplication is divided among workgroups and threads.
 
 use super::super::device::Caps;
 use crate::plan::{Grid, count, padded};
@@ -9,12 +9,12 @@ pub(super) const WORKGROUP: u32 = 64;
 pub(super) const REGISTER_ROWS: u32 = 12;
 /// `SIDE` in `shaders/gemm/coop_16x16.wgsl`.
 pub(super) const SIDE: u32 = 16;
-/// The most workgroups that share the row tiles of a weight-stationary product: enough for a large
-/// GPU, and few enough that loading the weights is little of their work. A case in
+/// The most workgroups that share the row tiles of a weight-stationary GEMM: enough for a large GPU,
+/// and few enough that loading the weights is a small share of their work. A case in
 /// `tests/it/shapes.rs` has more rows than three rounds of them take.
 const MAX_ROW_GROUPS: u32 = 512;
 
-/// How the kernels divide a matrix product, where the caller decides it.
+/// How the kernels divide a matrix multiplication, where the caller decides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Tiling {
@@ -49,7 +49,8 @@ pub enum Precision {
 impl KernelOptions {
     /// Rows and columns of the cooperative matrices that these kernels use, if they use any.
     pub(crate) fn coop_side(self, caps: &Caps) -> Option<u32> {
-        // Apple's multiply f16 no faster than f32, and splitting f32 takes three products.
+        // Apple's matrices multiply f16 no faster than f32, and a split f32 takes three of the four
+        // partial products.
         let fast = |side: &u32| self.precision == Precision::F16 || *side == SIDE;
         caps.coop_side.filter(|side| self.tiling.is_none() && fast(side))
     }
@@ -67,16 +68,17 @@ pub(crate) struct Tile {
 }
 
 impl Tile {
-    /// The tile of a product of so many outputs. It fits the 16 KiB of workgroup memory and the 256
+    /// The tile of a GEMM with `outputs` outputs. It fits the 16 KiB of workgroup memory and the 256
     /// threads that every device has.
     pub(super) fn new(outputs: usize) -> Self {
         // Measured on an H200 at 768 -> 128, in million rows per second: 8 x 4 values per thread
         // decode 196, 4 x 8 encode 168, and 8 x 8 decode 176.
-        let tall = Self { threads_n: 16, threads_m: 16, blocks_m: 2, blocks_n: 1, tile_k4: 4 };
+        let default_tile =
+            Self { threads_n: 16, threads_m: 16, blocks_m: 2, blocks_n: 1, tile_k4: 4 };
         match outputs {
             // Wide enough for the whole latent.
-            65..=128 => Self { blocks_m: 1, blocks_n: 2, ..tall },
-            _ => tall,
+            65..=128 => Self { blocks_m: 1, blocks_n: 2, ..default_tile },
+            _ => default_tile,
         }
     }
 
@@ -93,7 +95,7 @@ impl Tile {
     }
 }
 
-/// How a product is divided. `f16_weights`: weights are kept as f16 and multiplied as f32.
+/// How a GEMM is divided. With `f16_weights`, weights are stored as f16 and multiplied as f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GemmTiling {
     RegisterBlocked {
@@ -116,7 +118,7 @@ pub(crate) enum GemmTiling {
 }
 
 impl GemmTiling {
-    /// The tiling of a product of rows or latents.
+    /// The tiling of a GEMM whose left operand is rows or latents.
     pub(crate) fn new(caps: &Caps, options: KernelOptions, [inputs, outputs]: [usize; 2]) -> Self {
         // Each 16-wide matrix multiply-add truncates the accumulator once, so the error grows with
         // the inputs.
@@ -131,7 +133,8 @@ impl GemmTiling {
         }
     }
 
-    /// The tiling of a product of codes with the same weights, which both lay out alike.
+    /// The tiling of a GEMM whose left operand is 8-bit codes. It reads weights in the layout of
+    /// `self`.
     pub(super) fn for_codes(self, inputs: usize) -> Self {
         match self {
             // `shaders/gemm/coop_weight_stationary.wgsl` has room for sixteen matrices of weights.
@@ -152,7 +155,7 @@ impl GemmTiling {
         }
     }
 
-    /// How operands are kept, as a part of a kernel's name.
+    /// The format of the operands, as a part of a kernel's name.
     pub(super) fn operands(self) -> &'static str {
         match self {
             Self::RegisterBlocked { f16_weights } | Self::Tiled { f16_weights, .. } => {
@@ -204,7 +207,7 @@ impl GemmTiling {
         }
     }
 
-    /// The most iterations of a thread's loops in a product of so many inputs.
+    /// The most iterations of a thread's loops in a GEMM with `inputs` inputs.
     pub(super) fn loop_iterations(self, inputs: usize) -> u64 {
         let inputs4 = padded(inputs) as u64 / 4;
         match self {

@@ -52,12 +52,12 @@ fn by_input(weights: &[f32], [inputs, outputs]: [usize; 2]) -> Vec<f32> {
 /// `split` each matrix is followed by the matrix of what rounding it to f16 lost.
 fn in_blocks(weights: &[f32], shape: [usize; 2], side: u32, split: bool) -> PackedWeights {
     let [blocks_n, blocks_k] = rhs_blocks(side, shape);
-    let (side, parts) = (side as usize, if split { 2 } else { 1 });
+    let (side, matrices_per_block) = (side as usize, if split { 2 } else { 1 });
     let (scale, descale) = scales(weights);
-    let mut values = vec![0.0; blocks_n * blocks_k * parts * side * side];
+    let mut values = vec![0.0; blocks_n * blocks_k * matrices_per_block * side * side];
     for (output, row) in weights.chunks_exact(shape[0]).enumerate() {
         for (input, value) in row.iter().enumerate() {
-            let matrix = (output / side * blocks_k + input / side) * parts;
+            let matrix = (output / side * blocks_k + input / side) * matrices_per_block;
             let at = matrix * side * side + output % side * side + input % side;
             let scaled = value * scale;
             values[at] = scaled;
@@ -73,8 +73,8 @@ fn to_f16(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()
 }
 
-/// A power of two that brings the largest weight near 2^14, so that small ones stay clear of the
-/// smallest f16, and its reciprocal.
+/// The power of two that makes the largest weight nearly 2^14, and its reciprocal. Scaled so, small
+/// weights stay above the smallest f16.
 fn scales(values: &[f32]) -> (f32, f32) {
     let largest = values.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
     let exponent = if largest > 0.0 { 13 - largest.log2().floor() as i32 } else { 0 };
@@ -95,7 +95,7 @@ mod tests {
             .collect()
     }
 
-    fn halves(bytes: &[u8]) -> Vec<f32> {
+    fn f16_values(bytes: &[u8]) -> Vec<f32> {
         bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect()
     }
 
@@ -121,7 +121,7 @@ mod tests {
         let shape = [7, 5];
         let weights = weights(shape);
         let packed = pack(&weights, shape, GemmTiling::RegisterBlocked { f16_weights: true });
-        let values = halves(&packed.bytes);
+        let values = f16_values(&packed.bytes);
         assert!(values.iter().fold(0.0, |m: f32, v| m.max(v.abs())) >= 8192.0);
         for (output, row) in weights.chunks(7).enumerate() {
             for (input, weight) in row.iter().enumerate() {
@@ -138,13 +138,17 @@ mod tests {
         {
             let weights = weights(shape);
             let packed = pack(&weights, shape, GemmTiling::Coop { side, split });
-            let (values, side) = (halves(&packed.bytes), side as usize);
-            let parts = if split { 2 } else { 1 };
+            let (values, side) = (f16_values(&packed.bytes), side as usize);
+            let matrices_per_block = if split { 2 } else { 1 };
             let [blocks_n, blocks_k] = rhs_blocks(side as u32, shape);
             assert!(blocks_n * side >= outputs && blocks_k * side >= inputs, "{shape:?}");
-            assert_eq!(values.len(), blocks_n * blocks_k * parts * side * side, "{shape:?}");
+            assert_eq!(
+                values.len(),
+                blocks_n * blocks_k * matrices_per_block * side * side,
+                "{shape:?}"
+            );
             let mut seen = 0;
-            for (block, matrix) in values.chunks(parts * side * side).enumerate() {
+            for (block, matrix) in values.chunks(matrices_per_block * side * side).enumerate() {
                 for at in 0..side * side {
                     let output = block / blocks_k * side + at / side;
                     let input = block % blocks_k * side + at % side;

@@ -142,8 +142,8 @@ impl Verbs<'_> {
         Recipe { verb: "vecodec.decode_latent", layout, kernels: vec![kernel] }
     }
 
-    /// Adds the kernel that divides rows by their norms, where the model stores norms. Returns what
-    /// the encoder then multiplies, and where it lies.
+    /// Adds the kernel that divides rows by their norms, where the model stores norms. Returns the
+    /// left operand of the encoder's GEMM, and its section.
     fn normalized(
         &self,
         rows: Lhs,
@@ -160,7 +160,7 @@ impl Verbs<'_> {
         (Lhs::Rows, Section::UnitRows)
     }
 
-    /// The product with the encoder, stored for another kernel.
+    /// The GEMM with the encoder's weights, stored for another kernel.
     fn project(&self, lhs: Lhs, from: Section) -> Kernel {
         gemm(lhs, &self.encoder, Epilogue::StorePadded, from, Section::Latents)
     }

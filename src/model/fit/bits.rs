@@ -64,8 +64,8 @@ fn fit_with(
     let (dim, cancel) = (config.dim, stages.cancel());
     let check = || cancel.check();
     let measured = sampled(&Rows::flat("training rows", &used, dim)?, MEASURED_ROWS);
-    let kept = config.row_norm == RowNorm::Store;
-    if kept {
+    let stores_norms = config.row_norm == RowNorm::Store;
+    if stores_norms {
         unit_rows(&mut used, dim);
     }
     let rows = Rows::flat("training rows", &used, dim)?;
@@ -85,12 +85,13 @@ fn fit_with(
         latents.chunks_exact(dim).flat_map(|row| &row[..count]).copied().collect();
     let weights = truncated(weights, dim, count);
     let model = |plan: crate::bit_codes::BitPlan| {
-        let bytes = plan.code_bytes() + if kept { SCALE_BYTES } else { 0 };
+        let bytes = plan.code_bytes() + if stores_norms { SCALE_BYTES } else { 0 };
         let used = ModelConfig::from(BitsConfig { bytes, ..config.clone() });
         let config = used.with_latent_dim(count);
         Model::from_parts(config, weights.clone(), Some(plan))
     };
-    let name = |what: &str| if kept { format!("{what}, with scales") } else { what.to_owned() };
+    let name =
+        |what: &str| if stores_norms { format!("{what}, with scales") } else { what.to_owned() };
     let steps = steps[..count].to_vec();
     let first = model(trainer.untrained(bits_per_latent.clone(), steps.clone())?)?;
     stages.end(&name("components and bits"), relative_error(&first, &measured, &cancel)?)?;
