@@ -153,7 +153,7 @@ pub struct SizeArgs {
 pub enum CodingArg {
     /// Each latent is quantised by itself, which encodes fast
     Scalar,
-    /// Trellis-coded quantisation of all latents of a row, with less error at the same bytes
+    /// Trellis-coded quantisation of all latents of a row, with less error at the same bytes on most data
     #[default]
     Trellis,
 }
