@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_and_what_is_no_number() {
+    fn zero_infinities_and_nan() {
         for (value, text) in [
             (0.0, "0"),
             (-0.0, "0"),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_are_apart() {
+    fn thousands_are_separated() {
         for (value, text) in
             [(0.0, "0"), (999.4, "999"), (1000.0, "1,000"), (1_234_567.8, "1,234,568")]
         {

@@ -9,7 +9,7 @@ use crate::engines::{codec, engine_suite};
 engine_suite!(
     evaluation_is_the_sum_of_its_parts,
     figures_follow_their_definitions,
-    bad_rows_are_refused_and_good_ones_go_on,
+    bad_rows_are_refused_and_good_rows_still_work,
 );
 
 const CASE: Case = Case::new(40, 12, 300).bias().relu();
@@ -66,7 +66,7 @@ fn figures_follow_their_definitions(engine: &CodecOptions) {
     assert_close(metrics.snr_db, 10.0 * (energy / error).log10());
 }
 
-fn bad_rows_are_refused_and_good_ones_go_on(engine: &CodecOptions) {
+fn bad_rows_are_refused_and_good_rows_still_work(engine: &CodecOptions) {
     let (model, rows) = case();
     let codec = codec(engine, &model);
     let good = nested(&rows, CASE.dim);

@@ -53,7 +53,7 @@ fn models_come_back_as_they_were() {
 }
 
 #[test]
-fn fingerprints_tell_models_apart() {
+fn fingerprints_distinguish_models() {
     let base = model(ModelConfig::int8(4, 3), true, 93);
     let mut weights = vec![base.weights().clone(); 5];
     weights[0].encoder[11] = f32::from_bits(weights[0].encoder[11].to_bits() ^ 1);
@@ -178,7 +178,7 @@ fn blocks_give_the_same_file_as_the_whole() {
 }
 
 #[test]
-fn a_writer_takes_what_it_was_begun_for() {
+fn a_writer_accepts_exactly_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("codes");
     let (model, other) = (identity(3), model(ModelConfig::int8(3, 3), false, 97));
@@ -238,7 +238,7 @@ fn saving_replaces_whole_files_and_leaves_no_others() {
 }
 
 #[test]
-fn folders_that_are_not_there() {
+fn missing_folders_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing").join("file");
     let model = identity(2);

@@ -214,7 +214,7 @@ fn constant_and_zero_rows() {
 }
 
 #[test]
-fn fits_do_not_depend_on_the_unit() {
+fn fits_do_not_depend_on_the_magnitude() {
     let (dim, latent, seed) = (16, 5, 121);
     let rows = embeddings(600, dim, seed);
     for options in Options::LATENTS {

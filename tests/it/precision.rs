@@ -17,8 +17,8 @@ const SUMS: f64 = 1e-5;
 gpu_suite!(
     gpu_f16: decoding_errs_by_the_rounding,
     encoding_errs_by_the_rounding,
-    others_agree,
-    sentences_keep_their_error
+    other_verbs_agree,
+    sentence_embeddings_keep_their_error
 );
 gpu_suite!(gpu_f16_registers: decoding_errs_by_the_rounding, encoding_errs_by_the_rounding);
 gpu_suite!(gpu_f16_tiled: decoding_errs_by_the_rounding, encoding_errs_by_the_rounding);
@@ -82,7 +82,7 @@ fn encoding_errs_by_the_rounding(engine: &CodecOptions) {
 }
 
 /// Latents, rows of f16 and bit codes come from kernels of the same precision.
-fn others_agree(engine: &CodecOptions) {
+fn other_verbs_agree(engine: &CodecOptions) {
     let case = Case::new(97, 53, 300).bias();
     let model = case.model();
     let codec_f16 = codec(engine, &model);
@@ -111,7 +111,7 @@ fn near(found: &[f32], expected: &[f32]) {
 
 /// On the sentence embeddings in `examples/data`, f16 changes the relative MSE by at most 1e-4 of
 /// it.
-fn sentences_keep_their_error(engine: &CodecOptions) {
+fn sentence_embeddings_keep_their_error(engine: &CodecOptions) {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/wordnet-minilm-384.npy");
     let rows: Vec<f32> =
         npyz::NpyFile::new(&std::fs::read(file).unwrap()[..]).unwrap().into_vec().unwrap();
@@ -129,13 +129,13 @@ fn sentences_keep_their_error(engine: &CodecOptions) {
 }
 
 mod weights {
-    use super::{gpu_suite, weights_of_any_size_are_taken};
-    gpu_suite!(gpu: weights_of_any_size_are_taken);
-    gpu_suite!(gpu_f16: weights_of_any_size_are_taken);
+    use super::{gpu_suite, weights_of_any_magnitude_are_accepted};
+    gpu_suite!(gpu: weights_of_any_magnitude_are_accepted);
+    gpu_suite!(gpu_f16: weights_of_any_magnitude_are_accepted);
 }
 
 /// Weights beyond the range of f16, and far below it.
-fn weights_of_any_size_are_taken(engine: &CodecOptions) {
+fn weights_of_any_magnitude_are_accepted(engine: &CodecOptions) {
     for size in [1e-30f32, 1e-6, 1.0, 1e5, 1e30] {
         let mut random = Random::new(9);
         let encoder = random.normals(16 * 40, 1.0 / 6.0);

@@ -9,7 +9,7 @@ use crate::data::{Random, identity, model};
 use crate::engines::codec;
 
 #[test]
-fn sizes_of_zero() {
+fn sizes_of_zero_are_refused() {
     for (config, name) in
         [(ModelConfig::int8(0, 4), "dim"), (ModelConfig::int8(4, 0), "latent_dim")]
     {
@@ -65,7 +65,7 @@ fn weights_of_the_wrong_length_or_not_finite() {
 }
 
 #[test]
-fn parts_that_do_not_make_codes() {
+fn parts_that_do_not_make_codes_are_refused() {
     let model = model(ModelConfig::int8(8, 4), false, 85);
     let from = |scales: Vec<f32>| Codes::from_parts(&model, vec![1; 12], scales);
     for found in [0, 1, 2, 4] {
@@ -106,9 +106,9 @@ fn rows_that_cannot_be_fitted() {
 /// test runs itself in another process, because environment variables belong to a process.
 #[test]
 #[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
-fn adapter_that_is_not_there() {
+fn a_missing_adapter_is_reported() {
     const CHILD: &str = "VECODEC_TEST_EXISTING_ADAPTER";
-    const NAME: &str = "refused::adapter_that_is_not_there";
+    const NAME: &str = "refused::a_missing_adapter_is_reported";
     if let Ok(existing) = std::env::var(CHILD) {
         let error = Gpu::new().expect_err("there is no such adapter");
         let Error::NoAdapter { wanted, found, .. } = &error else { panic!("{error:?}") };

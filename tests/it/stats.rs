@@ -17,7 +17,7 @@ gpu_suite!(gpu:
     pools_belong_to_codecs,
     idle_memory_is_bounded,
     timings_of_a_call_sum_to_at_most_its_duration,
-    kernels_take_their_time,
+    kernel_times_are_plausible,
 );
 
 const DIM: usize = 64;
@@ -142,7 +142,7 @@ fn timings_of_a_call_sum_to_at_most_its_duration(engine: &CodecOptions) {
     assert_eq!(codec.stats().bytes_in_use, 0);
 }
 
-fn kernels_take_their_time(engine: &CodecOptions) {
+fn kernel_times_are_plausible(engine: &CodecOptions) {
     let (codec, rows, _) = fixture(engine, 1000);
     let before = codec.stats();
     let times = codec.kernel_times(&rows, 3).unwrap().expect("the device has timestamps");

@@ -119,7 +119,6 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
         "a futures Stream",
     ),
     ("keep", &["cli/"], "the option --keep of `vecodec eval`"),
-    ("word of", &["shaders"], "a word is a u32"),
 ];
 
 /// Files that are not the project's own prose or code.

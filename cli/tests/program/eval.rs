@@ -36,7 +36,7 @@ fn eval_measures_a_model() {
 }
 
 #[test]
-fn figures_without_bound_are_null() {
+fn infinite_figures_are_null() {
     let sandbox = Sandbox::new();
     sandbox.write("zeros.npy", npy("<f4", false, &[6, 2], &[0; 48]));
     sandbox.run("fit zeros.npy --latent 1 -o zeros");

@@ -83,7 +83,7 @@ fn half_precision_is_read() {
 }
 
 #[test]
-fn inspect_tells_what_a_file_is() {
+fn inspect_describes_a_file() {
     let sandbox = Sandbox::with_codes();
     sandbox.run("fit data.npy --latent 3 --relu --normalize -o other");
     let value = |text: &str, name: &str| -> String {

@@ -5,7 +5,7 @@ use std::fs;
 use crate::sandbox::*;
 
 #[test]
-fn files_that_do_not_hold_what_they_should_are_refused() {
+fn damaged_data_files_are_refused() {
     let sandbox = Sandbox::with_codes();
     let values = rows(ROWS, DIM);
     let data = bytes(&values);

@@ -67,7 +67,7 @@ fn every_size_has_its_figures() {
 }
 
 #[test]
-fn people_read_the_same_figures() {
+fn the_printed_table_has_the_same_figures() {
     let sandbox = Sandbox::new();
     let text = sandbox.run("eval data.npy --engine cpu --keep 0.9");
     for words in [
