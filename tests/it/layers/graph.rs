@@ -101,6 +101,19 @@ fn test_modules(files: &BTreeMap<Module, File>) -> Vec<Module> {
 struct Paths {
     imported: Vec<Vec<String>>,
     exported: Vec<Vec<String>>,
+    /// Modules with a body that enclose the code at hand.
+    depth: usize,
+}
+
+impl Paths {
+    /// A path as seen from the file's own module: each `super` leaves an inner module first.
+    fn from_the_file(&self, path: &[String]) -> Vec<String> {
+        let leaving = path.iter().take_while(|name| *name == "super").count().min(self.depth);
+        match leaving {
+            0 => path.to_vec(),
+            _ => [&["self".to_owned()], &path[leaving..]].concat(),
+        }
+    }
 }
 
 impl<'ast> Visit<'ast> for Paths {
@@ -117,6 +130,12 @@ impl<'ast> Visit<'ast> for Paths {
         }
     }
 
+    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
+        self.depth += 1;
+        visit::visit_item_mod(self, item);
+        self.depth -= 1;
+    }
+
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
         if !is_test(&item.attrs) {
             visit::visit_impl_item_fn(self, item);
@@ -124,16 +143,18 @@ impl<'ast> Visit<'ast> for Paths {
     }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        let found = match item.vis {
-            Visibility::Inherited => &mut self.imported,
-            _ => &mut self.exported,
-        };
-        leaves(&item.tree, &mut vec![], &mut |path, _| found.push(path.to_vec()));
+        let mut found = Vec::new();
+        leaves(&item.tree, &mut vec![], &mut |path, _| found.push(self.from_the_file(path)));
+        match item.vis {
+            Visibility::Inherited => self.imported.extend(found),
+            _ => self.exported.extend(found),
+        }
     }
 
     fn visit_path(&mut self, path: &'ast Path) {
         if path.leading_colon.is_none() && path.segments.len() > 1 {
-            self.imported.push(path.segments.iter().map(|s| s.ident.to_string()).collect());
+            let names: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+            self.imported.push(self.from_the_file(&names));
         }
         visit::visit_path(self, path);
     }

@@ -130,8 +130,8 @@ fn one_file_knows_both_engines() {
     let knows = |file: &str, part: &str| graph[file].iter().any(|to| to.starts_with(part));
     let both = graph.keys().filter(|file| knows(file, "cpu/") && knows(file, "gpu/"));
     let both: Vec<&String> = both.filter(|file| *file != "codec/engine.rs").collect();
-    // Options and chunks hold data of either engine and do not choose between engines.
-    assert_eq!(both, ["codec/chunks.rs", "codec/options.rs"]);
+    // Options hold data of either engine and do not choose between engines.
+    assert_eq!(both, ["codec/options.rs"]);
 }
 
 #[test]
