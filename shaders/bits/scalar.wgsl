@@ -14,7 +14,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let first = first_latent(row);
     var largest = 0u;
-    // The word that is being filled.
+    // The index of the code word that is being filled.
     var word = row * CODE_WORDS;
     var filled = 0u;
     for (var i = 0u; i < LATENTS; i++) {

@@ -54,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
 
     var largest = 0u;
-    // The word of decisions that is being filled.
+    // The index of the decision word that is being filled.
     var word = 0u;
     var filled = 0u;
     for (var i = 0u; i < LATENTS; i++) {

@@ -35,11 +35,11 @@ impl<'a> Trainer<'a> {
         steps: &[f32],
         check: Check<'a>,
     ) -> Result<Self> {
-        let most = count.min(FIRST_LATENTS);
+        let max_latents = count.min(FIRST_LATENTS);
         let standardized: Vec<f32> = latents
             .chunks_exact(count)
             .take(FIRST_ROWS)
-            .flat_map(|row| row.iter().zip(steps).take(most))
+            .flat_map(|row| row.iter().zip(steps).take(max_latents))
             .map(|(z, step)| if *step > 0.0 { z / step } else { 0.0 })
             .collect();
         let energy: f64 = standardized.iter().map(|z| f64::from(z * z)).sum();
@@ -47,7 +47,8 @@ impl<'a> Trainer<'a> {
         for width in 1..=window.widest() as u8 {
             let mut tables = vec![Vec::new(); usize::from(width)];
             tables.push(gaussian_table(window, width));
-            let plan = BitPlan::new(window, vec![width; most], vec![1.0; most], tables)?;
+            let plan =
+                BitPlan::new(window, vec![width; max_latents], vec![1.0; max_latents], tables)?;
             let (plan, error) = refine(plan, &standardized, false, check)?;
             trainer.tables.push(plan.table(width).to_vec());
             // Another bit never hurts, whatever a small sample says.

@@ -7,7 +7,7 @@ use wgpu::{Adapter, Backends, DeviceType, Instance, InstanceDescriptor, Instance
 
 use crate::error::{Error, Result};
 
-/// One instance for the process: Vulkan loaders crash when several come and go on threads.
+/// One instance for the process: Vulkan loaders crash when several are created and dropped on threads.
 static INSTANCE: LazyLock<Instance> = LazyLock::new(|| {
     let mut descriptor = InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends = backends();

@@ -13,9 +13,9 @@ use crate::rows::Rows;
 /// Rows that errors are measured on, evenly spaced.
 pub(super) const MEASURED_ROWS: usize = 4096;
 
-/// At most `most` rows, evenly spaced.
-pub(super) fn sampled(rows: &Rows<'_>, most: usize) -> Vec<f32> {
-    let count = rows.len().min(most);
+/// At most `max_rows` rows, evenly spaced.
+pub(super) fn sampled(rows: &Rows<'_>, max_rows: usize) -> Vec<f32> {
+    let count = rows.len().min(max_rows);
     let pick = |i: usize| rows.row((i as u128 * rows.len() as u128 / count as u128) as usize);
     (0..count).flat_map(pick).copied().collect()
 }

@@ -52,7 +52,7 @@ fn kernels_of_one_name_are_made_from_the_same_files() {
         let paths: Vec<&str> = kernel.files.iter().map(|file| file.path).collect();
         let found = files.entry(kernel.name.clone()).or_insert_with(|| paths.clone());
         assert_eq!(*found, paths, "{} is the name of two kernels", kernel.name);
-        // And one set of files has one name, but for weight-stationary kernels, whose operands are
+        // And one set of files has one name, except for weight-stationary kernels, whose operands are
         // distinguished by a constant.
         let name = names.entry(paths).or_insert_with(|| kernel.name.clone());
         let plain = |name: &str| match name.contains("_stationary") {

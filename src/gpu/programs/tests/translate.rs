@@ -130,8 +130,8 @@ fn workgroups_are_as_large_as_their_kernels_say() {
             module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
         let size = |ty| u64::from(module.types[ty].inner.size(module.to_ctx()));
         let bytes: u64 = shared.map(|(_, v)| size(v.ty)).sum();
-        let most = kernel.workgroup_bytes;
-        assert!(bytes <= most, "{}: {bytes} of {most} bytes", kernel.name);
+        let max_bytes = kernel.workgroup_bytes;
+        assert!(bytes <= max_bytes, "{}: {bytes} of {max_bytes} bytes", kernel.name);
         let entry = module.entry_points.iter().find(|e| e.name == "main").unwrap();
         let threads: u32 = entry.workgroup_size.iter().product();
         assert!(threads <= 256, "{}: {threads} threads", kernel.name);
