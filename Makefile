@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test check fmt clippy docs features adapter
+.PHONY: test check fmt clippy docs features spelling adapter
 
 # The whole suite of the library and the program: unit, integration and documentation tests, every
 # benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks.
@@ -12,10 +12,13 @@ test: adapter
 	./tools/with-adapter $(CARGO) test --release -p vecodec --doc
 
 # What a change must pass beside the tests.
-check: fmt clippy docs features
+check: fmt spelling clippy docs features
 
 fmt:
 	$(CARGO) fmt --check
+
+spelling:
+	./tools/typos
 
 clippy:
 	$(CARGO) clippy --release --all-targets -- -D warnings
