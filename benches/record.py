@@ -75,7 +75,7 @@ COLOURS = ["#1b6ca8", "#d1495b", "#2e933c", "#8d6a9f", "#c98a1b", "#2a9d9d", "#4
 def chart(lines, group, title):
     """Draws rows per second over rows per batch, with a line per verb and ceiling."""
     wanted = {(line["group"], line["verb"]) for line in lines
-              if line["group"] in (group, "ceiling") or line["group"].startswith("original")}
+              if line["group"] in (group, "ceiling") or line["group"].startswith("predecessor")}
     series = {}
     for key in sorted(wanted, key=lambda key: (key[0] != group, key)):
         points = [(int(line["rows"]), float(line["rows_per_s"])) for line in lines

@@ -149,7 +149,7 @@ pub fn benches(criterion: &mut Criterion) {
     let model = Model::random(ModelConfig::int8(dim, latent), 1).expect("a valid shape");
     let predecessor = Predecessor::new(&gpu, &model);
     check(&predecessor, &model);
-    let mut group = criterion.benchmark_group(format!("original/{dim}to{latent}"));
+    let mut group = criterion.benchmark_group(format!("predecessor/{dim}to{latent}"));
     group
         .sampling_mode(SamplingMode::Flat)
         .sample_size(10)
