@@ -18,7 +18,7 @@ pub(crate) fn padded(len: usize) -> usize {
 /// What an adapter allows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Bytes a shader may see of one buffer.
+    /// Bytes of one binding: what a shader may access of a buffer.
     pub(crate) binding_bytes: u64,
     /// Bytes of a buffer.
     pub(crate) buffer_bytes: u64,
@@ -254,7 +254,7 @@ mod tests {
             assert!(target == 1 || rows as u64 * 768 * 4 <= target);
             assert!(line.groups(rows as u32)[0] <= LIMITS.groups);
         }
-        // One value a row: the dispatch is the limit, not the bytes.
+        // One value per row: the dispatch is the limit, not the bytes.
         let thin =
             Grid::Tiles { tile_rows: 64, tile_columns: 16, total_columns: 1, max_row_groups: None };
         let rows = decode(1, 4).chunk_rows(&LIMITS, &[thin], 1 << 40).unwrap();

@@ -2,9 +2,9 @@
 //!
 //! A future prepares and copies rows on the thread that polls it, and computes nothing there. On a
 //! GPU one thread of the library polls the device and wakes the tasks. On the CPU engine the thread
-//! pool computes, on copies of the rows that a chunk needs, and wakes them. Dropping a future loses
-//! its own result and nothing else. Its buffers return to the pool of buffers, but those whose
-//! mapping is pending are freed.
+//! pool computes on copies of the rows and wakes the tasks. Dropping a future drops only the result
+//! of this future. Its buffers return to the pool of buffers, except for buffers whose mapping is
+//! pending, which are freed.
 
 use half::f16;
 

@@ -1,4 +1,4 @@
-//! How the CPU engine divides a batch, and its work for tasks.
+//! Divides a batch into blocks for the CPU engine, and computes blocks for tasks on the pool.
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ pub(super) type Job<R> = Pin<Box<dyn Future<Output = Result<R>> + Send>>;
 /// Begins to compute some rows on the pool.
 type Spawn<'a, R> = Box<dyn Fn(Range<usize>) -> Job<R> + Send + Sync + 'a>;
 
-/// Rows still to come, and how many make a chunk.
+/// The rows that are not taken yet, and the rows per block.
 pub(super) struct Blocks {
     pub(super) rest: Range<usize>,
     pub(super) chunk_rows: usize,
@@ -68,12 +68,12 @@ impl<'a, R> PoolJobs<'a, R> {
         self.ahead.as_ref().map_or_else(|| self.blocks.next_rows(), |(rows, _)| rows.len())
     }
 
-    /// The next rows and their results; none after the last. After an error, which counts rows of
-    /// the whole batch, there are no more.
+    /// The next rows and their results; none after the last rows or after an error. An error counts
+    /// rows from the begin of the whole batch.
     pub(super) async fn next(&mut self) -> Option<Result<(Range<usize>, R)>> {
         self.start();
         let (rows, job) = self.ahead.take()?;
-        // Pool threads that are free begin the next one meanwhile.
+        // Free pool threads begin the next job meanwhile.
         self.start();
         match job.await {
             Ok(results) => Some(Ok((rows, results))),

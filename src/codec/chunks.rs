@@ -1,4 +1,5 @@
-//! Chunks of results, whichever engine they come from: what a verb takes and puts somewhere.
+//! Chunks of decoded or projected rows, from either engine. A verb takes chunks and puts each where
+//! its result goes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,9 +31,9 @@ type Compute<'a, T> = Arc<dyn Fn(Range<usize>, &mut [T]) -> Result<()> + Send + 
 /// What a caller does with decoded chunks, which decides their size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Copies them: what is in flight should fit the host's caches.
+    /// Copies them. Small chunks fit the host's caches.
     Copied,
-    /// Views them where they are: long transfers are faster.
+    /// Views them in place. Large chunks are faster to transfer.
     Viewed,
 }
 
@@ -52,8 +53,8 @@ enum Source<'a, T> {
 }
 
 impl<'a, T: Element> Chunks<'a, T> {
-    /// Of the CPU engine, computed when a chunk is taken. Copied results are one chunk, since they
-    /// are computed in place.
+    /// Chunks of the CPU engine. A chunk is computed when it is taken. Results that are copied are
+    /// one chunk, because they are computed in place.
     pub(super) fn on_cpu(
         rows: usize,
         width: usize,
@@ -67,7 +68,8 @@ impl<'a, T: Element> Chunks<'a, T> {
         Self { width, source: Source::Cpu { rest, compute: Arc::new(compute) } }
     }
 
-    /// Of the CPU engine for tasks: `job` gives the work on some rows, which owns what it needs.
+    /// Chunks of the CPU engine for tasks. `job` returns the work on a range of rows. The work owns
+    /// all data that it needs.
     pub(super) fn on_pool<J: FnOnce() -> Result<Vec<T>> + Send + 'static>(
         rows: usize,
         width: usize,
@@ -83,7 +85,7 @@ impl<'a, T: Element> Chunks<'a, T> {
         Self { width, source: Source::Gpu { ring, section } }
     }
 
-    /// The next chunk; none after the last. After an error there are no more.
+    /// The next chunk; none after the last chunk or after an error.
     pub(super) async fn next(&mut self) -> Option<Result<Chunk<'a, T>>> {
         let width = self.width;
         let (rows, data) = match &mut self.source {
@@ -111,7 +113,7 @@ impl<'a, T: Element> Chunks<'a, T> {
         }
     }
 
-    /// Lets the engine begin before the first chunk is asked for, if it works by itself.
+    /// Lets a GPU begin before the first chunk is taken.
     pub(super) async fn start(&mut self) -> Result<()> {
         match &mut self.source {
             Source::Cpu { .. } => Ok(()),
@@ -126,9 +128,8 @@ impl<'a, T: Element> Chunks<'a, T> {
 }
 
 impl<'a> Chunks<'a, f32> {
-    /// Maps the memory of the next chunk's results, where that is better done by the thread
-    /// that waits than by the copy: while a GPU works. A task of the CPU engine must not wait for
-    /// the pool.
+    /// Maps the memory of the next chunk's results while a GPU works. Otherwise the copy would wait
+    /// for page faults. Does nothing on the CPU engine, where a task must not wait for the pool.
     pub(super) fn fault_in(&self, rows: &mut [f32]) {
         #[cfg(feature = "gpu")]
         if let Source::Gpu { .. } = &self.source {
@@ -138,7 +139,7 @@ impl<'a> Chunks<'a, f32> {
         let _nothing_to_do = rows;
     }
 
-    /// Of a function of the CPU engine from rows to rows of `width` values.
+    /// Chunks that a function of the CPU engine computes from rows: rows of `width` values.
     pub(super) fn of_rows(
         model: &'a Model,
         rows: &'a Rows<'a>,
@@ -247,7 +248,7 @@ impl Chunk<'_, f32> {
         Ok(())
     }
 
-    /// The rows where they are, if they are anywhere yet.
+    /// The rows as a view: of mapped memory on a GPU, else of memory of their own.
     pub(super) fn into_mapped(self) -> Result<MappedRows> {
         let (first_row, dim) = (self.rows.start, self.width);
         #[cfg(feature = "gpu")]

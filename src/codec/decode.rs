@@ -145,9 +145,9 @@ impl Codec {
     }
 }
 
-/// All rows of a result in one `Vec`. A single chunk goes into memory that the allocator may have at
-/// hand. The memory of several is allocated, and on a GPU faulted in chunk by chunk, while the engine
-/// works.
+/// All rows of a result in one `Vec`. A single chunk is collected into a new `Vec`, whose memory
+/// the allocator may recycle. For several chunks the whole `Vec` is allocated first. On a GPU its
+/// pages are mapped chunk by chunk while the engine works.
 pub(super) async fn gather(
     mut chunks: Chunks<'_, f32>,
     rows: usize,

@@ -81,7 +81,7 @@ impl Backend {
                     true => engine.programs.encode_f16(&engine.gpu)?,
                     false => &engine.programs.encode,
                 };
-                // Little comes back.
+                // Codes are small: those of a large chunk still fit the host's caches.
                 let chunk_bytes = engine.chunk_bytes(Use::Viewed);
                 let ring = rows_ring(engine, program, rows, Section::Rows, mode, chunk_bytes)?;
                 Ok(CodeChunks::on_gpu(ring))
@@ -89,8 +89,8 @@ impl Backend {
         }
     }
 
-    /// The latents `[rows, latent_dim]` of rows. The GPU engine leaves work on them to the caller: see
-    /// [`leaves_latents`](Self::leaves_latents).
+    /// The latents `[rows, latent_dim]` of rows. On a GPU the caller still has to check
+    /// and normalise them: see [`leaves_latents`](Self::leaves_latents).
     pub(super) fn encode_latent<'a>(
         &'a self,
         model: &'a Model,
@@ -159,7 +159,7 @@ impl Backend {
         }
     }
 
-    /// The GPU engine, for what only it has: its timings.
+    /// The GPU engine, for timings, which the CPU engine does not have.
     #[cfg(feature = "gpu")]
     pub(super) fn gpu(&self) -> Option<&GpuEngine> {
         match self {

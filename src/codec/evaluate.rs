@@ -1,4 +1,4 @@
-//! What a codec loses, and how long it takes.
+//! Measures a codec's error and rates.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::wait::WaitMode;
 impl Codec {
     /// Encodes and decodes rows, and measures the error and the rates.
     ///
-    /// The rates are of this one call: a first call may include what later ones find ready.
+    /// The rates are those of this call. A first call also creates buffers.
     ///
     /// # Errors
     /// As for [`encode`](Self::encode).

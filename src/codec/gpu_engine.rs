@@ -1,4 +1,4 @@
-//! A model on a GPU: its programs, and the slots that chunks travel in.
+//! A model on a GPU: its programs, and the pool of slots for its chunks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

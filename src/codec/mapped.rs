@@ -48,7 +48,7 @@ type Step<'a> = (Chunks<'a, f32>, Option<Result<MappedRows>>);
 
 enum State<'a> {
     Idle(Chunks<'a, f32>),
-    /// The chunks come back with the rows.
+    /// Waits for the next rows. The chunks are returned together with the rows.
     Waiting(Pin<Box<dyn Future<Output = Step<'a>> + Send + 'a>>),
     Ended,
 }

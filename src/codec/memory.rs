@@ -11,7 +11,7 @@ const LEAST_HUGE_BYTES: usize = 4 << 20;
 /// The smallest page there is.
 const PAGE_BYTES: usize = 4 << 10;
 
-/// `len` zeros. From 4 MiB on, the memory is advised to use huge pages, so that a page fault maps 2 MiB
+/// `len` zeros. From 4 MiB on, the kernel is asked for huge pages, so that a page fault maps 2 MiB
 /// instead of 4 KiB.
 pub(super) fn zeroed<T: bytemuck::Zeroable + Clone>(len: usize) -> Vec<T> {
     let values = bytemuck::zeroed_vec(len);
@@ -39,7 +39,7 @@ pub(super) fn fault_in(values: &mut [f32]) {
 
 #[cfg(target_os = "linux")]
 fn advise_huge_pages<T>(values: &[T]) {
-    /// No page size is larger that the kernel would want a range aligned to.
+    /// The largest page size to which a kernel requires the range to be aligned.
     const ALIGNMENT: usize = 64 << 10;
     let bytes = size_of_val(values);
     if bytes < LEAST_HUGE_BYTES {

@@ -3,10 +3,11 @@
 //! # How a call runs
 //! A batch is checked for its shape. `engine`, the one place that knows the CPU from the GPU, cuts
 //! it into `chunks`, and the verb puts each chunk where its result goes. On a GPU a chunk takes a
-//! slot out of the pool, is written into mapped memory, copied to the device, computed and brought
-//! back into mapped memory. Up to three chunks are in flight at a time (`ring`): while one is copied
-//! out, the next is on the PCIe link and the one after it in the kernel. On the CPU engine blocks of
-//! rows are shared among the cores, on the caller's thread or for a task on the `pool`.
+//! slot out of the pool. Its input is written into mapped memory, copied to the device and computed,
+//! and the results are copied back into mapped memory. Up to three chunks are in flight at a time
+//! (`ring`): while one is copied out, the next is on the PCIe link and the one after it in the
+//! kernel. On the CPU engine the cores share blocks of rows. A blocking call computes on the caller's
+//! thread, too; a task leaves all computing to the `pool`.
 //!
 //! # Several threads
 //! Calls from several threads, on one codec or on clones of it, run side by side, each with slots
@@ -81,8 +82,8 @@ struct Inner {
 }
 
 impl Codec {
-    /// Places a model on a real GPU where there is one, else on the CPU engine. Codecs made so share
-    /// one device, for as long as one of them lives.
+    /// Places a model on a real GPU where there is one, else on the CPU engine. Codecs made by
+    /// `new` share one device for as long as one of them lives.
     ///
     /// # Errors
     /// The GPU's limits cannot hold a row of this model.
@@ -124,18 +125,18 @@ impl Codec {
         Ok(Self(Arc::new(Inner { model, backend, info })))
     }
 
-    /// What runs it, by name.
+    /// What runs the codec, by name.
     pub fn engine(&self) -> EngineInfo {
         self.0.info.clone()
     }
 
-    /// The model it was made of.
+    /// The codec's model.
     pub fn model(&self) -> &Model {
         &self.0.model
     }
 
     /// Runs every verb once on a row of zeros, so that the first real batch finds pipelines,
-    /// threads and drivers ready. Buffers for larger batches are still made when they come.
+    /// threads and drivers ready. The first larger batch still creates its buffers.
     ///
     /// # Errors
     /// Loss of the GPU.

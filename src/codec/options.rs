@@ -1,4 +1,4 @@
-//! What a codec runs on: what is asked for, what it became, and counters of its memory.
+//! Options of a codec, a description of its engine, and counters of its memory.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::gpu::{Gpu, KernelOptions, Precision, Tiling};
 pub struct CodecOptions {
     /// What runs the codec.
     pub engine: Engine,
-    /// What the GPU's kernels multiply; f32 by default.
+    /// The precision of the GPU's kernels; f32 by default.
     #[cfg(feature = "gpu")]
     pub precision: Precision,
     /// How the GPU's kernels divide their matrix multiplications; by default as suits the adapter.

@@ -1,4 +1,4 @@
-//! The ring: a call's chunks on their way through slots, some computed while one is copied.
+//! The ring: the chunks of a call. The GPU computes some chunks while another is copied out.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -49,7 +49,7 @@ impl<'a> Ring<'a> {
     }
 
     /// The next chunk's rows and results, while the chunks after it are in flight; none after the
-    /// last. After an error there are no more.
+    /// last chunk or after an error.
     pub(super) async fn next(&mut self) -> Option<Result<(Range<usize>, ReadView)>> {
         let next = self.try_next().await;
         if next.is_err() {

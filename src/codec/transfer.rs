@@ -11,12 +11,12 @@ use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::plan::padded;
 
-/// What one core copies at a time. Below two of these, handing out the work costs more than it
+/// Bytes that one core copies at a time. For less than two pieces, sharing costs more time than it
 /// saves.
 pub(super) const PIECE_BYTES: usize = 256 << 10;
 
-/// Has every piece worked on by some core. The calling thread takes its share: waking the others
-/// takes as long as copying a megabyte.
+/// Runs `work` on every piece, on all cores. The calling thread takes part, because waking other
+/// threads takes as long as copying a megabyte.
 pub(super) fn share<P: Send>(
     pieces: impl ExactSizeIterator<Item = P> + Send,
     work: impl Fn(P) + Sync,
@@ -42,7 +42,7 @@ pub(super) fn copy<T: Copy + Send + Sync>(to: &mut [T], from: &[T]) {
     share(pieces, |(to, from)| to.copy_from_slice(from));
 }
 
-/// A copy in a `Vec` of its own, whose memory is written once and not zeroed before.
+/// A copy in a new `Vec`, whose memory is not zeroed first.
 #[cfg(feature = "gpu")]
 pub(super) fn collected(from: &[f32]) -> Vec<f32> {
     let piece = PIECE_BYTES / size_of::<f32>();

@@ -53,8 +53,8 @@ pub(super) fn write_codes(
 
 /// Fills `to` with rows padded with zeros to `width` bytes. Returns whether all rows were valid.
 ///
-/// Pieces end in the middle of a row, wherever that is: mapped memory goes to other threads only in
-/// pieces of a size that the compiler knows.
+/// Mapped memory can be shared among threads only in pieces of a fixed size, so a piece may end in
+/// the middle of a row.
 fn write_padded<'a, T: bytemuck::Pod + Sync>(
     row: impl Fn(usize) -> &'a [T] + Sync,
     width: usize,

@@ -18,7 +18,7 @@ pub(crate) fn threads() -> usize {
     rayon::current_num_threads()
 }
 
-/// Rows a block for a batch of this many, so that a small batch still occupies every thread.
+/// Rows per block for a batch of `rows` rows, so that a small batch still occupies every thread.
 fn block_rows(rows: usize) -> usize {
     rows.div_ceil(threads()).clamp(1, BLOCK_ROWS)
 }

@@ -222,7 +222,7 @@ pub enum Error {
         /// The step that failed.
         stage: &'static str,
     },
-    /// A GPU was asked for and no adapter serves.
+    /// A GPU was asked for, and no adapter can be used.
     #[error("no GPU adapter {wanted}; found: {found}. Install a driver, or use Engine::Cpu")]
     #[non_exhaustive]
     NoAdapter {

@@ -1,4 +1,4 @@
-//! The buffers of one chunk: what kernels are bound to and rows travel through.
+//! The buffers of one chunk.
 
 use std::num::NonZeroU64;
 
@@ -29,9 +29,9 @@ pub(crate) struct Buffers {
 /// How results leave the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Readback {
-    /// As suits the adapter: out of the output itself, or through a copy.
+    /// The host maps the output itself or a copy, whichever suits the adapter.
     Mapped,
-    /// Not at all.
+    /// Results are not read back.
     None,
 }
 

@@ -1,4 +1,4 @@
-//! The memory that chunks of rows travel through, and its states on the way.
+//! The memory of a chunk of rows, and its states.
 
 mod buffers;
 mod params;

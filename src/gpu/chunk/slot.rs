@@ -85,8 +85,8 @@ impl Slot {
         filled
     }
 
-    /// Runs what `record` adds on what the slot holds; nothing is read back. `upload_first` copies
-    /// the input to the device before.
+    /// Runs the passes that `record` adds on the slot's buffers, without readback. With
+    /// `upload_first` the input is copied to the device first.
     pub(crate) fn run(
         &mut self,
         gpu: &Gpu,
@@ -153,7 +153,7 @@ fn sections<'a>(
     SectionWriters(sections)
 }
 
-/// Unmaps a buffer that was asked to be mapped, however its use ends.
+/// Unmaps a buffer for which a mapping was requested, when it is dropped.
 struct Unmap<'a> {
     device: &'a DeviceQueue,
     buffer: &'a wgpu::Buffer,

@@ -41,7 +41,7 @@ impl Timestamps {
         })
     }
 
-    /// What pass number `pass` writes.
+    /// The timestamps that pass number `pass` writes.
     pub(crate) fn writes(&self, pass: u32) -> ComputePassTimestampWrites<'_> {
         ComputePassTimestampWrites {
             query_set: &self.queries,

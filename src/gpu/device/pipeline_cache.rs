@@ -1,7 +1,7 @@
 //! A file of compiled pipelines, which the next process loads where the backend has a cache.
 //!
 //! The file is [`MAGIC`], a BLAKE3 checksum of the adapter's key and the data, then the driver's
-//! data. The checksum finds accidents. It proves nothing about who wrote the file.
+//! data. The checksum finds damaged files. It does not prove who wrote the file.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -45,7 +45,7 @@ pub(super) fn read(path: &Path, key: Option<String>) -> Result<Option<Vec<u8>>> 
     Ok(whole.map(|((_, data), _)| data.to_vec()))
 }
 
-/// Data of an earlier cache, of which somebody has promised that the driver gave it.
+/// Data of an earlier cache. The caller has promised that it came from the driver.
 pub(super) struct TrustedData(Vec<u8>);
 
 impl TrustedData {
