@@ -1,4 +1,5 @@
-//! The lowest layer of the GPU engine: an adapter, its device and queue, what it can do, and waiting for it.
+//! The lowest layer of the GPU engine: an adapter, its device and queue, what it can do, and waiting
+//! for it.
 //!
 //! Imports run from the bottom up: `signal` <- `device_queue` <- `poller` <- `gpu`. `adapters`,
 //! `caps` and `pipeline_cache` know none of these.
