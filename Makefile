@@ -6,10 +6,11 @@ CARGO ?= cargo
 
 # The whole suite of the library and the program: unit, integration and documentation tests, every
 # benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks.
+# All three commands select the same packages: another selection would build the dependencies again.
 test: adapter
 	./tools/with-adapter $(CARGO) test --release --all-targets
-	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release -p vecodec --test it gpu
-	./tools/with-adapter $(CARGO) test --release -p vecodec --doc
+	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release --test it gpu
+	./tools/with-adapter $(CARGO) test --release --doc
 
 # What a change must pass beside the tests.
 check: fmt spelling clippy docs features
