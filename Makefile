@@ -5,11 +5,12 @@ CARGO ?= cargo
 .PHONY: test check fmt clippy docs features spelling adapter
 
 # The whole suite of the library and the program: unit, integration and documentation tests, every
-# benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks.
+# benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks. The
+# tests of futures take long and depend on the host alone: they run once.
 # All three commands select the same packages: another selection would build the dependencies again.
 test: adapter
 	./tools/with-adapter $(CARGO) test --release --all-targets
-	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release --test it gpu
+	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release --test it gpu -- --skip asynchronous
 	./tools/with-adapter $(CARGO) test --release --doc
 
 # What a change must pass beside the tests.
