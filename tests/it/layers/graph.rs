@@ -107,7 +107,7 @@ struct Paths {
 
 impl Paths {
     /// A path as seen from the file's own module: each `super` leaves an inner module first.
-    fn from_the_file(&self, path: &[String]) -> Vec<String> {
+    fn as_seen_from_the_file(&self, path: &[String]) -> Vec<String> {
         let leaving = path.iter().take_while(|name| *name == "super").count().min(self.depth);
         match leaving {
             0 => path.to_vec(),
@@ -144,7 +144,9 @@ impl<'ast> Visit<'ast> for Paths {
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
         let mut found = Vec::new();
-        leaves(&item.tree, &mut vec![], &mut |path, _| found.push(self.from_the_file(path)));
+        leaves(&item.tree, &mut vec![], &mut |path, _| {
+            found.push(self.as_seen_from_the_file(path))
+        });
         match item.vis {
             Visibility::Inherited => self.imported.extend(found),
             _ => self.exported.extend(found),
@@ -154,7 +156,7 @@ impl<'ast> Visit<'ast> for Paths {
     fn visit_path(&mut self, path: &'ast Path) {
         if path.leading_colon.is_none() && path.segments.len() > 1 {
             let names: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
-            self.imported.push(self.from_the_file(&names));
+            self.imported.push(self.as_seen_from_the_file(&names));
         }
         visit::visit_path(self, path);
     }
