@@ -2,7 +2,7 @@
 
 use half::f16;
 
-/// A value of a row: [`f32`] or [`f16`]. Sealed; only this crate implements it.
+/// A value of a row: [`f32`] or [`struct@f16`]. Sealed; only this crate implements it.
 pub trait Element: sealed::Sealed + PartialEq + Send + Sync {}
 
 impl Element for f32 {}

@@ -1,4 +1,4 @@
-//! Programs: a verb's kernels as a value (a [`Recipe`]), and the same compiled on a device.
+//! Programs: a verb's kernels as a value (a `Recipe`), and the same compiled on a device.
 
 mod program;
 mod recipe;
