@@ -61,7 +61,7 @@ impl Codec {
         if mode == WaitMode::Async && T::IS_F16 {
             // Compiling takes too long for a thread that polls tasks.
             let codec = self.clone();
-            on_pool(move || codec.backend().prepare::<T>()).await?;
+            on_pool(move || codec.backend().prepare_f16_rows()).await?;
         }
         let mut chunks = self.backend().encode(self.model(), &rows, mode)?;
         let mut packed = zeroed::<u8>(rows.len() * size);

@@ -140,14 +140,12 @@ impl Backend {
         }
     }
 
-    /// Makes everything ready that encoding rows of `T` needs: on a GPU it may compile a pipeline.
-    pub(super) fn prepare<T: Element>(&self) -> Result<()> {
+    /// Prepares encoding rows of f16, which on a GPU may compile a pipeline.
+    pub(super) fn prepare_f16_rows(&self) -> Result<()> {
         match self {
             Self::Cpu => Ok(()),
             #[cfg(feature = "gpu")]
-            Self::Gpu(engine) if T::IS_F16 => engine.programs.encode_f16(&engine.gpu).map(drop),
-            #[cfg(feature = "gpu")]
-            Self::Gpu(_) => Ok(()),
+            Self::Gpu(engine) => engine.programs.encode_f16(&engine.gpu).map(drop),
         }
     }
 
