@@ -56,8 +56,7 @@ impl Backend {
             Self::Gpu(engine) => {
                 let programs = &engine.programs;
                 let program = if T::IS_F16 { &programs.decode_f16 } else { &programs.decode };
-                let chunk_bytes = engine.chunk_bytes(purpose);
-                let ring = decode_ring(engine, program, codes, mode, chunk_bytes)?;
+                let ring = decode_ring(engine, program, codes, mode, purpose)?;
                 Ok(Chunks::on_gpu(ring, Section::Rows, dim))
             }
         }
@@ -82,8 +81,7 @@ impl Backend {
                     false => &engine.programs.encode,
                 };
                 // Codes are small: those of a large chunk still fit the host's caches.
-                let chunk_bytes = engine.chunk_bytes(Use::Viewed);
-                let ring = rows_ring(engine, program, rows, Section::Rows, mode, chunk_bytes)?;
+                let ring = rows_ring(engine, program, rows, Section::Rows, mode, Use::Viewed)?;
                 Ok(CodeChunks::on_gpu(ring))
             }
         }
@@ -103,8 +101,7 @@ impl Backend {
             #[cfg(feature = "gpu")]
             Self::Gpu(engine) => {
                 let program = &engine.programs.encode_latent;
-                let chunk_bytes = engine.chunk_bytes(Use::Copied);
-                let ring = rows_ring(engine, program, rows, Section::Rows, mode, chunk_bytes)?;
+                let ring = rows_ring(engine, program, rows, Section::Rows, mode, Use::Copied)?;
                 Ok(Chunks::on_gpu(ring, Section::Latents, latent_dim))
             }
         }
@@ -133,8 +130,8 @@ impl Backend {
             #[cfg(feature = "gpu")]
             Self::Gpu(engine) => {
                 let program = &engine.programs.decode_latent;
-                let (from, chunk_bytes) = (Section::Latents, engine.chunk_bytes(Use::Copied));
-                let ring = rows_ring(engine, program, latents, from, mode, chunk_bytes)?;
+                let from = Section::Latents;
+                let ring = rows_ring(engine, program, latents, from, mode, Use::Copied)?;
                 Ok(Chunks::on_gpu(ring, Section::Rows, dim))
             }
         }
@@ -185,13 +182,12 @@ pub(super) fn decode_ring<'a>(
     program: &'a Program,
     codes: &'a Codes,
     mode: WaitMode,
-    chunk_bytes: u64,
+    purpose: Use,
 ) -> Result<Ring<'a>> {
     let rows = (codes.row_count(), u32::from(codes.scales().len() > 1));
-    Ring::new(engine, program, mode, rows, chunk_bytes, |range, mut sections| {
-        let (scales, packed) = (sections.take(Section::Scales)?, sections.take(Section::Codes)?);
-        write_codes(codes, range, scales, packed);
-        Ok(())
+    let chunk_bytes = engine.chunk_bytes(purpose);
+    Ring::new(engine, program, mode, rows, chunk_bytes, |range, sections| {
+        write_codes(codes, range, sections)
     })
 }
 
@@ -203,8 +199,9 @@ fn rows_ring<'a, T: Element>(
     rows: &'a Rows<'a, T>,
     to: Section,
     mode: WaitMode,
-    chunk_bytes: u64,
+    purpose: Use,
 ) -> Result<Ring<'a>> {
+    let chunk_bytes = engine.chunk_bytes(purpose);
     Ring::new(engine, program, mode, (rows.len(), 1), chunk_bytes, move |range, mut sections| {
         write_rows(rows, range, sections.take(to)?)
     })

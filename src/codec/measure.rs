@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::Codec;
+use super::chunks::Use;
 use super::engine::decode_ring;
 use super::gpu_engine::GpuEngine;
 use super::transfer::{extend_nested, values};
@@ -47,8 +48,8 @@ impl Codec {
 
     async fn timed_decode(&self, engine: &GpuEngine, codes: &Codes) -> Result<Breakdown> {
         let (gpu, dim) = (&engine.gpu, self.model().config().dim);
-        let (program, chunk_bytes) = (&engine.programs.decode, gpu.caps().chunk_bytes.copied);
-        let mut ring = decode_ring(engine, program, codes, WaitMode::Blocking, chunk_bytes)?;
+        let program = &engine.programs.decode;
+        let mut ring = decode_ring(engine, program, codes, WaitMode::Blocking, Use::Copied)?;
         let mut timings = Breakdown { kernel: Some(Duration::ZERO), ..Breakdown::default() };
         let mut nested = Vec::with_capacity(codes.row_count());
         while let Some(range) = ring.take_range() {
@@ -130,10 +131,8 @@ impl Codec {
             })
         };
         let of_codes = |program| {
-            engine.program_time(program, codes.row_count(), repeats, |mut sections| {
-                let scales = sections.take(Section::Scales)?;
-                write_codes(&codes, 0..codes.row_count(), scales, sections.take(Section::Codes)?);
-                Ok(())
+            engine.program_time(program, codes.row_count(), repeats, |sections| {
+                write_codes(&codes, 0..codes.row_count(), sections)
             })
         };
         let times = [

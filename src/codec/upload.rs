@@ -9,7 +9,8 @@ use super::transfer::{PIECE_BYTES, share};
 use crate::codes::Codes;
 use crate::element::Element;
 use crate::error::Result;
-use crate::plan::padded;
+use crate::gpu::SectionWriters;
+use crate::plan::{Section, padded};
 use crate::rows::Rows;
 
 /// Writes rows padded with zeros to a multiple of four values, and fails on NaN or infinity.
@@ -29,13 +30,14 @@ pub(super) fn write_rows<T: Element>(
     if finite { Ok(()) } else { rows.check_finite(range) }
 }
 
-/// Writes scales and packed codes of some rows, the codes padded to words.
+/// Writes scales and packed codes of some rows into their sections, the codes padded to words.
 pub(super) fn write_codes(
     codes: &Codes,
     range: Range<usize>,
-    mut scales_to: WriteOnly<'_, [u8]>,
-    packed_to: WriteOnly<'_, [u8]>,
-) {
+    mut sections: SectionWriters<'_>,
+) -> Result<()> {
+    let mut scales_to = sections.take(Section::Scales)?;
+    let packed_to = sections.take(Section::Codes)?;
     let scales = match codes.scales() {
         [scale] => std::slice::from_ref(scale),
         scales => &scales[range.clone()],
@@ -49,6 +51,7 @@ pub(super) fn write_codes(
     } else {
         write_padded(|row| &packed[row * size..(row + 1) * size], padded(size), any, packed_to);
     }
+    Ok(())
 }
 
 /// Fills `to` with rows padded with zeros to `width` bytes. Returns whether all rows were valid.
