@@ -106,10 +106,7 @@ impl CodesWriter {
     /// The codes are another model's, there are more rows than the file was begun for, the rows
     /// share a scale that the file has no place for, or the file cannot be written.
     pub fn append(&mut self, codes: &Codes) -> Result<()> {
-        if codes.fingerprint() != self.model {
-            let (expected, found) = (self.model, codes.fingerprint());
-            return Err(Error::OtherModel { expected, found });
-        }
+        codes.check_fingerprint(self.model)?;
         if codes.row_count() > self.rows - self.written {
             let (what, found) = ("rows for the file", self.written + codes.row_count());
             let remedy = "begin the file with the number of rows that it is to hold";

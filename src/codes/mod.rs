@@ -184,11 +184,14 @@ impl Codes {
     }
 
     pub(crate) fn check_model(&self, model: &Model) -> Result<()> {
-        if self.fingerprint() != model.fingerprint() {
-            let (expected, found) = (model.fingerprint(), self.fingerprint());
-            return Err(Error::OtherModel { expected, found });
+        self.check_fingerprint(model.fingerprint())
+    }
+
+    fn check_fingerprint(&self, expected: Fingerprint) -> Result<()> {
+        match self.fingerprint() {
+            found if found == expected => Ok(()),
+            found => Err(Error::OtherModel { expected, found }),
         }
-        Ok(())
     }
 }
 
