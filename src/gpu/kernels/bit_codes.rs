@@ -31,11 +31,10 @@ impl BitCodes<'_> {
         for (latent, ((end, width), step)) in latents.iter_mut().zip(fields) {
             *latent = [end | u32::from(*width) << 24, step.to_bits()];
         }
-        let column = |four: &[[u32; 2]], at: usize| four.iter().map(|l| l[at]).collect::<Vec<_>>();
-        let words: Vec<u32> = latents
-            .chunks_exact(4)
-            .flat_map(|four| [column(four, 0), column(four, 1)])
-            .flatten()
+        let (fours, _) = latents.as_chunks::<4>();
+        let words: Vec<[[u32; 4]; 2]> = fours
+            .iter()
+            .map(|four| [four.map(|[bits, _]| bits), four.map(|[_, step]| step)])
             .collect();
         bytemuck::cast_slice(&words).to_vec()
     }
