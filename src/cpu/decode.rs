@@ -15,7 +15,7 @@ use crate::rows::Rows;
 
 /// Writes the decoded rows `[range, dim]` of a batch.
 pub(crate) fn decode<T: Element>(model: &Model, codes: &Codes, range: Range<usize>, out: &mut [T]) {
-    let block = block_rows(range.len());
+    let block = block_rows(range.len(), model.config());
     out.par_chunks_mut(block * model.config().dim).enumerate().for_each_init(
         || (Vec::new(), Vec::new()),
         |(latents, rows), (index, out)| {
@@ -66,7 +66,7 @@ fn decode_block(
 /// Writes the rows `[rows, dim]` that latents decode to.
 pub(crate) fn decode_latent(model: &Model, latents: &Rows<'_>, out: &mut [f32]) -> Result<()> {
     let dim = model.config().dim;
-    let block = block_rows(latents.len());
+    let block = block_rows(latents.len(), model.config());
     out.par_chunks_mut(block * dim).enumerate().try_for_each(|(index, out)| {
         let range = index * block..index * block + out.len() / dim;
         latents.check_finite(range.clone())?;

@@ -23,7 +23,7 @@ pub(crate) fn encode<T: Element>(
 ) -> Result<()> {
     let config = model.config();
     let (row_bytes, latent_dim) = (config.packed_size(), config.latent_dim);
-    let block = block_rows(rows.len());
+    let block = block_rows(rows.len(), model.config());
     packed
         .par_chunks_mut(block * row_bytes)
         .zip(scales.par_chunks_mut(block))
@@ -54,7 +54,7 @@ pub(crate) fn encode<T: Element>(
 /// of `f32`.
 pub(crate) fn encode_latent(model: &Model, rows: &Rows<'_>, latents: &mut [f32]) -> Result<()> {
     let config = model.config();
-    let block = block_rows(rows.len());
+    let block = block_rows(rows.len(), model.config());
     latents.par_chunks_mut(block * config.latent_dim).enumerate().try_for_each_init(
         Scratch::default,
         |scratch, (index, latents)| {

@@ -6,6 +6,8 @@
 mod decode;
 mod encode;
 
+use crate::model::ModelConfig;
+
 pub(crate) use decode::{decode, decode_latent};
 pub(crate) use encode::{encode, encode_latent};
 
@@ -18,7 +20,12 @@ pub(crate) fn threads() -> usize {
     rayon::current_num_threads()
 }
 
-/// Rows per block for a batch of `rows` rows, so that a small batch still occupies every thread.
-fn block_rows(rows: usize) -> usize {
-    rows.div_ceil(threads()).clamp(1, BLOCK_ROWS)
+/// The most bytes of a block's rows or latents. Only rows of over 16,384 values reach it.
+const BLOCK_BYTES: usize = 16 << 20;
+
+/// Rows per block for a batch of `rows` rows, so that a small batch still occupies every thread, and
+/// so that a model of long rows does not ask for memory by the gigabyte.
+fn block_rows(rows: usize, config: &ModelConfig) -> usize {
+    let longest = config.dim.max(config.latent_dim) * size_of::<f32>();
+    rows.div_ceil(threads()).clamp(1, BLOCK_ROWS).min((BLOCK_BYTES / longest).max(1))
 }
