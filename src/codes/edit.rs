@@ -59,7 +59,7 @@ impl Codes {
     /// # Errors
     /// The other codes were made by another model. These codes are then as they were.
     pub fn append(&mut self, other: &Self) -> Result<()> {
-        other.check_fingerprint(self.fingerprint())?;
+        other.check_origin(self.config(), self.fingerprint())?;
         let shared = self.shared_scale(other);
         // `other` may be a clone of these codes, and then stays as it is.
         let inner = Arc::make_mut(&mut self.0);

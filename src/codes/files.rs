@@ -61,8 +61,8 @@ impl Codes {
 /// Writes a file of codes block by block, for batches larger than memory.
 pub struct CodesWriter {
     writer: Writer,
+    config: ModelConfig,
     model: Fingerprint,
-    row_bytes: usize,
     rows: usize,
     /// Whether there is one scale for all rows.
     shared: bool,
@@ -90,14 +90,13 @@ impl CodesWriter {
         rows: usize,
         scales: usize,
     ) -> Result<Self> {
-        let row_bytes = config.packed_size();
         let specs = vec![
             Spec { name: SCALES, dtype: Dtype::F32, shape: vec![scales] },
-            Spec { name: CODES, dtype: dtype(config), shape: vec![rows, row_bytes] },
+            Spec { name: CODES, dtype: dtype(config), shape: vec![rows, config.packed_size()] },
         ];
         let writer = Writer::create(path, &ConfigRecord::new("codes", config, model), specs)?;
         let shared = scales == 1 && rows > 1;
-        Ok(Self { writer, model, row_bytes, rows, shared, written: 0 })
+        Ok(Self { writer, config: config.clone(), model, rows, shared, written: 0 })
     }
 
     /// Appends a batch.
@@ -106,7 +105,7 @@ impl CodesWriter {
     /// The codes are another model's, there are more rows than the file was begun for, the rows
     /// share a scale that the file has no place for, or the file cannot be written.
     pub fn append(&mut self, codes: &Codes) -> Result<()> {
-        codes.check_fingerprint(self.model)?;
+        codes.check_origin(&self.config, self.model)?;
         if codes.row_count() > self.rows - self.written {
             let (what, found) = ("rows for the file", self.written + codes.row_count());
             let remedy = "begin the file with the number of rows that it is to hold";
@@ -133,7 +132,8 @@ impl CodesWriter {
             false => (codes.scales(), at * SCALE_BYTES),
         };
         self.writer.write(SCALES, scales_at, bytemuck::cast_slice(scales))?;
-        self.writer.write(CODES, at * self.row_bytes as u64, codes.as_bytes())?;
+        let row_bytes = self.config.packed_size() as u64;
+        self.writer.write(CODES, at * row_bytes, codes.as_bytes())?;
         self.written += codes.row_count();
         Ok(())
     }

@@ -183,14 +183,20 @@ impl Codes {
         Ok(self)
     }
 
+    /// Fails unless `model` made these codes. Both the fingerprint and the whole configuration must
+    /// be the model's: a file may claim any two of them.
     pub(crate) fn check_model(&self, model: &Model) -> Result<()> {
-        self.check_fingerprint(model.fingerprint())
+        self.check_origin(model.config(), model.fingerprint())
     }
 
-    fn check_fingerprint(&self, expected: Fingerprint) -> Result<()> {
-        match self.fingerprint() {
-            found if found == expected => Ok(()),
-            found => Err(Error::OtherModel { expected, found }),
+    fn check_origin(&self, config: &ModelConfig, expected: Fingerprint) -> Result<()> {
+        let found = self.fingerprint();
+        if found != expected {
+            return Err(Error::OtherModel { expected, found });
+        }
+        match self.config().difference(config) {
+            Some((option, found, expected)) => Err(Error::OtherConfig { option, expected, found }),
+            None => Ok(()),
         }
     }
 }

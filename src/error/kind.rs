@@ -71,6 +71,7 @@ impl Error {
             | Self::TooFewRows { .. }
             | Self::Fit { .. } => ErrorKind::Input,
             Self::OtherModel { .. }
+            | Self::OtherConfig { .. }
             | Self::InvalidConfig { .. }
             | Self::BitPlanLength { .. }
             | Self::BitPlanBits { .. }

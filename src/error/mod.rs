@@ -102,6 +102,20 @@ pub enum Error {
         /// Fingerprint in the codes.
         found: Fingerprint,
     },
+    /// The codes carry the model's fingerprint, but another configuration: their file was altered.
+    #[error(
+        "the codes have {option} {found}, and the model that they name has {expected}: encode the \
+         rows again, because the codes were altered"
+    )]
+    #[non_exhaustive]
+    OtherConfig {
+        /// The name of the option.
+        option: &'static str,
+        /// Its value in the model.
+        expected: String,
+        /// Its value in the codes.
+        found: String,
+    },
     /// The bytes or the scales of codes do not fit the model's shape.
     #[error("there are {found} {what}, and {expected} are needed: {remedy}")]
     #[non_exhaustive]

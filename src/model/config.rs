@@ -1,5 +1,7 @@
 //! The shape and the options of a model.
 
+use std::fmt;
+
 use super::builders::{BitsConfig, Int8Config};
 use super::options::{Activation, Coding, RowNorm};
 use crate::bit_codes::Window;
@@ -134,6 +136,32 @@ impl ModelConfig {
     #[must_use]
     pub fn row_norm(&self) -> Option<RowNorm> {
         self.as_bits().map(|bits| bits.row_norm)
+    }
+
+    /// The first option in which codes of this configuration differ from a model of another: its
+    /// name, its value here and its value there.
+    ///
+    /// An option that codes do not show, as whether the fit was free to omit norms, is not compared.
+    pub(crate) fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
+        fn shown<T: fmt::Debug>(value: Option<T>) -> String {
+            value.map_or_else(|| "none".to_owned(), |value| format!("{value:?}"))
+        }
+        let options = |config: &Self| {
+            [
+                ("dim", config.dim.to_string()),
+                ("latent_dim", config.latent_dim.to_string()),
+                ("bytes of a bit code", shown(config.bytes())),
+                ("coding", shown(config.coding())),
+                ("row scales", config.has_row_scales().to_string()),
+                ("activation", format!("{:?}", config.activation())),
+                ("normalized_latent", config.normalized_latent().to_string()),
+            ]
+        };
+        if self == other {
+            return None;
+        }
+        let mut pairs = options(self).into_iter().zip(options(other));
+        pairs.find(|(a, b)| a != b).map(|((name, here), (_, there))| (name, here, there))
     }
 
     /// Sets the number of latents that a fit has chosen.
