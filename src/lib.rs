@@ -49,6 +49,7 @@ mod fingerprint;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod linear;
+mod memory;
 pub mod metrics;
 mod model;
 mod plan;

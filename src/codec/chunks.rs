@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::blocks::{Blocks, Job, PoolJobs};
-use super::mapped_rows::MappedRows;
 #[cfg(feature = "gpu")]
-use super::memory::fault_in;
-use super::memory::zeroed;
+use super::huge_pages::fault_in;
+use super::huge_pages::zeroed;
+use super::mapped_rows::MappedRows;
 use super::pool::on_pool;
 use super::transfer::extend_nested;
 #[cfg(feature = "gpu")]
@@ -158,7 +158,7 @@ impl<'a> Chunks<'a, f32> {
             let len = range.len() * width;
             rows.copy_to(range, &mut owned);
             move || {
-                let mut out = zeroed(len);
+                let mut out = zeroed("the results", &[len])?;
                 compute(&model, &Rows::flat("rows", &owned, dim)?, &mut out)?;
                 Ok(out)
             }
@@ -215,7 +215,7 @@ impl Chunk<'_, f32> {
         match self.data {
             Data::Owned(values) => Ok(values),
             Data::Computed(compute) => {
-                let mut out = zeroed(self.rows.len() * self.width);
+                let mut out = zeroed("the results", &[self.rows.len(), self.width])?;
                 compute(self.rows, &mut out)?;
                 Ok(out)
             }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::blocks::{Blocks, Job, PoolJobs};
-use super::memory::zeroed;
+use super::huge_pages::zeroed;
 use super::pool::on_pool;
 #[cfg(feature = "gpu")]
 use super::{
@@ -46,7 +46,8 @@ impl<'a> CodeChunks<'a> {
             let (model, count, mut owned) = (model.clone(), range.len(), Vec::new());
             rows.copy_to(range, &mut owned);
             Box::pin(on_pool(move || {
-                let (mut packed, mut scales) = (zeroed(count * size), zeroed(count));
+                let mut packed = zeroed("the codes", &[count, size])?;
+                let mut scales = zeroed("the scales", &[count])?;
                 let rows = Rows::flat("rows", &owned, dim)?;
                 cpu::encode(&model, &rows, &mut packed, &mut scales)?;
                 Ok((packed, scales))

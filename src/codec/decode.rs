@@ -3,14 +3,18 @@
 use half::f16;
 
 use super::chunks::{Chunks, Use};
+use super::huge_pages::zeroed;
 use super::mapped::MappedChunks;
-use super::memory::zeroed;
 use super::{Codec, check_output};
 use crate::codes::Codes;
 use crate::element::Element;
 use crate::error::Result;
+use crate::memory;
 use crate::rows::Rows;
 use crate::wait::WaitMode;
+
+/// What decoded rows are called in an error about memory.
+const DECODED: &str = "the decoded rows";
 
 impl Codec {
     /// Decodes into one `Vec` per row.
@@ -18,7 +22,7 @@ impl Codec {
     /// Blocks once per chunk, copies once, allocates a `Vec` per row.
     ///
     /// # Errors
-    /// Codes of another model; loss of the GPU.
+    /// Codes of another model; a result that exceeds the memory; loss of the GPU.
     pub fn decode(&self, codes: &Codes) -> Result<Vec<Vec<f32>>> {
         pollster::block_on(self.decode_nested(WaitMode::Blocking, codes))
     }
@@ -28,7 +32,7 @@ impl Codec {
     /// Blocks once per chunk, copies once, allocates the result.
     ///
     /// # Errors
-    /// Codes of another model; loss of the GPU.
+    /// Codes of another model; a result that exceeds the memory; loss of the GPU.
     pub fn decode_flat(&self, codes: &Codes) -> Result<Vec<f32>> {
         pollster::block_on(self.decode_vec(WaitMode::Blocking, codes))
     }
@@ -41,7 +45,7 @@ impl Codec {
     /// Blocks once per chunk, copies once, allocates the result.
     ///
     /// # Errors
-    /// Codes of another model; loss of the GPU.
+    /// Codes of another model; a result that exceeds the memory; loss of the GPU.
     pub fn decode_flat_f16(&self, codes: &Codes) -> Result<Vec<f16>> {
         pollster::block_on(self.decode_vec_f16(WaitMode::Blocking, codes))
     }
@@ -77,7 +81,8 @@ impl Codec {
     /// Blocks once per chunk, copies once each way, allocates the result.
     ///
     /// # Errors
-    /// No latents, a length that is no multiple of `latent_dim`, NaN or infinity; loss of the GPU.
+    /// No latents, a length that is no multiple of `latent_dim`, NaN or infinity; a result that
+    /// exceeds the memory; loss of the GPU.
     pub fn decode_latent(&self, latents: &[f32]) -> Result<Vec<f32>> {
         let rows = Rows::flat("latents", latents, self.model().config().latent_dim)?;
         pollster::block_on(self.decode_latent_rows(WaitMode::Blocking, rows))
@@ -99,6 +104,8 @@ impl Codec {
         codes: &Codes,
     ) -> Result<Vec<Vec<f32>>> {
         let mut chunks = self.decode_chunks::<f32>(mode, codes, Use::Copied)?;
+        let row_bytes = size_of::<Vec<f32>>() + self.model().config().dim * size_of::<f32>();
+        memory::check::<u8>(DECODED, &[codes.row_count(), row_bytes])?;
         let mut rows = Vec::with_capacity(codes.row_count());
         while let Some(chunk) = chunks.next().await {
             chunk?.push_rows(&mut rows)?;
@@ -109,12 +116,13 @@ impl Codec {
     pub(super) async fn decode_vec(&self, mode: WaitMode, codes: &Codes) -> Result<Vec<f32>> {
         let chunks = self.decode_chunks(mode, codes, Use::Copied)?;
         let dim = self.model().config().dim;
-        gather(chunks, codes.row_count(), dim).await
+        gather(DECODED, chunks, codes.row_count(), dim).await
     }
 
     pub(super) async fn decode_vec_f16(&self, mode: WaitMode, codes: &Codes) -> Result<Vec<f16>> {
         codes.check_model(self.model())?;
-        let mut out = zeroed(codes.row_count() * self.model().config().dim);
+        let shape = [codes.row_count(), self.model().config().dim];
+        let mut out = zeroed(DECODED, &shape)?;
         self.decode_slice(mode, codes, &mut out).await?;
         Ok(out)
     }
@@ -141,7 +149,7 @@ impl Codec {
         latents: Rows<'_>,
     ) -> Result<Vec<f32>> {
         let chunks = self.backend().decode_latent(self.model(), &latents, mode)?;
-        gather(chunks, latents.len(), self.model().config().dim).await
+        gather(DECODED, chunks, latents.len(), self.model().config().dim).await
     }
 }
 
@@ -149,6 +157,7 @@ impl Codec {
 /// the allocator may recycle. For several chunks the whole `Vec` is allocated first. On a GPU its
 /// pages are mapped chunk by chunk while the engine works.
 pub(super) async fn gather(
+    what: &'static str,
     mut chunks: Chunks<'_, f32>,
     rows: usize,
     width: usize,
@@ -159,8 +168,9 @@ pub(super) async fn gather(
             None => Ok(vec![]),
         };
     }
+    memory::check::<f32>(what, &[rows, width])?;
     chunks.start().await?;
-    let mut out = zeroed(rows * width);
+    let mut out = zeroed(what, &[rows, width])?;
     let mut rest = out.as_mut_slice();
     while !rest.is_empty() {
         let (part, after) = rest.split_at_mut(chunks.next_rows() * width);

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::Codec;
 use super::decode::gather;
-use super::memory::zeroed;
+use super::huge_pages::zeroed;
 use super::pool::on_pool;
 use crate::codes::Codes;
 use crate::element::{Element, sealed::Sealed as _};
@@ -64,8 +64,8 @@ impl Codec {
             on_pool(move || codec.backend().prepare_f16_rows()).await?;
         }
         let mut chunks = self.backend().encode(self.model(), &rows, mode)?;
-        let mut packed = zeroed::<u8>(rows.len() * size);
-        let mut scales = zeroed::<f32>(rows.len());
+        let mut packed = zeroed::<u8>("the codes", &[rows.len(), size])?;
+        let mut scales = zeroed::<f32>("the scales", &[rows.len()])?;
         while chunks.write_next(&mut packed, &mut scales, size).await? {}
         Codes::from_engine(self.model(), packed, scales)
     }
@@ -76,7 +76,8 @@ impl Codec {
         rows: Rows<'_>,
     ) -> Result<Vec<f32>> {
         let chunks = self.backend().encode_latent(self.model(), &rows, mode)?;
-        let latents = gather(chunks, rows.len(), self.model().config().latent_dim).await?;
+        let latents =
+            gather("the latents", chunks, rows.len(), self.model().config().latent_dim).await?;
         if !self.backend().leaves_latents() {
             return Ok(latents);
         }

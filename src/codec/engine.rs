@@ -16,6 +16,7 @@ use crate::element::Element;
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::Program;
+use crate::memory;
 use crate::model::Model;
 #[cfg(feature = "gpu")]
 use crate::plan::Section;
@@ -43,7 +44,7 @@ impl Backend {
             Self::Cpu if mode == WaitMode::Async => Ok(Chunks::on_pool(rows, dim, move |range| {
                 let (model, codes) = (model.clone(), codes.clone());
                 move || {
-                    let mut out = bytemuck::zeroed_vec(range.len() * dim);
+                    let mut out = memory::zeroed("the decoded rows", &[range.len(), dim])?;
                     cpu::decode(&model, &codes, range, &mut out);
                     Ok(out)
                 }

@@ -3,6 +3,8 @@
 use std::iter;
 
 use super::transfer::share;
+use crate::error::Result;
+use crate::memory;
 
 /// The size and alignment of a huge page on every common system.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -11,13 +13,13 @@ const LEAST_HUGE_BYTES: usize = 4 << 20;
 /// The smallest page there is.
 const PAGE_BYTES: usize = 4 << 10;
 
-/// `len` zeros. From 4 MiB on, the kernel is asked for huge pages, so that a page fault maps 2 MiB
+/// Zeros of this shape, or an error where there is no memory for them. From 4 MiB on, the kernel is asked for huge pages, so that a page fault maps 2 MiB
 /// instead of 4 KiB.
-pub(super) fn zeroed<T: bytemuck::Zeroable + Clone>(len: usize) -> Vec<T> {
-    let values = bytemuck::zeroed_vec(len);
+pub(super) fn zeroed<T: bytemuck::Zeroable>(what: &'static str, shape: &[usize]) -> Result<Vec<T>> {
+    let values = memory::zeroed(what, shape)?;
     #[cfg(target_os = "linux")]
     advise_huge_pages(&values);
-    values
+    Ok(values)
 }
 
 /// Maps the pages of fresh zeros, on all cores. Each huge page is touched by a single core, because
@@ -62,7 +64,7 @@ mod tests {
     #[test]
     fn fresh_memory_is_zero_before_and_after_it_is_faulted_in() {
         for len in [0, 1, 1000, 1 << 18, (1 << 20) + 1, (5 << 20) + 7] {
-            let mut values = zeroed::<f32>(len);
+            let mut values = zeroed::<f32>("zeros", &[len]).unwrap();
             assert_eq!(values.len(), len);
             fault_in(&mut values);
             assert!(values.iter().all(|v| *v == 0.0), "{len}");

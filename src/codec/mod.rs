@@ -23,11 +23,11 @@ mod engine;
 mod evaluate;
 #[cfg(feature = "gpu")]
 mod gpu_engine;
+mod huge_pages;
 mod mapped;
 mod mapped_rows;
 #[cfg(feature = "gpu")]
 mod measure;
-mod memory;
 mod options;
 mod pool;
 #[cfg(feature = "gpu")]
@@ -172,7 +172,7 @@ impl fmt::Debug for Codec {
 
 /// Fails unless the caller's slice has room for exactly these rows.
 fn check_output(rows: usize, dim: usize, found: usize) -> Result<()> {
-    let expected = rows * dim;
+    let expected = rows.saturating_mul(dim);
     if expected != found {
         return Err(Error::OutputLength { rows, dim, expected, found });
     }

@@ -8,6 +8,7 @@ use safetensors::tensor::Dtype;
 use super::{Codes, Scales, check_scales};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
+use crate::memory;
 use crate::model::{ConfigRecord, Model, ModelConfig};
 use crate::tensors::{Reader, Spec, Writer};
 
@@ -215,7 +216,7 @@ impl CodesReader {
         let scales = match self.uniform {
             Some(scale) => Scales::Uniform(scale),
             None => {
-                let mut scales = vec![0.0f32; rows];
+                let mut scales: Vec<f32> = memory::zeroed("the scales", &[rows])?;
                 let bytes = bytemuck::cast_slice_mut(&mut scales);
                 self.reader.read(SCALES, start as u64 * SCALE_BYTES, bytes)?;
                 Scales::PerRow(scales)
@@ -223,8 +224,8 @@ impl CodesReader {
         };
         check_scales(start, scales.as_slice())
             .map_err(|e| Error::format(self.reader.path(), e.to_string()))?;
-        let mut packed = vec![0; rows * row_bytes];
-        self.reader.read(CODES, (start * row_bytes) as u64, &mut packed)?;
+        let mut packed: Vec<u8> = memory::zeroed("the codes", &[rows, row_bytes])?;
+        self.reader.read(CODES, start as u64 * row_bytes as u64, &mut packed)?;
         Ok(Codes::from_checked(self.config.clone(), self.model, packed, scales))
     }
 }

@@ -21,7 +21,7 @@ pub enum ErrorKind {
     File,
     /// There is no usable GPU, the GPU is lost, or its driver refused a request.
     Device,
-    /// The memory of the GPU is full. A smaller batch may pass.
+    /// The memory of the host or of the GPU is full. A smaller batch may pass.
     Memory,
     /// The model needs more than the adapter's limits allow. Another adapter, or the CPU engine,
     /// may do.
@@ -82,7 +82,7 @@ impl Error {
             | Self::DeviceLost { .. }
             | Self::Gpu { .. }
             | Self::Internal { .. } => ErrorKind::Device,
-            Self::OutOfMemory { .. } => ErrorKind::Memory,
+            Self::HostMemory { .. } | Self::OutOfMemory { .. } => ErrorKind::Memory,
             Self::Limit { .. } => ErrorKind::Limit,
             Self::Cancelled => ErrorKind::Cancelled,
         }

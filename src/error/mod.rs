@@ -265,6 +265,20 @@ pub enum Error {
         /// What does not fit.
         detail: String,
     },
+    /// The host has too little memory for a result or for a step of the work.
+    #[error(
+        "{what} need {required} bytes of memory, and {available} are free: pass fewer rows at a \
+         time, or a smaller model"
+    )]
+    #[non_exhaustive]
+    HostMemory {
+        /// What needs the memory.
+        what: &'static str,
+        /// Bytes that are needed.
+        required: u64,
+        /// Bytes that the process can still get.
+        available: u64,
+    },
     /// The GPU has no memory left. A smaller batch or fewer held views may pass.
     #[error("the GPU is out of memory: drop mapped views, or pass smaller batches ({detail})")]
     #[non_exhaustive]

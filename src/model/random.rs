@@ -5,6 +5,7 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use super::{Model, ModelConfig, Weights};
 use crate::error::Result;
+use crate::memory;
 
 impl Model {
     /// A model of random weights without biases, the same for the same seed on every machine.
@@ -16,6 +17,7 @@ impl Model {
     pub fn random(config: impl Into<ModelConfig>, seed: u64) -> Result<Self> {
         let config = config.into();
         config.validate()?;
+        memory::check::<f32>("the weights", &[2, config.dim, config.latent_dim])?;
         let limit = (6.0 / (config.dim + config.latent_dim) as f64).sqrt() as f32;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         // The upper 24 bits fill an f32's mantissa exactly.

@@ -1,10 +1,13 @@
 //! Models from headerless files of weights.
 
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::Path;
 
 use super::weights::{DECODER, ENCODER, Weights, tensor_shape};
 use super::{Model, ModelConfig};
 use crate::error::{Error, Result};
+use crate::memory;
 
 impl Model {
     /// Reads weights without biases from two headerless files of little-endian `f32`:
@@ -28,16 +31,22 @@ impl Model {
 
 fn read_raw(path: &Path, tensor: &str, config: &ModelConfig) -> Result<Vec<f32>> {
     let shape = tensor_shape(tensor, config);
-    let len: usize = shape.iter().product();
-    // Read before anything is allocated by a number that the files have not earned.
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    if bytes.len() != len * size_of::<f32>() {
+    let io = |e| Error::io(path, e);
+    let metadata = fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        return Err(Error::format(path, "is no regular file: write the weights to one first"));
+    }
+    let (found, needed) = (metadata.len(), memory::bytes_of::<f32>(&shape));
+    if needed != Some(found) {
         let detail = format!(
-            "holds {} bytes where {tensor} of shape {shape:?} needs {}: check dim and latent_dim",
-            bytes.len(),
-            len * size_of::<f32>()
+            "holds {found} bytes where {tensor} of shape {shape:?} needs {}: check dim and latent_dim",
+            needed.unwrap_or(u64::MAX),
         );
         return Err(Error::format(path, detail));
     }
-    Ok(bytemuck::pod_collect_to_vec(&bytes))
+    let mut values: Vec<f32> = memory::zeroed("the values of a tensor", &shape)?;
+    let bytes = bytemuck::cast_slice_mut(&mut values);
+    // The file may have shrunk since its length was asked for: then this fails.
+    File::open(path).and_then(|mut file| file.read_exact(bytes)).map_err(io)?;
+    Ok(values)
 }

@@ -11,13 +11,13 @@ impl ModelConfig {
     /// Bytes of an encoded row, its scale included.
     #[must_use]
     pub fn code_size(&self) -> usize {
-        self.packed_size() + if self.has_row_scales() { SCALE_BYTES } else { 0 }
+        self.packed_size().saturating_add(if self.has_row_scales() { SCALE_BYTES } else { 0 })
     }
 
     /// Bytes of a row as `f32` over the bytes of its code, its scale included.
     #[must_use]
     pub fn compression_ratio(&self) -> f32 {
-        (self.dim * size_of::<f32>()) as f32 / self.code_size() as f32
+        (self.dim as f64 * size_of::<f32>() as f64 / self.code_size() as f64) as f32
     }
 
     /// Bytes of a row's packed codes, without its scale.

@@ -4,7 +4,7 @@
 //! file's bytes do not depend on the order of a hash map.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,16 @@ use serde::de::DeserializeOwned;
 
 use super::new_file::NewFile;
 use crate::error::{Error, Result};
+use crate::memory;
 
 const KEY: &str = "vecodec";
 /// The length field in front of the header.
 const PREFIX_BYTES: u64 = 8;
 /// Longer headers are refused before they are read; the format's own limit.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// The most bytes of all tensors. The format counts bits in 64 bits, and no file system has more.
+const MAX_TENSOR_BYTES: usize = 1 << 60;
 
 /// A tensor to be written: name, type and shape.
 pub(crate) struct Spec {
@@ -44,7 +48,17 @@ impl Writer {
         let (mut end, mut infos, mut spans) = (0, Vec::new(), Vec::new());
         for Spec { name, dtype, shape } in specs {
             let start = end;
-            end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
+            let bytes = memory::bytes_of::<u8>(&shape)
+                .and_then(|values| values.checked_mul(dtype.bitsize() as u64 / 8))
+                .and_then(|bytes| usize::try_from(bytes).ok());
+            end = bytes
+                .and_then(|bytes| bytes.checked_add(start))
+                .filter(|end| *end <= MAX_TENSOR_BYTES)
+                .ok_or_else(|| {
+                    let detail =
+                        format!("{name} of shape {shape:?} exceeds any file: pass fewer rows");
+                    Error::format(path, detail)
+                })?;
             infos.push((name.to_owned(), TensorInfo { dtype, shape, data_offsets: (start, end) }));
             spans.push((name, start as u64..end as u64));
         }
@@ -67,7 +81,7 @@ impl Writer {
     pub(crate) fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<()> {
         let span = self.tensors.iter().find(|(n, _)| *n == name).map(|(_, range)| range.clone());
         match span {
-            Some(range) if range.start + offset + bytes.len() as u64 <= range.end => {
+            Some(range) if offset + bytes.len() as u64 <= range.end - range.start => {
                 self.file.write_at(range.start + offset, bytes)
             }
             _ => Err(Error::format(&self.path, format!("no room for these bytes in {name}"))),
@@ -90,30 +104,36 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let io = |e| Error::io(path, e);
+        // Asked before it is opened, because opening a pipe waits for its other end.
+        let metadata = fs::metadata(path).map_err(io)?;
+        if !metadata.is_file() {
+            return Err(Error::format(path, "is no regular file: write the data to one first"));
+        }
+        let file_bytes = metadata.len();
         let mut file = File::open(path).map_err(io)?;
-        let file_bytes = file.metadata().map_err(io)?.len();
         let mut prefix = [0; PREFIX_BYTES as usize];
         file.read_exact(&mut prefix).map_err(|e| match e.kind() {
             io::ErrorKind::UnexpectedEof => Error::format(path, "too short for a safetensors file"),
             _ => io(e),
         })?;
         let header_bytes = u64::from_le_bytes(prefix);
-        if header_bytes > MAX_HEADER_BYTES || header_bytes > file_bytes - PREFIX_BYTES {
+        if header_bytes > MAX_HEADER_BYTES || header_bytes > file_bytes.saturating_sub(PREFIX_BYTES)
+        {
             return Err(Error::format(
                 path,
                 "not a safetensors file, or one cut off in its header",
             ));
         }
-        let mut header = vec![0; header_bytes as usize];
+        let mut header = memory::zeroed("the bytes of a header", &[header_bytes as usize])?;
         file.read_exact(&mut header).map_err(io)?;
         let header: Metadata = serde_json::from_slice(&header)
             .map_err(|e| Error::format(path, format!("not a valid safetensors header: {e}")))?;
         let data_start = PREFIX_BYTES + header_bytes;
-        let expected = data_start + header.data_len() as u64;
-        if expected != file_bytes {
+        let data_bytes = header.data_len() as u64;
+        if data_start.checked_add(data_bytes) != Some(file_bytes) {
             let detail = format!(
-                "the header describes {expected} bytes and the file has {file_bytes}: \
-                 it was cut off or appended to"
+                "the header describes {data_bytes} bytes behind byte {data_start}, and the file has \
+                 {file_bytes} bytes: it was cut off or appended to"
             );
             return Err(Error::format(path, detail));
         }
@@ -152,7 +172,8 @@ impl Reader {
         let info = self.header.info(name);
         let range =
             info.map_or(0..0, |info| info.data_offsets.0 as u64..info.data_offsets.1 as u64);
-        if offset + out.len() as u64 > range.end - range.start {
+        let end = offset.checked_add(out.len() as u64);
+        if end.is_none_or(|end| end > range.end - range.start) {
             return Err(Error::format(&self.path, format!("{name} ends before byte {offset}")));
         }
         let start = self.data_start + range.start + offset;
@@ -162,8 +183,8 @@ impl Reader {
 
     /// Reads a whole tensor of `f32`.
     pub(crate) fn read_f32(&mut self, name: &str) -> Result<Vec<f32>> {
-        let len = self.info(name).map_or(0, |info| info.shape.iter().product());
-        let mut values = vec![0.0f32; len];
+        let shape = self.info(name).map_or(&[0][..], |info| &info.shape);
+        let mut values: Vec<f32> = memory::zeroed("the values of a tensor", shape)?;
         self.read(name, 0, bytemuck::cast_slice_mut(&mut values))?;
         Ok(values)
     }

@@ -49,7 +49,7 @@ impl Fixture {
 }
 
 /// The bytes of a tensor in a safetensors file.
-fn span_of(file: &[u8], name: &str) -> Range<usize> {
+pub fn span_of(file: &[u8], name: &str) -> Range<usize> {
     let (header_bytes, header) = safetensors::SafeTensors::read_metadata(file).unwrap();
     let (start, end) = header.info(name).unwrap().data_offsets;
     8 + header_bytes + start..8 + header_bytes + end
@@ -61,7 +61,7 @@ fn with_header(header: &str, data: &[u8]) -> Vec<u8> {
 }
 
 /// The file with one text in its header replaced, the header's length put right.
-fn edited(file: &[u8], from: &str, to: &str) -> Vec<u8> {
+pub fn edited(file: &[u8], from: &str, to: &str) -> Vec<u8> {
     let len = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
     let header = std::str::from_utf8(&file[8..8 + len]).unwrap();
     assert!(header.contains(from), "{from} is not in {header}");

@@ -22,6 +22,7 @@ mod golden;
 mod input;
 mod layers;
 mod limits;
+mod memory;
 mod oracle;
 mod pipeline_cache;
 mod precision;

@@ -9,10 +9,11 @@ mod stages;
 pub use self::options::{CancelToken, FitOptions, FitReport, FitStage};
 
 use self::measure::{MEASURED_ROWS, relative_error, sampled};
-use self::principal::{principal_components, refit_decoder};
+use self::principal::{memory_bytes, principal_components, refit_decoder};
 use self::stages::Stages;
 use super::{Model, ModelConfig};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::rows::Rows;
 
 impl Model {
@@ -31,8 +32,8 @@ impl Model {
     ///
     /// # Errors
     /// The configuration is not valid, there are no rows, the length is not a multiple of `dim`, a
-    /// value is not finite, there are fewer rows than latents of 8-bit codes, or the squares of the
-    /// values leave the range of `f64`.
+    /// value is not finite, there are fewer rows than latents of 8-bit codes, the matrices of
+    /// `[dim, dim]` exceed the memory, or the squares of the values leave the range of `f64`.
     pub fn fit(rows: &[f32], config: impl Into<ModelConfig>) -> Result<Self> {
         Ok(Self::fit_with(rows, config, FitOptions::default())?.0)
     }
@@ -57,6 +58,10 @@ impl Model {
             let (rows, latent_dim) = (rows.len(), config.latent_dim);
             return Err(Error::TooFewRows { rows, latent_dim });
         }
+        memory::check_bytes(
+            "the matrices of the fit",
+            memory_bytes(config.dim, config.latent_dim),
+        )?;
         options.cancel().check()?;
         rows.check_finite(0..rows.len())?;
         let mut stages = Stages::new(options);

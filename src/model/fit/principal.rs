@@ -1,6 +1,7 @@
 //! In closed form: principal components, and where the latent is not linear a decoder by ridge
 //! least squares on the latents as they will be quantised.
 
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatRef, Par, Side, linalg::solvers::Solve as _};
@@ -9,6 +10,7 @@ use super::super::{Activation, ModelConfig, Weights};
 use super::options::CancelToken;
 use crate::error::{Error, Result};
 use crate::linear::linear;
+use crate::memory;
 use crate::quantize::{dequantize, quantize};
 use crate::rows::Rows;
 
@@ -19,6 +21,24 @@ const BLOCK_ROWS: usize = 2048;
 const RELU_SHIFT: f64 = 3.0;
 /// The ridge, in units of the latents' mean energy.
 const RIDGE: f64 = 1e-7;
+
+/// Bytes that principal components of `dim` dimensions and models of `latent_dim` latents take.
+pub(super) fn memory_bytes(dim: usize, latent_dim: usize) -> u64 {
+    let scratch = self_adjoint_evd_scratch::<f64>(
+        dim,
+        ComputeEigenvectors::Yes,
+        Par::rayon(0),
+        Default::default(),
+    );
+    // The covariance, the matrix that the solver overwrites, and the eigenvectors.
+    let matrices = memory::bytes_of::<f64>(&[3, dim, dim]);
+    // Encoder and decoder: of the fit, and of the models before and after the training of tables.
+    let weights = memory::bytes_of::<f32>(&[6, dim, latent_dim]);
+    [Some(scratch.size_bytes() as u64), matrices, weights]
+        .into_iter()
+        .try_fold(0u64, |sum, bytes| sum.checked_add(bytes?))
+        .unwrap_or(u64::MAX)
+}
 
 /// Encoder and decoder of the linear model, the encoder's bias shifted if a ReLU follows; and the
 /// latents' variances, which descend.

@@ -33,6 +33,7 @@ const LEAVES: &[&str] = &[
     "error",
     "fingerprint",
     "linear",
+    "memory",
     "metrics",
     "plan",
     "quantize",
