@@ -1,11 +1,44 @@
 //! The matrix multiplication of all CPU paths.
 
+use std::cell::RefCell;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
+/// Multiply-adds up to which faer 0.24 takes another kernel, whose sums are rounded otherwise.
+const SMALL_GEMM: usize = 16 * 16 * 16;
+
 /// `out[rows, outputs] = x[rows, inputs] w[outputs, inputs]^T + bias[outputs]`, all row-major,
 /// on the calling thread.
+///
+/// The bits of a row do not depend on the rows beside it, and so neither on how a batch is divided
+/// nor on the number of threads.
 pub(crate) fn linear(out: &mut [f32], x: &[f32], w: &[f32], bias: Option<&[f32]>, inputs: usize) {
+    let (outputs, rows) = (w.len() / inputs, x.len() / inputs);
+    let least = least_rows(inputs, outputs);
+    if rows >= least {
+        return gemm(out, x, w, bias, inputs);
+    }
+    thread_local! {
+        static PADDED: RefCell<(Vec<f32>, Vec<f32>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+    }
+    PADDED.with_borrow_mut(|(padded_x, padded_out)| {
+        padded_x.clear();
+        padded_x.extend_from_slice(x);
+        padded_x.resize(least * inputs, 0.0);
+        padded_out.resize(least * outputs, 0.0);
+        gemm(padded_out, padded_x, w, bias, inputs);
+        out.copy_from_slice(&padded_out[..out.len()]);
+    });
+}
+
+/// The rows that a GEMM needs for the kernel of large ones. One row would be a matrix-vector product,
+/// which is rounded otherwise as well.
+fn least_rows(inputs: usize, outputs: usize) -> usize {
+    (SMALL_GEMM / (inputs * outputs) + 1).max(2)
+}
+
+fn gemm(out: &mut [f32], x: &[f32], w: &[f32], bias: Option<&[f32]>, inputs: usize) {
     let outputs = w.len() / inputs;
     let rows = x.len() / inputs;
     let accumulate = match bias {
@@ -23,4 +56,49 @@ pub(crate) fn linear(out: &mut [f32], x: &[f32], w: &[f32], bias: Option<&[f32]>
         1.0,
         Par::Seq,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(len: usize, seed: usize) -> Vec<f32> {
+        (0..len).map(|i| ((i * 7919 + seed) as f32 * 0.618).sin()).collect()
+    }
+
+    #[test]
+    fn the_bits_of_a_row_do_not_depend_on_the_rows_beside_it() {
+        const ROWS: usize = 257;
+        for (inputs, outputs) in [
+            (1, 1),
+            (1, 7),
+            (7, 1),
+            (3, 2),
+            (16, 16),
+            (300, 2),
+            (2, 300),
+            (33, 17),
+            (64, 384),
+            (768, 128),
+            (1536, 5),
+            (5000, 3),
+            (3, 5000),
+        ] {
+            let (x, w) = (values(ROWS * inputs, 1), values(outputs * inputs, 2));
+            let bias = values(outputs, 3);
+            for bias in [None, Some(bias.as_slice())] {
+                let product = |rows: usize| {
+                    let mut out = vec![0.0; rows * outputs];
+                    linear(&mut out, &x[..rows * inputs], &w, bias, inputs);
+                    out
+                };
+                let all = product(ROWS);
+                for rows in [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 63, 64, 100, 255, 256] {
+                    let same =
+                        product(rows).iter().zip(&all).all(|(a, b)| a.to_bits() == b.to_bits());
+                    assert!(same, "{inputs} -> {outputs}, {rows} rows");
+                }
+            }
+        }
+    }
 }
