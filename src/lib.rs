@@ -55,7 +55,6 @@ mod model;
 mod plan;
 mod quantize;
 mod rows;
-#[cfg(any(feature = "gpu", feature = "files"))]
 mod tensors;
 mod wait;
 
@@ -77,6 +76,9 @@ pub use metrics::Metrics;
 pub use model::{Activation, BitsConfig, Coding, Int8Config, Model, ModelConfig, RowNorm, Weights};
 #[cfg(feature = "fit")]
 pub use model::{CancelToken, FitOptions, FitReport, FitStage};
+#[cfg(any(feature = "gpu", feature = "files"))]
+#[doc(hidden)]
+pub use tensors::NewFile;
 // The type of `Codec::decode_flat_f16`.
 pub use half::f16;
 // The types of `Gpu::from_device`: their version is this crate's.

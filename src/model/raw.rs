@@ -1,6 +1,5 @@
 //! Models from headerless files of weights.
 
-use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use super::weights::{DECODER, ENCODER, Weights, tensor_shape};
 use super::{Model, ModelConfig};
 use crate::error::{Error, Result};
 use crate::memory;
+use crate::tensors::open_regular;
 
 impl Model {
     /// Reads weights without biases from two headerless files of little-endian `f32`:
@@ -32,11 +32,8 @@ impl Model {
 fn read_raw(path: &Path, tensor: &str, config: &ModelConfig) -> Result<Vec<f32>> {
     let shape = tensor_shape(tensor, config);
     let io = |e| Error::io(path, e);
-    let metadata = fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() {
-        return Err(Error::format(path, "is no regular file: write the weights to one first"));
-    }
-    let (found, needed) = (metadata.len(), memory::bytes_of::<f32>(&shape));
+    let (mut file, found) = open_regular(path)?;
+    let needed = memory::bytes_of::<f32>(&shape);
     if needed != Some(found) {
         let detail = format!(
             "holds {found} bytes where {tensor} of shape {shape:?} needs {}: check dim and latent_dim",
@@ -47,6 +44,6 @@ fn read_raw(path: &Path, tensor: &str, config: &ModelConfig) -> Result<Vec<f32>>
     let mut values: Vec<f32> = memory::zeroed("the values of a tensor", &shape)?;
     let bytes = bytemuck::cast_slice_mut(&mut values);
     // The file may have shrunk since its length was asked for: then this fails.
-    File::open(path).and_then(|mut file| file.read_exact(bytes)).map_err(io)?;
+    file.read_exact(bytes).map_err(io)?;
     Ok(values)
 }

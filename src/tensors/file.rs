@@ -4,7 +4,7 @@
 //! file's bytes do not depend on the order of a hash map.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::new_file::NewFile;
+use super::regular::open_regular;
 use crate::error::{Error, Result};
 use crate::memory;
 
@@ -104,13 +105,7 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let io = |e| Error::io(path, e);
-        // Asked before it is opened, because opening a pipe waits for its other end.
-        let metadata = fs::metadata(path).map_err(io)?;
-        if !metadata.is_file() {
-            return Err(Error::format(path, "is no regular file: write the data to one first"));
-        }
-        let file_bytes = metadata.len();
-        let mut file = File::open(path).map_err(io)?;
+        let (mut file, file_bytes) = open_regular(path)?;
         let mut prefix = [0; PREFIX_BYTES as usize];
         file.read_exact(&mut prefix).map_err(|e| match e.kind() {
             io::ErrorKind::UnexpectedEof => Error::format(path, "too short for a safetensors file"),

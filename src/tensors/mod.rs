@@ -1,10 +1,13 @@
-//! Files on disk: safetensors, and files that appear whole.
+//! Files on disk: safetensors, files that appear whole, and files that have a length.
 
 #[cfg(feature = "files")]
 mod file;
+#[cfg(any(feature = "gpu", feature = "files"))]
 mod new_file;
+mod regular;
 
 #[cfg(feature = "files")]
 pub(crate) use file::{Reader, Spec, Writer};
-#[cfg(feature = "gpu")]
-pub(crate) use new_file::NewFile;
+#[cfg(any(feature = "gpu", feature = "files"))]
+pub use new_file::NewFile;
+pub(crate) use regular::open_regular;

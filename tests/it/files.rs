@@ -249,13 +249,16 @@ fn missing_folders_are_reported() {
         Model::load(&path).err(),
         Codes::load(&path).err(),
         CodesReader::open(&path).err(),
-        Model::load(folder.path()).err(),
-        Codes::load(folder.path()).err(),
     ];
+    let name = folder.path().to_str().unwrap();
     for error in errors {
         let error = error.expect("nothing is there");
         assert!(matches!(&error, Error::Io { .. }), "{error:?}");
-        let name = folder.path().to_str().unwrap();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    for error in [Model::load(folder.path()).err(), Codes::load(folder.path()).err()] {
+        let error = error.expect("a folder is no file");
+        assert!(matches!(&error, Error::Format { .. }), "{error:?}");
         assert!(error.to_string().contains(name), "{error}");
     }
     assert_eq!(names(folder.path()), [""; 0]);

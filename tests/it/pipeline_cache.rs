@@ -109,7 +109,7 @@ fn other_files_are_refused_and_unchanged(engine: &CodecOptions) {
 fn folders_are_no_caches(engine: &CodecOptions) {
     let folder = tempfile::tempdir().unwrap();
     let error = with_pipeline_cache(folder.path()).unwrap_err();
-    assert!(matches!(&error, Error::Io { path, .. } if path == folder.path()), "{error}");
+    assert!(matches!(&error, Error::Format { path, .. } if path == folder.path()), "{error}");
     let gpu = Gpu::new().unwrap();
     if gpu.adapter_info().backend == Backend::Vulkan {
         let error = gpu.save_pipeline_cache(folder.path().join("absent/pipelines")).unwrap_err();

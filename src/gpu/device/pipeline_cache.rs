@@ -3,15 +3,14 @@
 //! The file is [`MAGIC`], a BLAKE3 checksum of the adapter's key and the data, then the driver's
 //! data. The checksum finds damaged files. It does not prove who wrote the file.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use wgpu::{Device, Features, PipelineCache, PipelineCacheDescriptor};
 
 use super::device_queue::with_error_scopes;
 use crate::error::{Error, Result};
-use crate::tensors::NewFile;
+use crate::tensors::{NewFile, open_regular};
 
 const MAGIC: &[u8; 8] = b"VECOPIPE";
 const CHECKSUM_BYTES: usize = blake3::OUT_LEN;
@@ -31,10 +30,11 @@ fn checksum(key: &str, data: &[u8]) -> [u8; CHECKSUM_BYTES] {
 
 /// The driver's data in a file, if the file is whole and was written for the adapter of this key.
 pub(super) fn read(path: &Path, key: Option<String>) -> Result<Option<Vec<u8>>> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::io(path, e)),
+    let mut bytes = Vec::new();
+    match open_regular(path) {
+        Ok((mut file, _)) => file.read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?,
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
     };
     let Some(rest) = bytes.strip_prefix(MAGIC) else {
         let detail = "not a pipeline cache, and saving one would overwrite it: name another file";
@@ -77,6 +77,8 @@ pub(super) fn create(device: &Device, data: Option<&TrustedData>) -> Option<Pipe
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
