@@ -90,7 +90,8 @@ impl ConfigRecord {
         let fail = |detail: String| Err(Error::format(reader.path(), detail));
         let record: Self = reader.record(kind)?;
         if record.kind != kind {
-            return fail(format!("holds a {}, not a {kind}", record.kind));
+            // The file's own words may hold line breaks and commands for a terminal.
+            return fail(format!("holds {:?}, and a {kind} was expected", record.kind));
         }
         if record.version == 0 || record.version > BIT_CODES_VERSION {
             return fail(format!(
@@ -183,7 +184,8 @@ impl Model {
             None => None,
             Some(_) => Some(read_plan(&config, &mut reader)?),
         };
-        let model = Self::from_parts(config, weights, plan)?;
+        let model = Self::from_parts(config, weights, plan)
+            .map_err(|e| Error::format(reader.path(), e.to_string()))?;
         if model.fingerprint() != fingerprint {
             let detail = "its weights do not match its fingerprint: the file was altered";
             return Err(Error::format(reader.path(), detail));
