@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test check fmt clippy docs features spelling adapter
+.PHONY: test soak check fmt clippy docs features spelling adapter
 
 # The whole suite of the library and the program: unit, integration and documentation tests, every
 # benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks. The
@@ -12,6 +12,10 @@ test: adapter
 	./tools/with-adapter $(CARGO) test --release --all-targets
 	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release --test it gpu -- --skip asynchronous
 	./tools/with-adapter $(CARGO) test --release --doc
+
+# Mixed calls on 16 threads, with losses of the device, for so many seconds.
+soak: adapter
+	./tools/with-adapter $(CARGO) run --release --example soak -- $(or $(SECONDS),600)
 
 # What a change must pass beside the tests.
 check: fmt spelling clippy docs features

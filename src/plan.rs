@@ -3,8 +3,9 @@
 
 use crate::error::{Error, OTHER_ADAPTER, Result};
 
-/// Bytes in front of a chunk's input that hold the dispatch's parameters; every section of a
-/// buffer begins at a multiple of this, the largest offset alignment an adapter may ask for.
+/// Bytes in front of a chunk's input that hold the dispatch's parameters, and of its output that hold
+/// its stamp. Every section of a buffer begins at a multiple of this, the largest offset alignment
+/// that an adapter may ask for.
 pub(crate) const ALIGNMENT: u64 = 256;
 
 /// The smallest chunk a slot is sized for.
@@ -56,7 +57,7 @@ pub(crate) struct RowLayout {
     pub(crate) inputs: Vec<RowBytes>,
     /// Device memory between kernels, a buffer each.
     pub(crate) scratch: Vec<RowBytes>,
-    /// Read back.
+    /// Read back, behind the stamp.
     pub(crate) outputs: Vec<RowBytes>,
 }
 
@@ -105,7 +106,7 @@ impl RowLayout {
     }
 
     pub(crate) fn output_spans(&self, capacity: usize) -> Spans {
-        Spans::new(0, &self.outputs, capacity)
+        Spans::new(ALIGNMENT, &self.outputs, capacity)
     }
 
     pub(crate) fn sections(&self) -> impl Iterator<Item = &RowBytes> {
@@ -122,7 +123,7 @@ impl RowLayout {
     ) -> Result<usize> {
         let sum = |sections: &[RowBytes]| sections.iter().map(|(_, bytes)| bytes).sum::<u64>();
         let widest = self.sections().map(|(_, bytes)| *bytes).max().unwrap_or(0).max(1);
-        // Each section is padded to the alignment, and so are the parameters.
+        // Each section is padded to the alignment, and so are the parameters and the stamp.
         let padding = ALIGNMENT * (self.sections().count() as u64 + 1);
         let longest = sum(&self.inputs).max(sum(&self.outputs)).max(sum(&self.scratch)).max(1);
         let by_binding = limits.binding_bytes / widest;

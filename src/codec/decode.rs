@@ -162,17 +162,18 @@ pub(super) async fn gather(
     rows: usize,
     width: usize,
 ) -> Result<Vec<f32>> {
+    memory::check::<f32>(what, &[rows, width])?;
+    chunks.start().await?;
     if chunks.next_rows() == rows {
         return match chunks.next().await {
             Some(chunk) => chunk?.into_vec(),
             None => Ok(vec![]),
         };
     }
-    memory::check::<f32>(what, &[rows, width])?;
-    chunks.start().await?;
     let mut out = zeroed(what, &[rows, width])?;
     let mut rest = out.as_mut_slice();
     while !rest.is_empty() {
+        chunks.start().await?;
         let (part, after) = rest.split_at_mut(chunks.next_rows() * width);
         chunks.fault_in(part);
         let Some(chunk) = chunks.next().await else { break };

@@ -1,6 +1,9 @@
 //! The one place that knows the CPU engine from the GPU engine. A verb asks for chunks and decides
 //! only where they go.
 
+#[cfg(feature = "gpu")]
+use std::sync::Arc;
+
 use super::chunks::{Chunks, Use};
 use super::code_chunks::CodeChunks;
 #[cfg(feature = "gpu")]
@@ -23,17 +26,18 @@ use crate::plan::Section;
 use crate::rows::Rows;
 use crate::wait::WaitMode;
 
-/// What runs a codec.
+/// What runs a codec. A clone shares the engine, and what is in flight keeps it alive.
+#[derive(Clone)]
 pub(super) enum Backend {
     Cpu,
     #[cfg(feature = "gpu")]
-    Gpu(Box<GpuEngine>),
+    Gpu(Arc<GpuEngine>),
 }
 
 impl Backend {
     /// The rows `[rows, dim]` that codes decode to.
     pub(super) fn decode<'a, T: Element>(
-        &'a self,
+        &self,
         model: &'a Model,
         codes: &'a Codes,
         mode: WaitMode,
@@ -57,7 +61,7 @@ impl Backend {
             Self::Gpu(engine) => {
                 let programs = &engine.programs;
                 let program = if T::IS_F16 { &programs.decode_f16 } else { &programs.decode };
-                let ring = decode_ring(engine, program, codes, mode, purpose)?;
+                let ring = decode_ring(engine, program.clone(), codes, mode, purpose)?;
                 Ok(Chunks::on_gpu(ring, Section::Rows, dim))
             }
         }
@@ -65,7 +69,7 @@ impl Backend {
 
     /// The codes and scales of rows.
     pub(super) fn encode<'a, T: Element>(
-        &'a self,
+        &self,
         model: &'a Model,
         rows: &'a Rows<'a, T>,
         mode: WaitMode,
@@ -79,7 +83,7 @@ impl Backend {
             Self::Gpu(engine) => {
                 let program = match T::IS_F16 {
                     true => engine.programs.encode_f16(&engine.gpu)?,
-                    false => &engine.programs.encode,
+                    false => engine.programs.encode.clone(),
                 };
                 // Codes are small: those of a large chunk still fit the host's caches.
                 let ring = rows_ring(engine, program, rows, Section::Rows, mode, Use::Viewed)?;
@@ -91,7 +95,7 @@ impl Backend {
     /// The latents `[rows, latent_dim]` of rows. On a GPU the caller still has to check
     /// and normalise them: see [`leaves_latents`](Self::leaves_latents).
     pub(super) fn encode_latent<'a>(
-        &'a self,
+        &self,
         model: &'a Model,
         rows: &'a Rows<'a>,
         mode: WaitMode,
@@ -101,7 +105,7 @@ impl Backend {
             Self::Cpu => Ok(Chunks::of_rows(model, rows, latent_dim, mode, cpu::encode_latent)),
             #[cfg(feature = "gpu")]
             Self::Gpu(engine) => {
-                let program = &engine.programs.encode_latent;
+                let program = engine.programs.encode_latent.clone();
                 let ring = rows_ring(engine, program, rows, Section::Rows, mode, Use::Copied)?;
                 Ok(Chunks::on_gpu(ring, Section::Latents, latent_dim))
             }
@@ -120,7 +124,7 @@ impl Backend {
 
     /// The rows `[rows, dim]` that latents decode to.
     pub(super) fn decode_latent<'a>(
-        &'a self,
+        &self,
         model: &'a Model,
         latents: &'a Rows<'a>,
         mode: WaitMode,
@@ -130,7 +134,7 @@ impl Backend {
             Self::Cpu => Ok(Chunks::of_rows(model, latents, dim, mode, cpu::decode_latent)),
             #[cfg(feature = "gpu")]
             Self::Gpu(engine) => {
-                let program = &engine.programs.decode_latent;
+                let program = engine.programs.decode_latent.clone();
                 let from = Section::Latents;
                 let ring = rows_ring(engine, program, latents, from, mode, Use::Copied)?;
                 Ok(Chunks::on_gpu(ring, Section::Rows, dim))
@@ -155,9 +159,9 @@ impl Backend {
         }
     }
 
-    /// The GPU engine, for timings, which the CPU engine does not have.
+    /// The GPU engine, for timings and for its loss, which the CPU engine does not have.
     #[cfg(feature = "gpu")]
-    pub(super) fn gpu(&self) -> Option<&GpuEngine> {
+    pub(super) fn gpu(&self) -> Option<&Arc<GpuEngine>> {
         match self {
             Self::Cpu => None,
             Self::Gpu(engine) => Some(engine),
@@ -179,8 +183,8 @@ impl GpuEngine {
 /// Sends codes through a program.
 #[cfg(feature = "gpu")]
 pub(super) fn decode_ring<'a>(
-    engine: &'a GpuEngine,
-    program: &'a Program,
+    engine: &Arc<GpuEngine>,
+    program: Arc<Program>,
     codes: &'a Codes,
     mode: WaitMode,
     purpose: Use,
@@ -195,8 +199,8 @@ pub(super) fn decode_ring<'a>(
 /// Sends rows or latents through a program.
 #[cfg(feature = "gpu")]
 fn rows_ring<'a, T: Element>(
-    engine: &'a GpuEngine,
-    program: &'a Program,
+    engine: &Arc<GpuEngine>,
+    program: Arc<Program>,
     rows: &'a Rows<'a, T>,
     to: Section,
     mode: WaitMode,

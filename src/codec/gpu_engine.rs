@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::options::Stats;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{
     Buffers, Gpu, KernelOptions, Lease, Pool, PoolStats, Program, Programs, Readback, Slot, SlotKey,
 };
@@ -21,15 +21,25 @@ pub(super) struct GpuEngine {
 const IDLE_RINGS: u64 = 2;
 
 impl GpuEngine {
-    pub(super) fn new(gpu: Gpu, model: &Model, options: KernelOptions) -> Result<Self> {
+    /// Places a model on a GPU. The buffers of its chunks take at most `budget` bytes.
+    pub(super) fn new(
+        gpu: Gpu,
+        model: &Model,
+        options: KernelOptions,
+        budget: u64,
+    ) -> Result<Self> {
         let caps = gpu.caps();
         let programs = Programs::new(&gpu, model, options)?;
         // A slot has four buffers and its scratch, each of at most the chunk's bytes.
-        let pool = Pool::new(IDLE_RINGS * caps.slots as u64 * 5 * caps.chunk_bytes.large);
+        let idle_budget = IDLE_RINGS * caps.slots as u64 * 5 * caps.chunk_bytes.large;
+        let pool = Pool::new(idle_budget, budget);
         Ok(Self { gpu, programs, pool, buffers_created: AtomicU64::new(0) })
     }
 
     /// A slot for `rows` rows of a program whose chunks have at most `chunk_rows` rows.
+    ///
+    /// Where the memory of the GPU is full, idle buffers of this codec are freed, and the slot is
+    /// created once more.
     pub(super) fn lease(
         &self,
         program: &Program,
@@ -37,24 +47,35 @@ impl GpuEngine {
         chunk_rows: usize,
     ) -> Result<Lease<SlotKey, Slot>> {
         let capacity = capacity(rows, chunk_rows);
-        self.pool.lease((program.verb(), capacity), || {
-            let (slot, buffers, bytes) = self.slot(program, capacity, Readback::Mapped)?;
-            self.buffers_created.fetch_add(buffers, Ordering::Relaxed);
-            Ok((slot, bytes))
+        let bytes = Buffers::bytes(&self.gpu, program.layout(), capacity, Readback::Mapped);
+        let lease = || {
+            self.pool.lease((program.verb(), capacity), bytes, || {
+                let (slot, buffers) = self.slot(program, capacity, Readback::Mapped)?;
+                self.buffers_created.fetch_add(buffers, Ordering::Relaxed);
+                Ok(slot)
+            })
+        };
+        lease().or_else(|error| {
+            if !matches!(error, Error::OutOfMemory { .. }) {
+                return Err(error);
+            }
+            self.pool.trim();
+            self.gpu.device_queue().free_dropped();
+            lease().map_err(|error| error.with_bytes_held(self.pool.stats().bytes_in_use))
         })
     }
 
-    /// A new slot, the number of its buffers, and their bytes.
+    /// A new slot, and the number of its buffers.
     pub(super) fn slot(
         &self,
         program: &Program,
         capacity: usize,
         readback: Readback,
-    ) -> Result<(Slot, u64, u64)> {
+    ) -> Result<(Slot, u64)> {
         let buffers = Buffers::new(&self.gpu, program.layout(), capacity, readback)?;
-        let (count, bytes) = (buffers.count(), buffers.bytes);
+        let count = buffers.count();
         let bind_groups = program.bind(&self.gpu, &buffers)?;
-        Ok((Slot::new(&self.gpu, buffers, bind_groups), count, bytes))
+        Ok((Slot::new(&self.gpu, buffers, bind_groups), count))
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -66,6 +87,51 @@ impl GpuEngine {
             bytes_in_use,
             bytes_idle,
             bytes_peak,
+            recoveries: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::chunks::Use;
+    use super::super::engine::decode_ring;
+    use super::*;
+    use crate::codes::Codes;
+    use crate::model::ModelConfig;
+    use crate::plan::Section;
+    use crate::wait::WaitMode;
+
+    /// A driver that reports a chunk as done, and has not done it.
+    #[test]
+    #[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
+    fn a_chunk_without_its_stamp_is_no_result() {
+        let model = Model::random(ModelConfig::int8(6, 4), 3).unwrap();
+        let codes = Codes::from_parts(&model, vec![1; 4 * 100], 1.0).unwrap();
+        let gpu = Gpu::new().unwrap();
+        let engine =
+            Arc::new(GpuEngine::new(gpu, &model, KernelOptions::default(), u64::MAX).unwrap());
+        let decode = |forged: bool| {
+            let program = engine.programs.decode.clone();
+            let mut ring = decode_ring(&engine, program, &codes, WaitMode::Blocking, Use::Copied)?;
+            let range = ring.take_range().unwrap();
+            let mut slot = ring.lease(range.len())?;
+            pollster::block_on(ring.fill(&mut slot, range.clone()))?;
+            let mut chunk = ring.submit(slot, range.len(), None)?;
+            if forged {
+                chunk.expect_more();
+            }
+            let view = pollster::block_on(ring.arrive(chunk))?;
+            view.section(Section::Rows).map(<[u8]>::to_vec)
+        };
+        let rows = decode(false).unwrap();
+        for _ in 0..3 {
+            let error = decode(true).unwrap_err();
+            assert!(matches!(error, Error::Gpu { what: "the work of a chunk", .. }), "{error:?}");
+            assert_eq!(decode(false).unwrap(), rows, "the same buffers again");
+        }
+        assert_eq!(engine.pool.stats().misses, 1);
     }
 }

@@ -1,6 +1,7 @@
 //! Where the time of a call goes: the ring's steps one by one, and kernels alone.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Codec;
@@ -42,13 +43,14 @@ impl Codec {
     /// As for [`decode`](Self::decode).
     pub fn decode_breakdown(&self, codes: &Codes) -> Result<Option<Breakdown>> {
         codes.check_model(self.model())?;
-        let Some(engine) = self.backend().gpu() else { return Ok(None) };
+        let backend = self.backend();
+        let Some(engine) = backend.gpu() else { return Ok(None) };
         pollster::block_on(self.timed_decode(engine, codes)).map(Some)
     }
 
-    async fn timed_decode(&self, engine: &GpuEngine, codes: &Codes) -> Result<Breakdown> {
+    async fn timed_decode(&self, engine: &Arc<GpuEngine>, codes: &Codes) -> Result<Breakdown> {
         let (gpu, dim) = (&engine.gpu, self.model().config().dim);
-        let program = &engine.programs.decode;
+        let program = engine.programs.decode.clone();
         let mut ring = decode_ring(engine, program, codes, WaitMode::Blocking, Use::Copied)?;
         let mut timings = Breakdown { kernel: Some(Duration::ZERO), ..Breakdown::default() };
         let mut nested = Vec::with_capacity(codes.row_count());
@@ -119,18 +121,19 @@ impl Codec {
     /// # Errors
     /// As for [`encode_flat`](Self::encode_flat); rows that exceed a limit or the device's memory.
     pub fn kernel_times(&self, rows: &[f32], repeats: usize) -> Result<Option<KernelTimes>> {
-        let Some(engine) = self.backend().gpu() else { return Ok(None) };
+        let backend = self.backend();
+        let Some(engine) = backend.gpu() else { return Ok(None) };
         let (codes, latents) = (self.encode_flat(rows)?, self.encode_latent(rows)?);
         let config = self.model().config();
         let rows = Rows::flat("rows", rows, config.dim)?;
         let latents = Rows::flat("latents", &latents, config.latent_dim)?;
         let programs = &engine.programs;
-        let of_rows = |program, rows: &Rows<'_>, to| {
+        let of_rows = |program: &Program, rows: &Rows<'_>, to| {
             engine.program_time(program, rows.len(), repeats, |mut sections| {
                 write_rows(rows, 0..rows.len(), sections.take(to)?)
             })
         };
-        let of_codes = |program| {
+        let of_codes = |program: &Program| {
             engine.program_time(program, codes.row_count(), repeats, |sections| {
                 write_codes(&codes, 0..codes.row_count(), sections)
             })
@@ -176,7 +179,7 @@ impl GpuEngine {
             let what = "rows of one chunk";
             return Err(Error::Limit { what, required, available, remedy: "pass fewer rows" });
         }
-        let (mut slot, _, _) = self.slot(program, rows, Readback::None)?;
+        let (mut slot, _) = self.slot(program, rows, Readback::None)?;
         let params = Params { rows: count(rows), scale_stride: 1 };
         pollster::block_on(slot.fill(gpu, WaitMode::Blocking, params, fill))?;
         let mut times = Vec::new();

@@ -12,6 +12,10 @@
 //! # Several threads
 //! Calls from several threads, on one codec or on clones of it, run side by side, each with slots
 //! of its own. Memory is calls x slots x chunk, whatever the number of rows.
+//!
+//! # When a device is lost
+//! A call holds the engine that it began on until it ends. `recover` places the model on a device
+//! that replaces the lost one, and later calls of all clones begin there.
 
 mod asynchronous;
 mod blocks;
@@ -30,6 +34,7 @@ mod mapped_rows;
 mod measure;
 mod options;
 mod pool;
+mod recover;
 #[cfg(feature = "gpu")]
 mod ring;
 mod transfer;
@@ -37,7 +42,8 @@ mod transfer;
 mod upload;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use half::f16;
 
@@ -49,7 +55,7 @@ pub use options::{CodecOptions, Engine, EngineInfo, EngineKind, Stats};
 
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Gpu, KernelOptions};
+use crate::gpu::Gpu;
 use crate::model::Model;
 use engine::Backend;
 #[cfg(feature = "gpu")]
@@ -77,6 +83,14 @@ pub struct Codec(Arc<Inner>);
 
 struct Inner {
     model: Model,
+    /// As the caller gave them, for a recovery.
+    options: CodecOptions,
+    placed: RwLock<Placed>,
+    recoveries: AtomicU64,
+}
+
+/// An engine with the model on it, and its description.
+struct Placed {
     backend: Backend,
     info: EngineInfo,
 }
@@ -96,38 +110,19 @@ impl Codec {
     /// # Errors
     /// The GPU's limits cannot hold a row of this model, its memory is full, or it is lost.
     pub fn with_options(model: Model, options: CodecOptions) -> Result<Self> {
-        match options.engine {
-            Engine::Cpu => Ok(Self::on_cpu(model, None)),
-            #[cfg(feature = "gpu")]
-            Engine::Gpu(ref gpu) => Self::on_gpu(model, gpu.clone(), options.kernels()),
-            #[cfg(feature = "gpu")]
-            Engine::Auto => match Gpu::automatic() {
-                Ok(gpu) => Self::on_gpu(model, gpu, options.kernels()),
-                Err(reason) => Ok(Self::on_cpu(model, Some(reason.to_string()))),
-            },
-            #[cfg(not(feature = "gpu"))]
-            Engine::Auto => {
-                let reason = "this build has no GPU engine: enable the feature gpu";
-                Ok(Self::on_cpu(model, Some(reason.to_owned())))
-            }
-        }
-    }
-
-    fn on_cpu(model: Model, fallback: Option<String>) -> Self {
-        let (backend, info) = (Backend::Cpu, EngineInfo::cpu(fallback));
-        Self(Arc::new(Inner { model, backend, info }))
-    }
-
-    #[cfg(feature = "gpu")]
-    fn on_gpu(model: Model, gpu: Gpu, options: KernelOptions) -> Result<Self> {
-        let info = EngineInfo::gpu(&gpu, options);
-        let backend = Backend::Gpu(Box::new(GpuEngine::new(gpu, &model, options)?));
-        Ok(Self(Arc::new(Inner { model, backend, info })))
+        let placed = RwLock::new(Placed::new(&model, &options)?);
+        Ok(Self(Arc::new(Inner { model, options, placed, recoveries: AtomicU64::new(0) })))
     }
 
     /// What runs the codec, by name.
     pub fn engine(&self) -> EngineInfo {
-        self.0.info.clone()
+        self.placed().info.clone()
+    }
+
+    /// The device that the codec runs on; none on the CPU engine. After a recovery it is another.
+    #[cfg(feature = "gpu")]
+    pub fn gpu(&self) -> Option<Gpu> {
+        self.backend().gpu().map(|engine| engine.gpu.clone())
     }
 
     /// The codec's model.
@@ -151,13 +146,52 @@ impl Codec {
         Ok(())
     }
 
-    /// Counters of the pool of GPU buffers.
+    /// Counters of the pool of GPU buffers, and of recoveries.
     pub fn stats(&self) -> Stats {
-        self.0.backend.stats()
+        let recoveries = self.0.recoveries.load(Ordering::Relaxed);
+        Stats { recoveries, ..self.backend().stats() }
     }
 
-    fn backend(&self) -> &Backend {
-        &self.0.backend
+    /// The engine as it is now. A call stays on it even if the codec recovers meanwhile.
+    fn backend(&self) -> Backend {
+        self.placed().backend.clone()
+    }
+
+    fn placed(&self) -> RwLockReadGuard<'_, Placed> {
+        // It is assigned as a whole: under a poisoned lock it is still consistent.
+        self.0.placed.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Placed {
+    fn new(model: &Model, options: &CodecOptions) -> Result<Self> {
+        match &options.engine {
+            Engine::Cpu => Ok(Self::on_cpu(None)),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => Self::on_gpu(model, options, gpu.clone()),
+            #[cfg(feature = "gpu")]
+            Engine::Auto => match Gpu::automatic() {
+                Ok(gpu) => Self::on_gpu(model, options, gpu),
+                Err(reason) => Ok(Self::on_cpu(Some(reason.to_string()))),
+            },
+            #[cfg(not(feature = "gpu"))]
+            Engine::Auto => {
+                let reason = "this build has no GPU engine: enable the feature gpu";
+                Ok(Self::on_cpu(Some(reason.to_owned())))
+            }
+        }
+    }
+
+    fn on_cpu(fallback: Option<String>) -> Self {
+        Self { backend: Backend::Cpu, info: EngineInfo::cpu(fallback) }
+    }
+
+    #[cfg(feature = "gpu")]
+    fn on_gpu(model: &Model, options: &CodecOptions, gpu: Gpu) -> Result<Self> {
+        let (kernels, budget) = (options.kernels(), options.gpu_memory.unwrap_or(u64::MAX));
+        let info = EngineInfo::gpu(&gpu, kernels);
+        let engine = GpuEngine::new(gpu, model, kernels, budget)?;
+        Ok(Self { backend: Backend::Gpu(Arc::new(engine)), info })
     }
 }
 
@@ -165,7 +199,7 @@ impl fmt::Debug for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Codec")
             .field("model", self.model())
-            .field("engine", &self.0.info.to_string())
+            .field("engine", &self.engine().to_string())
             .finish_non_exhaustive()
     }
 }

@@ -20,6 +20,10 @@ pub struct CodecOptions {
     /// Meant for measurements: it changes the speed, and results by rounding only.
     #[cfg(feature = "gpu")]
     pub tiling: Option<Tiling>,
+    /// The most bytes that the buffers of chunks take on a GPU, those for weights not counted; by
+    /// default as much as the GPU has.
+    #[cfg(feature = "gpu")]
+    pub gpu_memory: Option<u64>,
 }
 
 impl CodecOptions {
@@ -40,6 +44,14 @@ impl CodecOptions {
     #[cfg(feature = "gpu")]
     pub fn with_tiling(mut self, tiling: Tiling) -> Self {
         self.tiling = Some(tiling);
+        self
+    }
+
+    /// The same options with a budget for the buffers of chunks on a GPU, of all calls together. Where
+    /// it has no room for a call's usual chunks, the call takes fewer and smaller ones.
+    #[cfg(feature = "gpu")]
+    pub fn with_gpu_memory(mut self, bytes: u64) -> Self {
+        self.gpu_memory = Some(bytes);
         self
     }
 
@@ -146,7 +158,8 @@ impl fmt::Display for EngineInfo {
     }
 }
 
-/// Counters of a codec's pool of GPU buffers. All zero on the CPU engine, which has none.
+/// Counters of a codec's pool of GPU buffers, which the CPU engine does not have, and of its
+/// recoveries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
@@ -163,4 +176,7 @@ pub struct Stats {
     pub bytes_idle: u64,
     /// The most bytes there ever were, in use and idle.
     pub bytes_peak: u64,
+    /// How often the codec was placed on an engine again, by
+    /// [`Codec::recover`](crate::Codec::recover) or [`Codec::recover_on`](crate::Codec::recover_on).
+    pub recoveries: u64,
 }

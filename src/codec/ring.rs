@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::gpu_engine::GpuEngine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{
     InFlight, Lease, Params, Program, ReadView, SectionWriters, Slot, SlotKey, Timestamps,
 };
@@ -20,8 +21,8 @@ type Fill<'a> = dyn Fn(Range<usize>, SectionWriters<'_>) -> Result<()> + Send + 
 /// [`arrive`](Self::arrive). [`next`](Self::next) takes them for as many chunks at a time as there
 /// are slots; measuring takes them one by one.
 pub(super) struct Ring<'a> {
-    engine: &'a GpuEngine,
-    program: &'a Program,
+    engine: Arc<GpuEngine>,
+    program: Arc<Program>,
     mode: WaitMode,
     /// Rows that are not submitted yet.
     rest: Range<usize>,
@@ -35,8 +36,8 @@ impl<'a> Ring<'a> {
     /// Sends `rows` rows through a program, in chunks that aim at `chunk_bytes` bytes.
     /// `scale_stride` is 1 where every row has a scale, and 0 where all rows share one.
     pub(super) fn new(
-        engine: &'a GpuEngine,
-        program: &'a Program,
+        engine: &Arc<GpuEngine>,
+        program: Arc<Program>,
         mode: WaitMode,
         (rows, scale_stride): (usize, u32),
         chunk_bytes: u64,
@@ -45,6 +46,7 @@ impl<'a> Ring<'a> {
         let chunk_rows = program.chunk_rows(&engine.gpu, chunk_bytes)?;
         let in_flight = VecDeque::with_capacity(engine.gpu.caps().slots);
         let (rest, fill) = (0..rows, Box::new(fill));
+        let engine = engine.clone();
         Ok(Self { engine, program, mode, rest, chunk_rows, scale_stride, fill, in_flight })
     }
 
@@ -73,12 +75,25 @@ impl<'a> Ring<'a> {
         }
     }
 
-    /// Submits as many chunks as there are slots. Called before the first `next`, it lets the caller
-    /// prepare memory for the results while the GPU works on them.
+    /// Submits as many chunks as there are slots. Called before `next`, it lets the caller prepare
+    /// memory for the results while the GPU works on them, and fixes the rows of the next chunk.
+    ///
+    /// Where the memory of the GPU is full, fewer chunks are in flight, and then chunks get smaller.
     pub(super) async fn start(&mut self) -> Result<()> {
         while self.in_flight.len() < self.engine.gpu.caps().slots {
             let Some(range) = self.take_range() else { break };
-            let mut slot = self.lease(range.len())?;
+            let mut slot = match self.lease(range.len()) {
+                Err(Error::OutOfMemory { .. }) if !self.in_flight.is_empty() => {
+                    self.rest.start = range.start;
+                    break;
+                }
+                Err(Error::OutOfMemory { .. }) if range.len() > 1 => {
+                    self.rest.start = range.start;
+                    self.chunk_rows = range.len() / 2;
+                    continue;
+                }
+                leased => leased?,
+            };
             self.fill(&mut slot, range.clone()).await?;
             let chunk = self.submit(slot, range.len(), None)?;
             self.in_flight.push_back((range, chunk));
@@ -95,7 +110,7 @@ impl<'a> Ring<'a> {
 
     /// Step 1: finds buffers in the pool, or creates them.
     pub(super) fn lease(&self, rows: usize) -> Result<Lease<SlotKey, Slot>> {
-        self.engine.lease(self.program, rows, self.chunk_rows)
+        self.engine.lease(&self.program, rows, self.chunk_rows)
     }
 
     /// Step 2: writes the input of some rows into mapped memory.

@@ -14,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Everything that can go wrong.
 ///
 /// [`kind`](Self::kind) sorts the errors by what a caller can do. A codec stays usable after any
-/// error but [`Error::DeviceLost`].
+/// error. After [`Error::DeviceLost`] it has to [`recover`](crate::Codec::recover) first.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -245,15 +245,15 @@ pub enum Error {
         /// What is there.
         found: String,
     },
-    /// More is needed than the adapter allows.
-    #[error("{required} {what} are needed, and the adapter allows {available}: {remedy}")]
+    /// More is needed than the adapter or the system allows.
+    #[error("{required} {what} are needed, and {available} are allowed: {remedy}")]
     #[non_exhaustive]
     Limit {
         /// The name of the limit.
         what: &'static str,
         /// The number that is needed.
         required: u64,
-        /// The number that the adapter allows.
+        /// The number that is allowed.
         available: u64,
         /// What to do about it.
         remedy: &'static str,
@@ -280,14 +280,24 @@ pub enum Error {
         available: u64,
     },
     /// The GPU has no memory left. A smaller batch or fewer held views may pass.
-    #[error("the GPU is out of memory: drop mapped views, or pass smaller batches ({detail})")]
+    #[error(
+        "the GPU is out of memory ({detail}): {required} bytes are needed, while the codec holds \
+         {held} for other calls. Drop mapped views, or pass smaller batches"
+    )]
     #[non_exhaustive]
     OutOfMemory {
+        /// Bytes that were refused.
+        required: u64,
+        /// Bytes of the codec's buffers in use.
+        held: u64,
         /// The driver's message.
         detail: String,
     },
-    /// The device is gone. Make a new `Gpu` and a new `Codec`.
-    #[error("the GPU device was lost ({detail}): build a new Gpu and Codec")]
+    /// The device is gone. [`Codec::recover`](crate::Codec::recover) opens it again.
+    #[error(
+        "the GPU device was lost ({detail}): call Codec::recover, or Codec::recover_on with \
+         another engine"
+    )]
     #[non_exhaustive]
     DeviceLost {
         /// The driver's message.
@@ -332,6 +342,24 @@ pub(crate) const OTHER_ADAPTER: &str = "use another adapter, or Engine::Cpu";
 impl Error {
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         Self::Io { path: path.to_path_buf(), source }
+    }
+
+    /// The same error of too little memory of the GPU, with the bytes that were asked for.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn with_bytes_required(mut self, bytes: u64) -> Self {
+        if let Self::OutOfMemory { required, .. } = &mut self {
+            *required = bytes;
+        }
+        self
+    }
+
+    /// The same error of too little memory of the GPU, with the bytes that are in use.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn with_bytes_held(mut self, bytes: u64) -> Self {
+        if let Self::OutOfMemory { held, .. } = &mut self {
+            *held = bytes;
+        }
+        self
     }
 
     pub(crate) fn format(path: &Path, detail: impl Into<String>) -> Self {

@@ -30,7 +30,7 @@ static INSTANCE: LazyLock<Instance> =
     LazyLock::new(|| Instance::new(InstanceDescriptor::new_without_display_handle_from_env()));
 
 /// A caller's device on the adapter that the other tests use.
-fn device(like: &Gpu, change: impl FnOnce(&mut Limits)) -> (Device, Queue) {
+pub fn device(like: &Gpu, change: impl FnOnce(&mut Limits)) -> (Device, Queue) {
     let wanted = like.adapter_info();
     let all = pollster::block_on(INSTANCE.enumerate_adapters(Backends::all()));
     let same = |adapter: &Adapter| {

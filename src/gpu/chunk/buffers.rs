@@ -22,8 +22,6 @@ pub(crate) struct Buffers {
     pub(super) outputs: Spans,
     /// `MAP_READ | COPY_DST`; none where the output itself can be mapped.
     pub(super) staging: Option<Buffer>,
-    /// Bytes of all of them.
-    pub(crate) bytes: u64,
 }
 
 /// How results leave the device.
@@ -42,6 +40,7 @@ impl Buffers {
         capacity: usize,
         readback: Readback,
     ) -> Result<Self> {
+        let bytes = Self::bytes(gpu, layout, capacity, readback);
         let (inputs, outputs) = (layout.input_spans(capacity), layout.output_spans(capacity));
         let mapped = readback == Readback::Mapped;
         let direct = mapped && gpu.caps().direct_readback;
@@ -53,19 +52,27 @@ impl Buffers {
             let upload = device.buffer("vecodec.upload", inputs.bytes, usage);
             let usage = storage | BufferUsages::UNIFORM | BufferUsages::COPY_DST;
             let input = device.buffer("vecodec.input", inputs.bytes, usage);
-            let mut bytes = 2 * inputs.bytes + if staged { 2 } else { 1 } * outputs.bytes;
             let mut scratch = Vec::with_capacity(layout.scratch.len());
             for &(section, row_bytes) in &layout.scratch {
                 let size = row_bytes * capacity as u64;
-                bytes += size;
                 scratch.push((section, device.buffer("vecodec.scratch", size, storage)));
             }
-            let usage = storage | if direct { BufferUsages::MAP_READ } else { copied };
+            let readable = if direct { BufferUsages::MAP_READ } else { copied };
+            let usage = storage | BufferUsages::COPY_DST | readable;
             let output = device.buffer("vecodec.output", outputs.bytes, usage);
             let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
             let staging = staged.then(|| device.buffer("vecodec.staging", outputs.bytes, usage));
-            Self { capacity, upload, input, inputs, scratch, output, outputs, staging, bytes }
+            Self { capacity, upload, input, inputs, scratch, output, outputs, staging }
         })
+        .map_err(|error| error.with_bytes_required(bytes))
+    }
+
+    /// The bytes of all buffers of a chunk.
+    pub(crate) fn bytes(gpu: &Gpu, layout: &RowLayout, capacity: usize, readback: Readback) -> u64 {
+        let (inputs, outputs) = (layout.input_spans(capacity), layout.output_spans(capacity));
+        let staged = readback == Readback::Mapped && !gpu.caps().direct_readback;
+        let scratch: u64 = layout.scratch.iter().map(|(_, bytes)| bytes * capacity as u64).sum();
+        2 * inputs.bytes + if staged { 2 } else { 1 } * outputs.bytes + scratch
     }
 
     /// How many buffers there are.

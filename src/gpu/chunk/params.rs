@@ -1,4 +1,13 @@
-//! Parameters of a dispatch.
+//! Parameters of a dispatch, and the stamp of a chunk.
+//!
+//! A driver may report a submission as done that it has killed, as Metal's does after a timeout. A
+//! chunk that was read back then would hold the results of an earlier chunk. Each submission therefore
+//! carries a number. The device copies the number from the upload to the output after the last kernel,
+//! and the host compares it before it reads the results.
+
+use std::ops::Range;
+
+use crate::plan::ALIGNMENT;
 
 /// Fields of `Params` in `shaders/lib/params.wgsl`.
 #[repr(C)]
@@ -9,3 +18,6 @@ pub(crate) struct Params {
     /// 1 where every row has a scale of its own, 0 where all rows share the first.
     pub(crate) scale_stride: u32,
 }
+
+/// Where the input and the output of a chunk hold the chunk's stamp: in front of their sections.
+pub(super) const STAMP: Range<u64> = ALIGNMENT - 4..ALIGNMENT;

@@ -14,13 +14,15 @@ use std::sync::Arc;
 
 use wgpu::{BindGroup, BufferView, CommandEncoder, MapMode, SubmissionIndex, WriteOnly};
 
-use super::super::device::{DeviceQueue, Gpu, Signal};
+use super::super::device::{DeviceQueue, Gpu, Signal, ViewGuard};
 use super::buffers::{Buffers, missing};
-use super::params::Params;
+use super::params::{Params, STAMP};
 use super::pool::{Lease, Pooled};
 use crate::error::{Error, Result};
 use crate::plan::{Section, Spans};
 use crate::wait::WaitMode;
+
+const STAMP_BYTES: u64 = STAMP.end - STAMP.start;
 
 /// Which program a slot belongs to, and the rows it has room for.
 pub(crate) type SlotKey = (&'static str, usize);
@@ -32,6 +34,8 @@ pub(crate) struct Slot {
     bind_groups: Vec<BindGroup>,
     last_use: Option<SubmissionIndex>,
     reusable: bool,
+    /// The number of the last filling. Buffers begin with zeros, so that no filling has number 0.
+    stamp: u32,
 }
 
 impl Pooled for Slot {
@@ -54,7 +58,7 @@ impl<'a> SectionWriters<'a> {
 impl Slot {
     pub(crate) fn new(gpu: &Gpu, buffers: Buffers, bind_groups: Vec<BindGroup>) -> Self {
         let device = gpu.device_queue().clone();
-        Self { device, buffers, bind_groups, last_use: None, reusable: true }
+        Self { device, buffers, bind_groups, last_use: None, reusable: true, stamp: 0 }
     }
 
     /// Maps the upload buffer, writes the parameters and has `fill` write the input's sections.
@@ -78,8 +82,11 @@ impl Slot {
         self.reusable = false;
         gpu.wait(mode, self.last_use.clone(), &signal).await?;
         self.reusable = true;
-        let mut view = upload.get_mapped_range_mut(..used).map_err(mapping)?;
-        let filled = fill(sections(view.slice(..), inputs, &params));
+        self.stamp = self.stamp.checked_add(1).unwrap_or(1);
+        let _guard = self.device.hold_view();
+        let view = upload.get_mapped_range_mut(..used);
+        let mut view = view.map_err(|e| self.device.unmapped("the mapping of a chunk", &e))?;
+        let filled = fill(sections(view.slice(..), inputs, &params, self.stamp));
         drop(view);
         drop(unmap);
         filled
@@ -120,6 +127,8 @@ impl Slot {
             let mut encoder = gpu.device().create_command_encoder(&Default::default());
             encoder.copy_buffer_to_buffer(upload, 0, input, 0, upload_bytes);
             record(&mut encoder, &self.bind_groups);
+            // The device orders this copy behind the kernels, because both write to the output.
+            encoder.copy_buffer_to_buffer(upload, STAMP.start, output, 0, STAMP_BYTES);
             if let Some(staging) = staging {
                 encoder.copy_buffer_to_buffer(output, 0, staging, 0, read_bytes);
             }
@@ -131,17 +140,18 @@ impl Slot {
     }
 }
 
-/// Writes the parameters, and divides the bytes behind them into sections.
+/// Writes the parameters and the stamp, and divides the bytes behind them into sections.
 fn sections<'a>(
-    mut rest: WriteOnly<'a, [u8]>,
+    rest: WriteOnly<'a, [u8]>,
     inputs: &Spans,
     params: &Params,
+    stamp: u32,
 ) -> SectionWriters<'a> {
+    let (mut head, mut rest) = rest.split_at(STAMP.end as usize);
     let params_bytes = bytemuck::bytes_of(params);
-    let (mut head, after) = rest.split_at(params_bytes.len());
-    head.copy_from_slice(params_bytes);
-    (rest, _) = (after, head);
-    let mut written = params_bytes.len() as u64;
+    head.slice(..params_bytes.len()).copy_from_slice(params_bytes);
+    head.slice(STAMP.start as usize..).copy_from_slice(&stamp.to_le_bytes());
+    let mut written = STAMP.end;
     let mut sections = Vec::with_capacity(inputs.spans.len());
     for span in &inputs.spans {
         let (_gap, from) = rest.split_at((span.offset - written) as usize);
@@ -163,10 +173,6 @@ impl Drop for Unmap<'_> {
     fn drop(&mut self) {
         self.device.unmap(self.buffer);
     }
-}
-
-fn mapping(error: wgpu::MapRangeError) -> Error {
-    Error::Gpu { what: "the mapping of a chunk", detail: error.to_string() }
 }
 
 /// A chunk in flight.
@@ -197,8 +203,27 @@ impl InFlight {
     /// Views the results, once they have arrived.
     pub(crate) fn view(self) -> Result<ReadView> {
         let view = self.lease.buffers.readback().get_mapped_range(..self.read_bytes);
-        let view = Some(view.map_err(mapping)?);
-        Ok(ReadView { view, flight: self })
+        let device = &self.lease.device;
+        let view = view.map_err(|e| device.unmapped("the mapping of a chunk", &e))?;
+        let (found, expected) = (&view[..STAMP_BYTES as usize], self.lease.stamp);
+        if found != expected.to_le_bytes() {
+            device.find_loss()?;
+            let detail = format!(
+                "it was reported as done, and its last step was not: the results carry the number \
+                 {found:?} instead of {expected}. Pass smaller batches, or use Engine::Cpu"
+            );
+            return Err(Error::Gpu { what: "the work of a chunk", detail });
+        }
+        let _guard = device.hold_view();
+        Ok(ReadView { view: Some(view), flight: self, _guard })
+    }
+}
+
+#[cfg(test)]
+impl InFlight {
+    /// Expects a number that the device does not write, as if it had not done the work.
+    pub(crate) fn expect_more(&mut self) {
+        self.lease.stamp += 1;
     }
 }
 
@@ -215,11 +240,15 @@ pub(crate) struct ReadView {
     // An option, so that it is dropped before the buffer is unmapped.
     view: Option<BufferView>,
     flight: InFlight,
+    /// Dropped last.
+    _guard: ViewGuard,
 }
 
 impl ReadView {
-    /// The bytes of a section of the output, as many as the chunk's rows take.
+    /// The bytes of a section of the output, as many as the chunk's rows take. Fails on a lost
+    /// device, which may have freed the memory.
     pub(crate) fn section(&self, section: Section) -> Result<&[u8]> {
+        self.flight.lease.device.check_lost()?;
         let span = self.flight.lease.buffers.outputs.find(section);
         let span = span.ok_or_else(|| missing(section))?;
         let start = span.offset as usize;

@@ -8,7 +8,7 @@ use wgpu::{
 };
 
 use super::super::device::Gpu;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::wait::WaitMode;
 
 /// Timestamps at the beginning and the end of each pass of a program.
@@ -61,10 +61,9 @@ impl Timestamps {
         let signal = gpu.device_queue().map(&self.readable, MapMode::Read, ..self.readable.size());
         gpu.wait(WaitMode::Blocking, None, &signal).await?;
         let ticks: Vec<u64> = {
-            let view = self.readable.get_mapped_range(..).map_err(|e| Error::Gpu {
-                what: "the mapping of timestamps",
-                detail: e.to_string(),
-            })?;
+            let device = gpu.device_queue();
+            let view = self.readable.get_mapped_range(..);
+            let view = view.map_err(|e| device.unmapped("the mapping of timestamps", &e))?;
             bytemuck::pod_collect_to_vec(&view)
         };
         gpu.device_queue().unmap(&self.readable);

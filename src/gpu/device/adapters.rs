@@ -1,11 +1,14 @@
 //! Adapters: what is there, in order of preference, and what the environment asks for.
 
-use std::env;
 use std::sync::LazyLock;
+use std::{env, fs};
 
-use wgpu::{Adapter, Backends, DeviceType, Instance, InstanceDescriptor, InstanceFlags};
+use wgpu::{
+    Adapter, AdapterInfo, Backends, DeviceType, Instance, InstanceDescriptor, InstanceFlags,
+};
 
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// One instance for the process: Vulkan loaders crash when several are created and dropped on threads.
 static INSTANCE: LazyLock<Instance> = LazyLock::new(|| {
@@ -21,10 +24,38 @@ fn backends() -> Backends {
     Backends::from_env().unwrap_or(Backends::PRIMARY)
 }
 
+/// Address space below which no driver is loaded. Drivers do not survive when an allocation fails:
+/// Mesa's ends the process below 1 GiB.
+const DRIVER_ADDRESSES: u64 = 2 << 30;
+
+/// All adapters. The first call loads the drivers.
+async fn all() -> Result<Vec<Adapter>> {
+    if let Some(available) = memory::free_addresses().filter(|free| *free < DRIVER_ADDRESSES) {
+        let (what, required) = ("bytes of address space for a GPU driver", DRIVER_ADDRESSES);
+        let remedy = "raise its limit (ulimit -v), or use Engine::Cpu";
+        return Err(Error::Limit { what, required, available, remedy });
+    }
+    Ok(INSTANCE.enumerate_adapters(backends()).await)
+}
+
+/// Whether the system shows a device that is not a software one. Looked at before any driver is
+/// loaded: loading a software driver takes time and memory, and some print to stderr.
+pub(super) fn shows_hardware() -> bool {
+    /// Beginnings of the names in `/dev` of devices that drivers of GPUs open.
+    const DEVICES: [&str; 10] =
+        ["dri", "nvidia", "nvgpu", "nvhost", "dxg", "kfd", "kgsl", "mali", "pvr", "galcore"];
+    if !cfg!(target_os = "linux") || env::var_os("WGPU_ADAPTER_NAME").is_some() {
+        return true;
+    }
+    let Ok(devices) = fs::read_dir("/dev") else { return true };
+    let mut names = devices.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.any(|name| DEVICES.iter().any(|begin| name.starts_with(begin)))
+}
+
 /// The best adapter: real ones first, software ones last. Where `WGPU_ADAPTER_NAME` is set, only
 /// adapters whose name contains it.
 pub(super) async fn best() -> Result<Adapter> {
-    let all = INSTANCE.enumerate_adapters(backends()).await;
+    let all = all().await?;
     let wanted = env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty());
     let found = describe(&all);
     let serves = |adapter: &Adapter| {
@@ -37,6 +68,21 @@ pub(super) async fn best() -> Result<Adapter> {
             Some(name) => format!("whose name contains {name:?} (WGPU_ADAPTER_NAME)"),
             None => format!("on {:?}", backends()),
         };
+        Error::NoAdapter { wanted, found }
+    })
+}
+
+/// The adapter that this describes.
+pub(super) async fn like(info: &AdapterInfo) -> Result<Adapter> {
+    let all = all().await?;
+    let found = describe(&all);
+    let same = |adapter: &Adapter| {
+        let other = adapter.get_info();
+        let numbers = |info: &AdapterInfo| (info.vendor, info.device, info.backend);
+        other.name == info.name && numbers(&other) == numbers(info)
+    };
+    all.into_iter().find(same).ok_or_else(|| {
+        let wanted = format!("of the name {}, which was there before", info.name);
         Error::NoAdapter { wanted, found }
     })
 }

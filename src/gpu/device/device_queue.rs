@@ -2,12 +2,13 @@
 
 use std::ops::RangeTo;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use wgpu::{
-    Buffer, BufferDescriptor, BufferUsages, Device, ErrorFilter, MapMode, PollType, Queue,
-    SubmissionIndex,
+    Buffer, BufferDescriptor, BufferUsages, Device, ErrorFilter, MapMode, MapRangeError, PollType,
+    Queue, SubmissionIndex,
 };
 
 use super::signal::Signal;
@@ -20,15 +21,18 @@ pub(crate) struct DeviceQueue {
     pub(super) device: Device,
     pub(super) queue: Queue,
     lost: Arc<OnceLock<String>>,
+    /// Views of mapped memory that are held.
+    views: Arc<AtomicUsize>,
     software: bool,
 }
 
 impl DeviceQueue {
     pub(super) fn new(device: Device, queue: Queue, software: bool) -> Self {
-        Self { device, queue, lost: Arc::default(), software }
+        Self { device, queue, lost: Arc::default(), views: Arc::default(), software }
     }
 
-    /// Takes the device's one callback for its loss. Only for devices of this crate's own.
+    /// Takes the device's one callback for its loss, for the driver's reason. Only for devices of
+    /// this crate's own, and even there a caller may take it back.
     pub(super) fn watch_for_loss(&self) {
         let lost = self.lost.clone();
         self.device.set_device_lost_callback(move |reason, message| {
@@ -36,17 +40,57 @@ impl DeviceQueue {
         });
     }
 
-    pub(super) fn check_lost(&self) -> Result<()> {
+    /// Fails if the device is known to be lost.
+    pub(crate) fn check_lost(&self) -> Result<()> {
         match self.lost.get() {
             Some(detail) => Err(Error::DeviceLost { detail: detail.clone() }),
             None => Ok(()),
         }
     }
 
-    /// Whether the device is lost, as far as a poll can tell.
-    pub(super) fn is_lost(&self) -> bool {
-        self.poll(PollType::Poll);
-        self.lost.get().is_some()
+    /// Fails if the device is lost, known or not. Called where something else failed, because it
+    /// creates a buffer.
+    pub(crate) fn find_loss(&self) -> Result<()> {
+        self.check_lost()?;
+        // The poll may run the callback, which knows the reason.
+        if !self.makes_buffers() && !self.has_views() {
+            self.poll(PollType::Poll);
+        }
+        if !self.makes_buffers() {
+            self.set_lost("the device makes no buffers");
+        }
+        self.check_lost()
+    }
+
+    fn set_lost(&self, detail: &str) {
+        let _first_reason_stays = self.lost.set(detail.to_owned());
+    }
+
+    /// Whether the device makes buffers that can be mapped.
+    ///
+    /// wgpu reports a loss to the device's one callback and nowhere else. What a lost device creates
+    /// is invalid without an error, and the first use of it is an error of validation.
+    fn makes_buffers(&self) -> bool {
+        let usage = BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC;
+        let made = with_error_scopes(&self.device, || self.buffer("vecodec.probe", 4, usage));
+        // An error, such as too little memory, comes from a device that is there.
+        let Ok(buffer) = made else { return true };
+        let map = || buffer.map_async(MapMode::Write, .., |_| {});
+        with_validation_scope(&self.device, map).is_none()
+    }
+
+    /// Counts a view of mapped memory until the guard is dropped.
+    ///
+    /// wgpu 30.0.1 frees the memory of all buffers when it finds in a poll that the device is lost,
+    /// even memory that is viewed. While there are views, this crate therefore asks whether the
+    /// device is there before it polls, and never polls a lost device.
+    pub(crate) fn hold_view(&self) -> ViewGuard {
+        self.views.fetch_add(1, Ordering::SeqCst);
+        ViewGuard(self.views.clone())
+    }
+
+    fn has_views(&self) -> bool {
+        self.views.load(Ordering::SeqCst) > 0
     }
 
     /// Runs `work` on the device and turns the errors that it raises into this crate's. `what`
@@ -62,12 +106,10 @@ impl DeviceQueue {
         self.check_lost()?;
         with_error_scopes(&self.device, work).or_else(|error| match error {
             wgpu::Error::OutOfMemory { source } => {
-                Err(Error::OutOfMemory { detail: source.to_string() })
+                Err(Error::OutOfMemory { required: 0, held: 0, detail: source.to_string() })
             }
             error => {
-                // wgpu reports the loss only at a later poll.
-                self.is_lost();
-                self.check_lost()?;
+                self.find_loss()?;
                 Err(Error::Gpu { what, detail: error.to_string() })
             }
         })
@@ -102,8 +144,20 @@ impl DeviceQueue {
         let _nothing_to_unmap = with_validation_scope(&self.device, || buffer.unmap());
     }
 
+    /// The error of memory that was mapped and is not any more: after a loss, the loss.
+    pub(crate) fn unmapped(&self, what: &'static str, error: &MapRangeError) -> Error {
+        let detail = error.to_string();
+        self.find_loss().err().unwrap_or(Error::Gpu { what, detail })
+    }
+
     /// Polls on this thread until the signal is set or the device is lost.
     pub(super) fn drive(&self, submission: Option<SubmissionIndex>, signal: &Signal) {
+        if self.has_views() && !signal.is_set() && !self.makes_buffers() {
+            self.set_lost("the device makes no buffers");
+        }
+        if self.lost.get().is_some() {
+            return signal.set(false);
+        }
         self.spin(signal);
         if signal.is_set() {
             return;
@@ -115,13 +169,20 @@ impl DeviceQueue {
             }
             None => self.poll(PollType::Poll),
         }
-        // Another thread may have taken the callback without having run it yet.
-        while !signal.is_set_within_a_moment() {
-            if self.lost.get().is_some() {
-                signal.set(false);
-            } else {
-                self.poll(PollType::Poll);
+        // Another thread may have taken the callback without having run it yet. The callback of a
+        // caller's device may never come when that device is lost.
+        const MOMENTS: usize = 100;
+        for moment in 1.. {
+            if signal.is_set_within_a_moment() {
+                return;
             }
+            if moment % MOMENTS == 0 && !self.makes_buffers() {
+                self.set_lost("the device makes no buffers");
+            }
+            if self.lost.get().is_some() {
+                return signal.set(false);
+            }
+            self.poll(PollType::Poll);
         }
     }
 
@@ -138,16 +199,46 @@ impl DeviceQueue {
         }
     }
 
-    /// Polls once. wgpu panics or fails when the device is lost.
+    /// Polls once, unless the device is lost. wgpu panics or fails when it finds the loss.
     fn poll(&self, how: PollType) {
-        let lost = |detail: String| {
-            let _first_reason_stays = self.lost.set(detail);
-        };
+        if self.lost.get().is_some() {
+            return;
+        }
         match catch_unwind(AssertUnwindSafe(|| self.device.poll(how))) {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => lost(error.to_string()),
-            Err(_) => lost("polling the device panicked".to_owned()),
+            Ok(Err(error)) => self.set_lost(&error.to_string()),
+            Err(_) => self.set_lost("polling the device panicked"),
         }
+    }
+
+    /// Polls once, so that what was dropped is freed.
+    pub(crate) fn free_dropped(&self) {
+        if !self.has_views() {
+            self.poll(PollType::Poll);
+        }
+    }
+
+    /// Whether work that the queue was given is reported by the device.
+    pub(super) fn belong_together(&self) -> bool {
+        let signal = Signal::new();
+        self.queue.submit([]);
+        let done = signal.clone();
+        self.queue.on_submitted_work_done(move || done.set(true));
+        self.poll(PollType::Poll);
+        // Another thread that polls may hold the callback for a moment.
+        (0..100).any(|_| {
+            self.poll(PollType::Poll);
+            signal.is_set_within_a_moment()
+        })
+    }
+}
+
+/// A view that is counted; see [`DeviceQueue::hold_view`].
+pub(crate) struct ViewGuard(Arc<AtomicUsize>);
+
+impl Drop for ViewGuard {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

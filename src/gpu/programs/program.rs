@@ -1,6 +1,6 @@
 //! Recipes compiled on a device.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, Buffer, CommandEncoder, ComputePassDescriptor,
@@ -19,12 +19,12 @@ use crate::plan::{RowLayout, Section, count};
 
 /// The programs of one model on one device, over data that is there once.
 pub(crate) struct Programs {
-    pub(crate) encode: Program,
-    pub(crate) encode_latent: Program,
-    pub(crate) decode: Program,
-    pub(crate) decode_f16: Program,
-    pub(crate) decode_latent: Program,
-    encode_f16: OnceLock<Program>,
+    pub(crate) encode: Arc<Program>,
+    pub(crate) encode_latent: Arc<Program>,
+    pub(crate) decode: Arc<Program>,
+    pub(crate) decode_f16: Arc<Program>,
+    pub(crate) decode_latent: Arc<Program>,
+    encode_f16: OnceLock<Arc<Program>>,
     encode_f16_recipe: Recipe,
     residents: Vec<(Resident, Buffer)>,
 }
@@ -39,7 +39,7 @@ impl Programs {
             Ok((*resident, gpu.resident(resident.label(), bytes)?))
         };
         let residents = recipes.residents.iter().map(upload).collect::<Result<Vec<_>>>()?;
-        let program = |recipe: &Recipe| Program::new(gpu, recipe, &residents);
+        let program = |recipe: &Recipe| Program::new(gpu, recipe, &residents).map(Arc::new);
         Ok(Self {
             encode: program(&recipes.encode)?,
             encode_latent: program(&recipes.encode_latent)?,
@@ -54,12 +54,12 @@ impl Programs {
 
     /// Encodes rows of f16. Compiled when it is first asked for, because most models never see such
     /// rows and compiling takes long.
-    pub(crate) fn encode_f16(&self, gpu: &Gpu) -> Result<&Program> {
+    pub(crate) fn encode_f16(&self, gpu: &Gpu) -> Result<Arc<Program>> {
         if let Some(program) = self.encode_f16.get() {
-            return Ok(program);
+            return Ok(program.clone());
         }
         let program = Program::new(gpu, &self.encode_f16_recipe, &self.residents)?;
-        Ok(self.encode_f16.get_or_init(|| program))
+        Ok(self.encode_f16.get_or_init(|| Arc::new(program)).clone())
     }
 }
 
