@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use vecodec::Gpu;
-use vecodec::wgpu::{DeviceDescriptor, Instance, InstanceDescriptor};
+use vecodec::wgpu::{Backends, DeviceDescriptor, Instance, InstanceDescriptor};
 
 #[path = "../tests/it/stress.rs"]
 mod stress;
@@ -34,7 +34,7 @@ fn main() {
 fn callers_device(like: &Gpu) -> Gpu {
     let instance = Instance::new(InstanceDescriptor::new_without_display_handle_from_env());
     let wanted = like.adapter_info();
-    let adapters = pollster::block_on(instance.enumerate_adapters(vecodec::wgpu::Backends::all()));
+    let adapters = pollster::block_on(instance.enumerate_adapters(Backends::all()));
     let adapter = adapters
         .into_iter()
         .find(|adapter| {

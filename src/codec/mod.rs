@@ -164,6 +164,10 @@ impl Codec {
 }
 
 impl Placed {
+    #[cfg_attr(
+        not(feature = "gpu"),
+        expect(unused_variables, reason = "a GPU alone needs the model")
+    )]
     fn new(model: &Model, options: &CodecOptions) -> Result<Self> {
         match &options.engine {
             Engine::Cpu => Ok(Self::on_cpu(None)),
