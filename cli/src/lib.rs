@@ -1,0 +1,54 @@
+//! The command-line program: fits models, encodes and decodes files of embeddings, and measures
+//! what is lost.
+//!
+//! ```text
+//! vecodec eval data.npy --plot sizes.svg
+//! vecodec fit train.npy --bytes 64 -o model.safetensors
+//! vecodec encode data.npy --model model.safetensors -o codes.safetensors
+//! vecodec decode codes.safetensors --model model.safetensors -o back.npy
+//! vecodec eval data.npy --model model.safetensors --json
+//! vecodec inspect codes.safetensors
+//! ```
+
+mod args;
+#[doc(hidden)]
+pub mod data;
+mod decode;
+mod encode;
+mod engine;
+mod error;
+mod eval;
+mod fit;
+mod inspect;
+mod newfile;
+mod numbers;
+mod output;
+mod progress;
+mod size;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+
+/// The exit status of everything that goes wrong; clap uses the same for a wrong command line.
+const FAILURE: u8 = 2;
+
+/// Runs the command line of this process. An error is printed to stderr.
+pub fn main() -> ExitCode {
+    let result = match &Args::parse().command {
+        Command::Fit(args) => fit::run(args),
+        Command::Encode(args) => encode::run(args),
+        Command::Decode(args) => decode::run(args),
+        Command::Eval(args) => eval::run(args),
+        Command::Inspect(args) => inspect::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(&format!("error: {error}"));
+            ExitCode::from(FAILURE)
+        }
+    }
+}
