@@ -51,7 +51,7 @@ impl Codes {
     /// Reads what [`Codes::save`] or a [`CodesWriter`] wrote.
     ///
     /// # Errors
-    /// The file cannot be read, is no codes file, or was cut off.
+    /// The file cannot be read, is no codes file, was cut off, or holds no rows.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let mut reader = CodesReader::open(path)?;
         let rows = reader.row_count();
@@ -72,15 +72,12 @@ pub struct CodesWriter {
 
 impl CodesWriter {
     /// Begins a file of `rows` rows encoded by `model`, with a scale per row if the model stores
-    /// scales.
+    /// scales. A file of no rows has no scales.
     ///
     /// # Errors
-    /// The file cannot be written, or `rows` is zero.
+    /// The file cannot be written.
     pub fn create(path: impl AsRef<Path>, model: &Model, rows: usize) -> Result<Self> {
-        if rows == 0 {
-            return Err(Error::EmptyBatch { dim: model.config().dim });
-        }
-        let scales = if model.config().has_row_scales() { rows } else { 1 };
+        let scales = if model.config().has_row_scales() { rows } else { rows.min(1) };
         Self::new(path.as_ref(), model.config(), model.fingerprint(), rows, scales)
     }
 
@@ -171,9 +168,6 @@ impl CodesReader {
         let mut reader = Reader::open(path.as_ref())?;
         let (config, model) = ConfigRecord::read("codes", &reader)?;
         let rows = reader.info(CODES).and_then(|info| info.shape.first().copied()).unwrap_or(0);
-        if rows == 0 {
-            return Err(Error::format(path.as_ref(), "holds no rows"));
-        }
         reader.expect(CODES, dtype(&config), &[rows, config.packed_size()])?;
         let mut uniform = None;
         if rows > 1 && reader.info(SCALES).is_some_and(|info| info.shape == [1]) {
@@ -185,7 +179,7 @@ impl CodesReader {
         Ok(Self { reader, config, model, rows, uniform })
     }
 
-    /// Number of encoded rows in the file.
+    /// Number of encoded rows in the file, which may be zero.
     pub fn row_count(&self) -> usize {
         self.rows
     }
