@@ -6,8 +6,9 @@ use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 
 /// Compresses embedding vectors with a learned linear codec.
 ///
-/// Data files are .npy (float32 or float16), .fvecs, or .safetensors with a two-dimensional
-/// tensor.
+/// Data files are .npy, .safetensors, .fvecs, .bvecs, .fbin, .u8bin or .i8bin. Values are floats
+/// of 16, 32 or 64 bits, or integers of 8 bits. `-` reads .npy or .safetensors from the standard input,
+/// as do pipes.
 #[derive(Parser)]
 #[command(name = "vecodec", version)]
 pub struct Args {
@@ -51,6 +52,8 @@ pub struct FitArgs {
     /// Data file of the training vectors, which is read into memory
     pub train: PathBuf,
     #[command(flatten)]
+    pub tensor: TensorArgs,
+    #[command(flatten)]
     pub size: SizeArgs,
     /// Apply a ReLU to the latents, with --latent
     #[arg(long, conflicts_with = "bytes")]
@@ -70,6 +73,8 @@ pub struct FitArgs {
 pub struct EncodeArgs {
     /// Data file to encode, of any size
     pub data: PathBuf,
+    #[command(flatten)]
+    pub tensor: TensorArgs,
     /// Model that `fit` wrote
     #[arg(long)]
     pub model: PathBuf,
@@ -100,6 +105,8 @@ pub struct DecodeArgs {
 pub struct EvalArgs {
     /// Data file to measure
     pub data: PathBuf,
+    #[command(flatten)]
+    pub tensor: TensorArgs,
     /// Model to measure
     #[arg(long, conflicts_with_all = ["latent", "bytes", "sample", "seed", "keep", "plot"])]
     pub model: Option<PathBuf>,
@@ -129,6 +136,22 @@ pub struct EvalArgs {
 pub struct InspectArgs {
     /// Model, file of codes, or data file
     pub file: PathBuf,
+    #[command(flatten)]
+    pub tensor: TensorArgs,
+}
+
+/// The choice among several tensors of a file.
+#[derive(clap::Args)]
+pub struct TensorArgs {
+    /// Tensor to read, where a .safetensors file has several
+    #[arg(long, value_name = "NAME")]
+    tensor: Option<String>,
+}
+
+impl TensorArgs {
+    pub fn name(&self) -> Option<&str> {
+        self.tensor.as_deref()
+    }
 }
 
 /// The size of an encoded row.

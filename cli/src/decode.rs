@@ -5,7 +5,7 @@ use std::path::Path;
 use vecodec::{CodesReader, Error};
 
 use crate::args::DecodeArgs;
-use crate::data::{DataWriter, blocks};
+use crate::data::{DataWriter, ValueType, blocks};
 use crate::engine;
 use crate::error::{CliError, Result};
 use crate::output;
@@ -25,7 +25,7 @@ pub fn run(args: &DecodeArgs) -> Result<()> {
         return Err(CliError::file(&args.codes, detail));
     }
     let (rows, dim) = (reader.row_count(), model.config().dim);
-    let mut writer = DataWriter::create(&args.output, rows, dim)?;
+    let mut writer = DataWriter::create(&args.output, rows, dim, ValueType::F32)?;
     let codec = engine::codec(model, args.engine.engine()?)?;
 
     let progress = Progress::vectors("decoding", rows);

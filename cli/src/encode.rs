@@ -12,7 +12,7 @@ use crate::progress::Progress;
 pub fn run(args: &EncodeArgs) -> Result<()> {
     output::check(&args.output, &[&args.data, &args.model])?;
     output::check_name(&args.output, "codes")?;
-    let mut data = DataReader::open(&args.data)?;
+    let mut data = DataReader::open_noted(&args.data, args.tensor.name())?;
     let model = engine::model_for(&args.model, &data)?;
     let codec = engine::codec(model, args.engine.engine()?)?;
     let mut writer = CodesWriter::create(&args.output, codec.model(), data.row_count())?;

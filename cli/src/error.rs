@@ -17,6 +17,9 @@ pub enum CliError {
     /// An error that concerns no file.
     #[error("{0}")]
     Other(String),
+    /// The reader of the standard output has left, as `head` does. The program ends quietly.
+    #[error("the standard output was closed")]
+    Closed,
     /// An error of the library whose message needs no file.
     #[error(transparent)]
     Library(Error),
@@ -40,6 +43,14 @@ impl CliError {
             _ => "check the path and the disk",
         };
         Self::file(path, format!("{error}: {remedy}"))
+    }
+
+    /// An error of writing to the standard output.
+    pub fn stdout(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Other(format!("stdout: {error}: check where the output is sent")),
+        }
     }
 
     /// An error of loading a model or codes. `remedy` says what to pass instead.

@@ -14,7 +14,8 @@ use crate::size::Size;
 pub fn run(args: &FitArgs) -> Result<()> {
     output::check(&args.output, &[&args.train])?;
     output::check_name(&args.output, "models")?;
-    let mut data = DataReader::open(&args.train)?;
+    let mut data = DataReader::open_noted(&args.train, args.tensor.name())?;
+    data.expect_rows()?;
     if let EngineArg::Gpu = args.engine {
         // Fails now rather than in the first command that uses the model.
         args.engine.engine()?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use vecodec::{Activation, ModelConfig};
 
 use crate::args::InspectArgs;
-use crate::data::{DataReader, Format, tensors};
+use crate::data::{DataReader, Format, is_pipe, tensors};
 use crate::decode;
 use crate::engine;
 use crate::error::{CliError, Result};
@@ -16,8 +16,8 @@ type Lines = Vec<(&'static str, String)>;
 pub fn run(args: &InspectArgs) -> Result<()> {
     let path = args.file.as_path();
     let lines = match Format::of(path) {
-        Ok(Format::Npy | Format::Fvecs) => data(path)?,
-        // Models and codes may have any other extension.
+        _ if is_pipe(path) => data(args)?,
+        // Models and codes may have any extension that names no data file.
         Ok(Format::Safetensors) | Err(_) => match tensors::kind_of(path)?.as_deref() {
             Some("model") => model(path)?,
             Some("codes") => codes(path)?,
@@ -27,8 +27,9 @@ pub fn run(args: &InspectArgs) -> Result<()> {
                 );
                 return Err(CliError::file(path, detail));
             }
-            None => data(path)?,
+            None => data(args)?,
         },
+        Ok(_) => data(args)?,
     };
     output::table(&lines)
 }
@@ -63,8 +64,8 @@ fn codes(path: &Path) -> Result<Lines> {
     Ok(lines)
 }
 
-fn data(path: &Path) -> Result<Lines> {
-    let data = DataReader::open(path)?;
+fn data(args: &InspectArgs) -> Result<Lines> {
+    let data = DataReader::open(&args.file, args.tensor.name())?;
     Ok(vec![
         ("kind", format!("data ({})", data.format())),
         ("rows", data.row_count().to_string()),

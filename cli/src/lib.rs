@@ -31,6 +31,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Args, Command};
+use error::CliError;
 
 /// The exit status of everything that goes wrong; clap uses the same for a wrong command line.
 const FAILURE: u8 = 2;
@@ -45,7 +46,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(CliError::Closed) => ExitCode::SUCCESS,
         Err(error) => {
             output::note(&format!("error: {error}"));
             ExitCode::from(FAILURE)

@@ -1,12 +1,12 @@
 //! Printing, and checks of output paths before any work is done.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use serde::Serialize;
 
+use crate::data::Format;
 use crate::error::{CliError, Result};
 
 /// Prints aligned lines of a name and a value to stdout.
@@ -35,12 +35,7 @@ pub fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
 /// Prints text to stdout.
 pub fn text(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        // The reader closed the pipe, as `head` does.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(e) => Err(CliError::Other(format!("stdout: {e}: check where the output is sent"))),
-        Ok(()) => Ok(()),
-    }
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(CliError::stdout)
 }
 
 /// Prints one line to stderr. Line breaks in the text become spaces.
@@ -75,12 +70,11 @@ pub fn check(output: &Path, inputs: &[&Path]) -> Result<()> {
 
 /// Fails if the path of a model or of codes has the extension of a data file.
 pub fn check_name(output: &Path, what: &str) -> Result<()> {
-    let extension = output.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
-    match extension.as_deref() {
-        Some(extension @ ("npy" | "fvecs")) => {
-            let detail = format!("{what} are written as safetensors, not .{extension}: rename it");
+    match Format::of(output) {
+        Ok(Format::Safetensors) | Err(_) => Ok(()),
+        Ok(format) => {
+            let detail = format!("{what} are written as safetensors, not .{format}: rename it");
             Err(CliError::file(output, detail))
         }
-        _ => Ok(()),
     }
 }

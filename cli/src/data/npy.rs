@@ -1,111 +1,161 @@
 //! .npy files of NumPy: a Python literal with the type, order and shape, and then the values.
 
-use std::fs::File;
-use std::io::{Cursor, Read as _};
-use std::path::Path;
+use super::cells::{Cells, Kind};
+use super::input::Input;
+use super::literal::{Dtype, Literal};
+use super::{Layout, ValueType};
+use crate::error::Result;
 
-use npyz::{DType, NpyHeader, Order, WriteOptions, WriterBuilder as _};
-
-use super::{Cells, Layout};
-use crate::error::{CliError, Result};
-
-const MAGIC: &[u8] = b"\x93NUMPY";
+pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 /// The longest header that NumPy reads by default. Headers of arrays have about a hundred bytes.
-const MAX_HEADER_BYTES: usize = 10_000;
+const MAX_HEADER_BYTES: u32 = 10_000;
 
-/// Reads the header of an array `[rows, dim]`.
-pub(super) fn layout(path: &Path, file: &mut File, file_bytes: u64) -> Result<Layout> {
-    let bad = |detail: String| CliError::file(path, detail);
-    let header = read_header(path, file, file_bytes)?;
-    let strange = || bad("its header is not one that NumPy writes: save the array again".into());
-    let start = header.len() as u64;
-    let header = NpyHeader::from_reader(Cursor::new(header)).map_err(|_| strange())?;
-
-    let descr = match header.dtype() {
-        DType::Plain(kind) => kind.to_string(),
-        _ => "structured".to_owned(),
-    };
-    let cells = match descr.as_str() {
-        "<f4" => Cells::F32,
-        "<f2" => Cells::F16,
-        _ => {
-            return Err(bad(format!(
-                "its dtype is {descr}, and <f4 and <f2 can be read: save array.astype('<f4')"
-            )));
-        }
-    };
-    let &[rows, dim] = header.shape() else {
-        return Err(bad(format!(
-            "its shape is {:?}, and rows x values are expected: reshape it to two dimensions",
-            header.shape()
+/// Reads the header of an array `[rows, dim]`. `load` is the Python expression for the array.
+pub(super) fn layout(input: &mut Input<'_>, load: &str) -> Result<Layout> {
+    let literal = read_header(input)?;
+    let start = input.position();
+    let Literal { dtype, fortran_order, shape } = &literal;
+    let cells = cells(dtype);
+    let remedy = || remedy(&literal, load);
+    let Some(cells) = cells else {
+        let name = match dtype {
+            Dtype::Plain(name) => name,
+            Dtype::Structured => "structured",
+        };
+        return Err(input.bad(format!(
+            "its dtype is {name}, and floats of 16 to 64 bits and integers of 8 bits can be read: {}",
+            remedy()
         )));
     };
-    if header.order() == Order::Fortran {
-        return Err(bad(format!(
-            "its shape {:?} is in Fortran order, and rows must lie together: \
-             save numpy.ascontiguousarray(array)",
-            header.shape()
+    let &[rows, dim] = shape.as_slice() else {
+        return Err(input
+            .bad(format!("its shape is {shape:?}, and rows x values are expected: {}", remedy())));
+    };
+    if *fortran_order && rows > 1 && dim > 1 {
+        return Err(input.bad(format!(
+            "its shape {shape:?} is in Fortran order, and rows must lie together: {}",
+            remedy()
         )));
     }
     match (usize::try_from(rows), usize::try_from(dim)) {
-        (Ok(rows), Ok(dim)) => Ok(Layout { rows, dim, cells, start }),
-        _ => Err(strange()),
+        (Ok(rows), Ok(dim)) => Ok(Layout::new(rows, dim, cells, start)),
+        _ => Err(input.bad(format!("its shape {shape:?} exceeds this machine: split it"))),
     }
 }
 
-/// Everything in front of the values. Fails on a header that would make the parser panic.
-fn read_header(path: &Path, file: &mut File, file_bytes: u64) -> Result<Vec<u8>> {
-    let bad = |detail: &str| CliError::file(path, detail);
-    let mut header = Vec::new();
-    let longest = MAX_HEADER_BYTES.min(usize::try_from(file_bytes).unwrap_or(usize::MAX));
-    let read = file.take(longest as u64).read_to_end(&mut header);
-    read.map_err(|e| CliError::io(path, e))?;
-    if !header.starts_with(MAGIC) {
-        return Err(bad("does not begin like a .npy file: save it with numpy.save"));
+/// Reads everything in front of the values.
+fn read_header(input: &mut Input<'_>) -> Result<Literal> {
+    let front = input.read_up_to(MAGIC.len() as u64 + 2)?;
+    let cut_off = "its header is cut off or far too long: save the array again";
+    if !front.starts_with(MAGIC) {
+        return Err(input.bad("does not begin like a .npy file: save it with numpy.save"));
     }
     // Version 1 has a length field of two bytes. Later versions have four bytes.
-    let text_len = match header.get(6..) {
-        Some(&[1, _, a, b, ..]) => Some((10, u32::from(u16::from_le_bytes([a, b])))),
-        Some(&[2..=3, _, a, b, c, d, ..]) => Some((12, u32::from_le_bytes([a, b, c, d]))),
-        _ => None,
-    };
-    let end =
-        text_len.and_then(|(at, len)| Some((at, usize::try_from(len).ok()?.checked_add(at)?)));
-    let Some((start, end)) = end.filter(|(_, end)| *end <= header.len()) else {
-        return Err(bad("its header is cut off or far too long: save the array again"));
-    };
-    header.truncate(end);
-    if !is_plain(&header[start..]) {
-        return Err(bad("its header is not one that NumPy writes: save the array again"));
-    }
-    Ok(header)
-}
-
-/// Whether a header's text is as simple as an array of numbers needs.
-///
-/// The parser panics if the product of a shape overflows, and recurses to the depth of the
-/// brackets. A header that passes this check causes neither.
-fn is_plain(text: &[u8]) -> bool {
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || b" \n'\"<>|=,:()[]{}_".contains(b);
-    let opens = text.iter().filter(|b| b"([{".contains(b)).count();
-    let mut words = text.split(|b| !(b.is_ascii_alphanumeric() || *b == b'_'));
-    let values = words.try_fold(1u64, |values, word| {
-        if !word.first().is_some_and(u8::is_ascii_digit) {
-            return Some(values);
+    let len = match front.get(MAGIC.len()) {
+        Some(1) => input.read_up_to(2)?.try_into().ok().map(|len| u16::from_le_bytes(len).into()),
+        Some(2 | 3) => input.read_up_to(4)?.try_into().ok().map(u32::from_le_bytes),
+        Some(version) => {
+            let detail = format!(
+                "is .npy of version {version}, and versions 1 to 3 can be read: update vecodec"
+            );
+            return Err(input.bad(detail));
         }
-        let number: u64 = std::str::from_utf8(word).ok()?.parse().ok()?;
-        values.checked_mul(number.max(1))
-    });
-    text.iter().all(plain) && opens <= 64 && values.is_some()
+        None => None,
+    };
+    let Some(len) = len.filter(|len| *len <= MAX_HEADER_BYTES) else {
+        return Err(input.bad(cut_off));
+    };
+    let text = input.read_up_to(len.into())?;
+    if text.len() < len as usize {
+        return Err(input.bad(cut_off));
+    }
+    Literal::parse(&text)
+        .ok_or_else(|| input.bad("its header is not one that NumPy writes: save the array again"))
 }
 
-/// The header of an `f32` array `[rows, dim]`.
-pub(super) fn header(path: &Path, rows: usize, dim: usize) -> Result<Vec<u8>> {
-    let kind = "<f4".parse().map_err(|e| CliError::file(path, format!("{e}")))?;
-    WriteOptions::new_header_only()
-        .dtype(DType::new_scalar(kind))
-        .shape(&[rows as u64, dim as u64])
-        .writer(Vec::new())
-        .write_header_only()
-        .map_err(|e| CliError::io(path, e))
+/// The types that can be read, in all spellings of NumPy. `ml_dtypes.bfloat16` is saved as two bytes
+/// without a meaning.
+fn cells(dtype: &Dtype) -> Option<Cells> {
+    let Dtype::Plain(name) = dtype else { return None };
+    let (big_endian, name) = match name.split_at_checked(1) {
+        Some((">" | "!", name)) => (true, name),
+        Some(("<" | "=" | "|", name)) => (false, name),
+        _ => (false, name.as_str()),
+    };
+    let kind = match name {
+        "f8" | "d" | "float64" | "double" | "float" => Kind::F64,
+        "f4" | "f" | "float32" | "single" => Kind::F32,
+        "f2" | "e" | "float16" | "half" => Kind::F16,
+        "V2" | "bfloat16" => Kind::Bf16,
+        "i1" | "b" | "int8" | "byte" => Kind::I8,
+        "u1" | "B" | "uint8" | "ubyte" => Kind::U8,
+        _ => return None,
+    };
+    Some(Cells { kind, big_endian: big_endian && kind.bytes() > 1 })
+}
+
+/// A line of Python that saves an array as the program reads it, in whatever it differs.
+fn remedy(literal: &Literal, load: &str) -> String {
+    let Literal { dtype, fortran_order, shape } = literal;
+    let name = match dtype {
+        Dtype::Plain(name) => name.trim_start_matches(['<', '>', '=', '|', '!']),
+        Dtype::Structured => "structured",
+    };
+    let (mut modules, mut array) = ("numpy", load.to_owned());
+    match name {
+        _ if cells(dtype).is_some() => {}
+        "structured" => {
+            modules = "numpy, numpy.lib.recfunctions";
+            array = format!("numpy.lib.recfunctions.structured_to_unstructured({array})");
+        }
+        // A pickle runs code when it is loaded, so only its owner can decide to load it.
+        "O" | "object" => return "save an array of numbers, not of Python objects".to_owned(),
+        name if name.starts_with(['U', 'S', 'a', 'M', 'm', 'V']) => {
+            return "save an array of numbers".to_owned();
+        }
+        name if name.starts_with(['c', 'F', 'D', 'G']) => array += ".real.astype('<f4')",
+        _ => array += ".astype('<f4')",
+    }
+    // A structured type adds a dimension of its fields.
+    let fields = *dtype == Dtype::Structured;
+    match shape.as_slice() {
+        [_] if fields => {}
+        [_, _] if !fields => {}
+        [] | [_] => array += ".reshape(1, -1)",
+        [.., last] if *last > 0 => array += &format!(".reshape(-1, {last})"),
+        _ => return "save rows x values".to_owned(),
+    }
+    if *fortran_order {
+        array = format!("numpy.ascontiguousarray({array})");
+    }
+    format!("import {modules}; numpy.save('fixed.npy', {array})")
+}
+
+/// A string literal of Python.
+pub(super) fn python_string(text: &str) -> String {
+    let mut literal = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' | '\\' => literal.extend(['\\', c]),
+            c if c.is_control() => literal += &format!("\\U{:08x}", u32::from(c)),
+            c => literal.push(c),
+        }
+    }
+    literal + "'"
+}
+
+/// The header of an array `[rows, dim]`, as NumPy writes it.
+pub(super) fn header(rows: usize, dim: usize, value_type: ValueType) -> Vec<u8> {
+    let descr = match value_type {
+        ValueType::F32 => "<f4",
+        ValueType::F16 => "<f2",
+    };
+    let text =
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
+    let front = MAGIC.len() + 4;
+    // Readers that map the file want the values aligned.
+    let end = (front + text.len() + 1).next_multiple_of(64);
+    let mut header = [MAGIC, &[1, 0], &((end - front) as u16).to_le_bytes()].concat();
+    header.extend(format!("{text:<0$}\n", end - front - 1).bytes());
+    header
 }

@@ -1,14 +1,14 @@
 //! safetensors files, one tensor of which holds the rows.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 
-use super::{Cells, Layout, open};
-use crate::error::{CliError, Result};
+use super::cells::{Cells, Kind};
+use super::input::{self, Input, Opened};
+use super::{Layout, ValueType};
+use crate::error::Result;
 
 /// The name of the tensor that is written, and of the tensor that is read if there are several.
 const NAME: &str = "embeddings";
@@ -21,36 +21,51 @@ const MAX_HEADER_BYTES: u64 = 100_000_000;
 /// Names of tensors that an error lists.
 const NAMES_SHOWN: usize = 4;
 
-/// Finds the rows in a file.
-pub(super) fn layout(path: &Path, file: &mut File, file_bytes: u64) -> Result<Layout> {
-    let bad = |detail: String| Err(CliError::file(path, detail));
-    let (header, start) = read_header(path, file, file_bytes)?;
+/// Finds the rows in a file. `name` names one of several tensors.
+pub(super) fn layout(input: &mut Input<'_>, name: Option<&str>) -> Result<Layout> {
+    let (header, start) = read_header(input)?;
     if let Some(kind) = kind(&header) {
-        return bad(format!("is a vecodec {kind} file, not data: check the order of the files"));
+        let detail = format!("is a vecodec {kind} file, not data: check the order of the files");
+        return Err(input.bad(detail));
     }
-    let (name, info) = choose(path, &header)?;
-    let cells = match info.dtype {
-        Dtype::F32 => Cells::F32,
-        Dtype::F16 => Cells::F16,
+    let (name, info) = choose(&header, name).map_err(|detail| input.bad(detail))?;
+    let kind = match info.dtype {
+        Dtype::F64 => Kind::F64,
+        Dtype::F32 => Kind::F32,
+        Dtype::F16 => Kind::F16,
+        Dtype::BF16 => Kind::Bf16,
+        Dtype::I8 => Kind::I8,
+        Dtype::U8 => Kind::U8,
         other => {
-            return bad(format!(
-                "its tensor {name:?} is {other:?}, and F32 and F16 can be read: convert it"
-            ));
+            return Err(input.bad(format!(
+                "its tensor {name:?} is {other:?}, and F64, F32, F16, BF16, I8 and U8 can be read: \
+                 convert it to F32"
+            )));
         }
     };
     let &[rows, dim] = info.shape.as_slice() else {
-        return bad(format!(
+        return Err(input.bad(format!(
             "its tensor {name:?} has shape {:?}, and rows x values are expected: reshape it",
             info.shape
-        ));
+        )));
     };
-    Ok(Layout { rows, dim, cells, start: start + info.data_offsets.0 as u64 })
+    let rows_start = start.checked_add(info.data_offsets.0 as u64);
+    let file_bytes = start.checked_add(header.data_len() as u64);
+    let Some(rows_start) = rows_start.filter(|_| file_bytes.is_some()) else {
+        return Err(input.bad("claims tensors of over 2^64 bytes: write it again"));
+    };
+    Ok(Layout { file_bytes, ..Layout::new(rows, dim, Cells::little(kind), rows_start) })
 }
 
 /// The kind of a file of vecodec, or none for any other safetensors file.
 pub fn kind_of(path: &Path) -> Result<Option<String>> {
-    let (mut file, file_bytes) = open(path)?;
-    Ok(kind(&read_header(path, &mut file, file_bytes)?.0))
+    match input::open(path)? {
+        Opened::File(file, bytes) => {
+            Ok(kind(&read_header(&mut Input::new(path, file, Some(bytes)))?.0))
+        }
+        // A pipe can be read once, by the reader of data.
+        Opened::Pipe(_) => Ok(None),
+    }
 }
 
 fn kind(header: &Metadata) -> Option<String> {
@@ -62,73 +77,97 @@ fn kind(header: &Metadata) -> Option<String> {
     Some(serde_json::from_str::<Record>(record).map_or("unknown".to_owned(), |r| r.kind))
 }
 
-/// The tensor named `embeddings`, or the only tensor of two dimensions.
-fn choose(path: &Path, header: &Metadata) -> Result<(String, TensorInfo)> {
-    if let Some(info) = header.info(NAME) {
-        return Ok((NAME.to_owned(), info.clone()));
-    }
+/// The tensor of a name. Without a name, the tensor `embeddings` or the only tensor of two dimensions.
+fn choose(
+    header: &Metadata,
+    name: Option<&str>,
+) -> std::result::Result<(String, TensorInfo), String> {
     let mut tensors: Vec<_> = header.tensors().into_iter().collect();
-    tensors.retain(|(_, info)| info.shape.len() == 2);
-    if let [(name, info)] = tensors.as_slice() {
-        return Ok((name.clone(), (*info).clone()));
+    if name.is_none() {
+        tensors.retain(|(name, info)| name == NAME || info.shape.len() == 2);
     }
-    let mut names: Vec<_> = tensors.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
+    tensors.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let names: Vec<&str> = tensors.iter().map(|(name, _)| name.as_str()).collect();
+    match choose_name(name, &names) {
+        Some(at) => Ok((names[at].to_owned(), tensors[at].1.clone())),
+        None => Err(listed(name, &names, "tensors of two dimensions")),
+    }
+}
+
+/// The position of a name in a list. Without a name, the position of `embeddings` or of the only name.
+pub(super) fn choose_name(name: Option<&str>, names: &[&str]) -> Option<usize> {
+    match (name, names) {
+        (None, [_]) => Some(0),
+        (name, names) => names.iter().position(|other| *other == name.unwrap_or(NAME)),
+    }
+}
+
+/// Says why [`choose_name`] found none. `what` says what the names name.
+pub(super) fn listed(name: Option<&str>, names: &[&str], what: &str) -> String {
     let more = if names.len() > NAMES_SHOWN { ", ..." } else { "" };
     let shown = names[..names.len().min(NAMES_SHOWN)].join(", ");
-    let detail = match names.len() {
-        0 => format!("holds no tensor of two dimensions: save the rows as {NAME:?}"),
-        n => format!("holds {n} tensors of two dimensions ({shown}{more}): name one {NAME:?}"),
-    };
-    Err(CliError::file(path, detail))
+    match (name, names.len()) {
+        (_, 0) => format!("holds no {what}: save the rows as {NAME:?}"),
+        (Some(name), _) => {
+            format!("holds no {name:?}, but {shown}{more}: choose one with --tensor NAME")
+        }
+        (None, count) => {
+            format!("holds {count} {what} ({shown}{more}): choose one with --tensor NAME")
+        }
+    }
 }
 
-/// The header, checked against the length of the file, and the offset of the tensors.
-fn read_header(path: &Path, file: &mut File, file_bytes: u64) -> Result<(Metadata, u64)> {
-    let bad = |detail: String| CliError::file(path, detail);
-    let mut prefix = [0; PREFIX_BYTES as usize];
-    if file_bytes < PREFIX_BYTES {
-        let detail = format!("has {file_bytes} bytes, too few for safetensors: write it again");
-        return Err(bad(detail));
+/// The header, checked against the length of the file, and the position of the tensors.
+fn read_header(input: &mut Input<'_>) -> Result<(Metadata, u64)> {
+    let prefix = input.read_up_to(PREFIX_BYTES)?;
+    let Ok(header_bytes) = prefix.as_slice().try_into().map(u64::from_le_bytes) else {
+        let detail = format!("has {} bytes, too few for safetensors: write it again", prefix.len());
+        return Err(input.bad(detail));
+    };
+    let claims = |input: &Input<'_>| {
+        let file = input.bytes().map_or("pipe".to_owned(), |bytes| format!("file of {bytes}"));
+        input.bad(format!(
+            "claims a header of {header_bytes} bytes in a {file}: it is no safetensors file, or was \
+             cut off"
+        ))
+    };
+    let longest = input.bytes().map_or(u64::MAX, |bytes| bytes.saturating_sub(PREFIX_BYTES));
+    if header_bytes > MAX_HEADER_BYTES.min(longest) {
+        return Err(claims(input));
     }
-    file.read_exact(&mut prefix).map_err(|e| CliError::io(path, e))?;
-    let header_bytes = u64::from_le_bytes(prefix);
-    if header_bytes > MAX_HEADER_BYTES || header_bytes > file_bytes - PREFIX_BYTES {
-        return Err(bad(format!(
-            "claims a header of {header_bytes} bytes in a file of {file_bytes}: \
-             it is no safetensors file, or was cut off"
-        )));
+    let header = input.read_up_to(header_bytes)?;
+    if (header.len() as u64) < header_bytes {
+        return Err(claims(input));
     }
-    let mut header = vec![0; header_bytes as usize];
-    file.read_exact(&mut header).map_err(|e| CliError::io(path, e))?;
-    let header: Metadata = serde_json::from_slice(&header)
-        .map_err(|e| bad(format!("its safetensors header is not valid ({e}): write it again")))?;
+    let header: Metadata = serde_json::from_slice(&header).map_err(|e| {
+        input.bad(format!("its safetensors header is not valid ({e}): write it again"))
+    })?;
     let start = PREFIX_BYTES + header_bytes;
     let expected = start.checked_add(header.data_len() as u64);
-    if expected != Some(file_bytes) {
-        return Err(bad(format!(
+    match input.bytes() {
+        Some(bytes) if expected != Some(bytes) => Err(input.bad(format!(
             "its header describes {} bytes of tensors behind byte {start}, and the file has \
-             {file_bytes} bytes: it was cut off or appended to, so write it again",
+             {bytes} bytes: it was cut off or appended to, so write it again",
             header.data_len()
-        )));
+        ))),
+        _ => Ok((header, start)),
     }
-    Ok((header, start))
 }
 
-/// The header of a file that holds one tensor, `embeddings` as F32 `[rows, dim]`.
-pub(super) fn header(path: &Path, rows: usize, dim: usize) -> Result<Vec<u8>> {
-    let bad = |detail: String| CliError::file(path, detail);
-    let bytes = rows.checked_mul(dim).and_then(|len| len.checked_mul(size_of::<f32>()));
-    let Some(bytes) = bytes else {
-        return Err(bad(format!("{rows} rows of {dim} values exceed any file: write fewer")));
+/// The header of a file that holds one tensor, `embeddings` `[rows, dim]`, or none where its size
+/// exceeds any file.
+pub(super) fn header(rows: usize, dim: usize, value_type: ValueType) -> Option<Vec<u8>> {
+    let bytes = rows.checked_mul(dim)?.checked_mul(value_type.bytes())?;
+    let dtype = match value_type {
+        ValueType::F32 => Dtype::F32,
+        ValueType::F16 => Dtype::F16,
     };
-    let info = TensorInfo { dtype: Dtype::F32, shape: vec![rows, dim], data_offsets: (0, bytes) };
-    let header =
-        Metadata::new(None, vec![(NAME.to_owned(), info)]).map_err(|e| bad(e.to_string()))?;
-    let mut text = serde_json::to_vec(&header).map_err(|e| bad(e.to_string()))?;
+    let info = TensorInfo { dtype, shape: vec![rows, dim], data_offsets: (0, bytes) };
+    let header = Metadata::new(None, vec![(NAME.to_owned(), info)]).ok()?;
+    let mut text = serde_json::to_vec(&header).ok()?;
     // Readers that map the file want the values aligned.
     text.resize(text.len().next_multiple_of(8), b' ');
     let mut header = (text.len() as u64).to_le_bytes().to_vec();
     header.extend(text);
-    Ok(header)
+    Some(header)
 }

@@ -35,7 +35,8 @@ struct Report {
 }
 
 pub fn run(args: &EvalArgs, model: &Path) -> Result<()> {
-    let mut data = DataReader::open(&args.data)?;
+    let mut data = DataReader::open_noted(&args.data, args.tensor.name())?;
+    data.expect_rows()?;
     let engine = args.engine.engine()?;
     let codec = engine::codec(engine::model_for(model, &data)?, engine)?;
     let report = measure(&mut data, &codec)?;

@@ -66,7 +66,8 @@ struct Rows {
 
 pub fn run(args: &EvalArgs) -> Result<()> {
     check(args)?;
-    let mut data = DataReader::open(&args.data)?;
+    let mut data = DataReader::open_noted(&args.data, args.tensor.name())?;
+    data.expect_rows()?;
     let mut engine = args.engine.engine()?;
     let rows = read(&mut data, args)?;
     let (dim, rows_fitted) = (data.dim(), rows.split.fitted.len());

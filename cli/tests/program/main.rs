@@ -1,7 +1,10 @@
 //! Runs the program as its users do, and checks what it writes and prints.
 
+mod dialects;
 mod eval;
 mod files;
+mod formats;
+mod pipes;
 mod refused;
 mod sandbox;
 mod table;
