@@ -6,7 +6,7 @@ use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 
 /// Compresses embedding vectors with a learned linear codec.
 ///
-/// Data files are .npy, .safetensors, .fvecs, .bvecs, .fbin, .u8bin or .i8bin. Values are floats
+/// Data files are .npy, .npz, .safetensors, .fvecs, .bvecs, .fbin, .u8bin or .i8bin. Values are floats
 /// of 16, 32 or 64 bits, or integers of 8 bits. `-` reads .npy or .safetensors from the standard input,
 /// as do pipes.
 #[derive(Parser)]
@@ -143,7 +143,7 @@ pub struct InspectArgs {
 /// The choice among several tensors of a file.
 #[derive(clap::Args)]
 pub struct TensorArgs {
-    /// Tensor to read, where a .safetensors file has several
+    /// Tensor or array to read, where a .safetensors or .npz file has several
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
 }

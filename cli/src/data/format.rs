@@ -13,6 +13,7 @@ use crate::error::{CliError, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Npy,
+    Npz,
     Safetensors,
     /// .fvecs or .bvecs, by the kind of the values.
     Vecs(Kind),
@@ -21,7 +22,7 @@ pub enum Format {
 }
 
 /// The formats that are read, in messages.
-const READABLE: &str = ".npy, .safetensors, .fvecs, .bvecs, .fbin, .u8bin or .i8bin";
+const READABLE: &str = ".npy, .npz, .safetensors, .fvecs, .bvecs, .fbin, .u8bin or .i8bin";
 
 impl Format {
     /// The format that an extension names.
@@ -29,6 +30,7 @@ impl Format {
         let extension = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
         match extension.as_deref() {
             Some("npy") => Ok(Self::Npy),
+            Some("npz") => Ok(Self::Npz),
             Some("safetensors") => Ok(Self::Safetensors),
             Some("fvecs") => Ok(Self::Vecs(Kind::F32)),
             Some("bvecs") => Ok(Self::Vecs(Kind::U8)),
@@ -76,7 +78,7 @@ impl Format {
         }
     }
 
-    /// Reads the header. `load` is the Python expression for the array.
+    /// Reads the header of any format but .npz. `load` is the Python expression for the array.
     pub(super) fn layout(
         self,
         input: &mut Input<'_>,
@@ -84,7 +86,7 @@ impl Format {
         tensor: Option<&str>,
     ) -> Result<Layout> {
         match (self, tensor) {
-            (Self::Safetensors, _) | (_, None) => {}
+            (Self::Safetensors | Self::Npz, _) | (_, None) => {}
             (format, Some(name)) => {
                 let detail = format!("a .{format} file has no names: leave out --tensor {name}");
                 return Err(input.bad(detail));
@@ -95,6 +97,7 @@ impl Format {
             Self::Safetensors => tensors::layout(input, tensor),
             Self::Vecs(kind) => vecs::layout(input, kind),
             Self::Bin(kind) => bins::layout(input, kind),
+            Self::Npz => Err(input.bad("is an archive: pass an array of it")),
         }
     }
 }
@@ -103,6 +106,7 @@ impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Npy => "npy",
+            Self::Npz => "npz",
             Self::Safetensors => "safetensors",
             Self::Vecs(Kind::U8) => "bvecs",
             Self::Vecs(_) => "fvecs",

@@ -6,6 +6,7 @@ mod format;
 mod input;
 mod literal;
 mod npy;
+mod npz;
 mod reader;
 pub mod tensors;
 mod vecs;

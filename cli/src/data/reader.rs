@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::cells::Cells;
 use super::input::{self, Input, Opened};
-use super::{Format, Layout, blocks, npy, vecs};
+use super::{Format, Layout, blocks, npy, npz, vecs};
 use crate::error::{CliError, Result};
 use crate::output;
 use crate::progress::Progress;
@@ -29,15 +29,21 @@ impl DataReader {
     /// arrays.
     pub fn open(path: &Path, tensor: Option<&str>) -> Result<Self> {
         let (file, format, layout) = match input::open(path)? {
-            Opened::File(mut file, file_bytes) => {
-                let format = Format::of(path)?;
-                let mut input = Input::new(path, &mut file, Some(file_bytes));
-                let name = npy::python_string(&path.display().to_string());
-                let layout = format.layout(&mut input, &format!("numpy.load({name})"), tensor)?;
-                layout.check(&input)?;
-                drop(input);
-                (file, format, layout)
-            }
+            Opened::File(mut file, file_bytes) => match Format::of(path)? {
+                Format::Npz => {
+                    let (file, layout) = npz::open(path, file, file_bytes, tensor)?;
+                    (file, Format::Npz, layout)
+                }
+                format => {
+                    let mut input = Input::new(path, &mut file, Some(file_bytes));
+                    let name = npy::python_string(&path.display().to_string());
+                    let layout =
+                        format.layout(&mut input, &format!("numpy.load({name})"), tensor)?;
+                    layout.check(&input)?;
+                    drop(input);
+                    (file, format, layout)
+                }
+            },
             Opened::Pipe(reader) => {
                 let mut input = Input::new(path, reader, None);
                 let format = Format::of_pipe(path, &mut input)?;

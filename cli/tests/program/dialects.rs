@@ -147,4 +147,8 @@ fn remedies_in_python_work() {
         python(&format!("import numpy; numpy.save('x.npy', {array}, allow_pickle=True)"));
         sandbox.refuse("encode x.npy --model model -o out", &["x.npy", "save"]);
     }
+    python("import numpy; numpy.savez('x.npz', **{\"a'b\": numpy.zeros((9, 12), int)})");
+    let stderr = String::from_utf8(sandbox.output("inspect x.npz").stderr).unwrap();
+    python(&stderr[stderr.find("import numpy").unwrap()..]);
+    sandbox.run("encode fixed.npy --model model -o codes --engine cpu");
 }

@@ -1,5 +1,10 @@
 //! Formats beside .npy and .fvecs, and the choice among several tensors.
 
+use std::io::{Cursor, Write as _};
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
 use crate::sandbox::*;
 
 /// Rows of integers that fit into seven bits.
@@ -23,6 +28,20 @@ fn sandbox() -> Sandbox {
 fn assert_encodes(sandbox: &Sandbox, data: &str) {
     sandbox.run(&format!("encode {data} --model model -o codes --engine cpu"));
     assert_eq!(sandbox.read("codes"), sandbox.read("expected"), "{data}");
+}
+
+/// A .npz file. Each member has a name, its bytes, and whether it is compressed.
+fn npz(members: &[(&str, &[u8], bool)]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes, compressed) in members {
+        let method =
+            if *compressed { CompressionMethod::Deflated } else { CompressionMethod::Stored };
+        let options = SimpleFileOptions::default().compression_method(method);
+        // NumPy reserves the sizes of large members.
+        zip.start_file(*name, options.large_file(true)).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
 }
 
 #[test]
@@ -90,5 +109,62 @@ fn a_tensor_is_chosen_by_its_name() {
         sandbox.write("ones.safetensors", safetensors(&header, &cell.repeat(6)));
         assert!(sandbox.run("inspect ones.safetensors").contains(expected));
         sandbox.run("fit ones.safetensors --latent 1 -o other");
+    }
+}
+
+#[test]
+fn arrays_of_npz_are_read() {
+    let sandbox = sandbox();
+    let array = sandbox.read("data.npy");
+    let other = npy("<f4", false, &[1, 1], &[0; 4]);
+    for compressed in [false, true] {
+        sandbox.write("x.npz", npz(&[("arr_0.npy", &array, compressed)]));
+        assert_encodes(&sandbox, "x.npz");
+        assert!(sandbox.run("inspect x.npz").contains("npz"));
+        sandbox.write("x.npz", npz(&[("b.npy", &other, true), ("a.npy", &array, compressed)]));
+        assert_encodes(&sandbox, "x.npz --tensor a");
+        sandbox.refuse("encode x.npz --model model -o out", &["x.npz", "b, a", "--tensor NAME"]);
+        let words = ["x.npz", "no \"c\"", "b, a", "--tensor NAME"];
+        sandbox.refuse("encode x.npz --tensor c --model model -o out", &words);
+        sandbox.write(
+            "x.npz",
+            npz(&[("embeddings.npy", &array, compressed), ("b.npy", &other, true)]),
+        );
+        assert_encodes(&sandbox, "x.npz");
+
+        // The array and the archive are cut off, in the header and behind it.
+        for cut in [60, array.len() - 1] {
+            sandbox.write("x.npz", npz(&[("a.npy", &array[..cut], compressed)]));
+            sandbox.refuse("encode x.npz --model model -o out", &["x.npz[a]"]);
+        }
+        sandbox.write("x.npz", npz(&[("a.npy", &[array.as_slice(), &[0]].concat(), compressed)]));
+        sandbox.refuse("encode x.npz --model model -o out", &["x.npz[a]", "appended"]);
+        let whole = npz(&[("a.npy", &array, compressed)]);
+        for cut in [0, 10, 100, whole.len() - 30, whole.len() - 1] {
+            sandbox.write("x.npz", &whole[..cut]);
+            sandbox.refuse("encode x.npz --model model -o out", &["x.npz", "save it again"]);
+        }
+    }
+    sandbox.write("x.npz", npz(&[("text.txt", b"no array", true)]));
+    sandbox.refuse("encode x.npz --model model -o out", &["x.npz", "no arrays"]);
+    // An array of many gigabytes of zeros, of which the header promises none.
+    let bomb = [npy("<f4", false, &[1, 12], &[0; 48]), vec![0; 1 << 24]].concat();
+    sandbox.write("x.npz", npz(&[("a.npy", &bomb, true)]));
+    sandbox.refuse("encode x.npz --model model -o out", &["x.npz[a]", "appended"]);
+}
+
+/// Every byte of a small archive is changed. The program may read the array or refuse it.
+#[test]
+fn damaged_archives_do_no_harm() {
+    let sandbox = sandbox();
+    let whole = npz(&[("a.npy", &npy("<f4", false, &[2, 2], &[0; 16]), true)]);
+    for at in (0..whole.len()).step_by(3) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0xff;
+        sandbox.write("x.npz", damaged);
+        let output = sandbox.output("inspect x.npz");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(matches!(output.status.code(), Some(0 | 2)), "{at}: {stderr}");
+        assert!(stderr.lines().count() <= 1, "{at}: {stderr}");
     }
 }
