@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 
+use crate::data::ValueType;
+use crate::rows::{RowRange, SkipInvalid};
+
 /// Compresses embedding vectors with a learned linear codec.
 ///
 /// Data files are .npy, .npz, .safetensors, .fvecs, .bvecs, .fbin, .u8bin or .i8bin. Values are floats
@@ -49,7 +52,7 @@ pub enum Command {
 #[derive(clap::Args)]
 #[command(group(ArgGroup::new("budget").required(true).args(["latent", "bytes"])))]
 pub struct FitArgs {
-    /// Data file of the training vectors, which is read into memory
+    /// Data file of the training vectors, which is read into memory; `-` is the standard input
     pub train: PathBuf,
     #[command(flatten)]
     pub tensor: TensorArgs,
@@ -64,6 +67,9 @@ pub struct FitArgs {
     /// Path of the model to write (safetensors)
     #[arg(short, long, value_name = "MODEL")]
     pub output: PathBuf,
+    /// Drop rows with NaN or infinity, or replace them by zeros; they are errors otherwise
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub skip_invalid: Option<SkipInvalid>,
     /// Engine that must be available; the fit itself runs on the CPU
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
@@ -71,7 +77,7 @@ pub struct FitArgs {
 
 #[derive(clap::Args)]
 pub struct EncodeArgs {
-    /// Data file to encode, of any size
+    /// Data file to encode, of any size; `-` is the standard input
     pub data: PathBuf,
     #[command(flatten)]
     pub tensor: TensorArgs,
@@ -81,6 +87,12 @@ pub struct EncodeArgs {
     /// Path of the codes to write (safetensors)
     #[arg(short, long, value_name = "CODES")]
     pub output: PathBuf,
+    /// Rows to encode: A..B without row B, A.. or ..B, counted from 0
+    #[arg(long, value_name = "A..B")]
+    pub rows: Option<RowRange>,
+    /// Drop rows with NaN or infinity, or replace them by zeros; they are errors otherwise
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub skip_invalid: Option<SkipInvalid>,
     /// Engine that runs the codec
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
@@ -93,9 +105,15 @@ pub struct DecodeArgs {
     /// Model that made the codes
     #[arg(long)]
     pub model: PathBuf,
-    /// Path of the vectors to write: .npy or .safetensors
+    /// Path of the vectors to write: .npy, .safetensors, .fvecs or .fbin; `-` writes .npy to stdout
     #[arg(short, long, value_name = "DATA")]
     pub output: PathBuf,
+    /// Rows to decode: A..B without row B, A.. or ..B, counted from 0
+    #[arg(long, value_name = "A..B")]
+    pub rows: Option<RowRange>,
+    /// Type of the values to write
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t)]
+    pub dtype: ValueType,
     /// Engine that runs the codec
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
@@ -103,7 +121,7 @@ pub struct DecodeArgs {
 
 #[derive(clap::Args)]
 pub struct EvalArgs {
-    /// Data file to measure
+    /// Data file to measure; `-` is the standard input
     pub data: PathBuf,
     #[command(flatten)]
     pub tensor: TensorArgs,

@@ -1,19 +1,36 @@
 //! `vecodec decode` decodes a file of codes to a data file, block by block.
 
+use std::ops::Range;
 use std::path::Path;
+use std::time::Instant;
 
-use vecodec::{CodesReader, Error};
+use vecodec::{Codec, CodesReader, Element, Error, f16};
 
 use crate::args::DecodeArgs;
-use crate::data::{DataWriter, ValueType, blocks};
+use crate::data::{DataWriter, STDIN, ValueType, blocks};
 use crate::engine;
 use crate::error::{CliError, Result};
+use crate::numbers::seconds;
 use crate::output;
 use crate::progress::Progress;
+use crate::regular;
+use crate::rows::RowRange;
+
+/// What was done.
+struct Report {
+    output: String,
+    dtype: &'static str,
+    engine: String,
+    seconds: f64,
+}
 
 pub fn run(args: &DecodeArgs) -> Result<()> {
-    output::check(&args.output, &[&args.codes, &args.model])?;
+    let to_stdout = args.output.as_os_str() == STDIN;
+    if !to_stdout {
+        output::check(&args.output, &[&args.codes, &args.model])?;
+    }
     let mut reader = open(&args.codes)?;
+    regular::check_input(&args.model, "models")?;
     let model = engine::model(&args.model)?;
     if reader.fingerprint() != model.fingerprint() {
         let detail = format!(
@@ -24,32 +41,67 @@ pub fn run(args: &DecodeArgs) -> Result<()> {
         );
         return Err(CliError::file(&args.codes, detail));
     }
-    let (rows, dim) = (reader.row_count(), model.config().dim);
-    let mut writer = DataWriter::create(&args.output, rows, dim, ValueType::F32)?;
+    let range = RowRange::within(args.rows, &args.codes, reader.row_count())?;
+    let (rows, dim) = (range.len(), model.config().dim);
+    let mut writer = DataWriter::create(&args.output, rows, dim, args.dtype)?;
     let codec = engine::codec(model, args.engine.engine()?)?;
 
-    let progress = Progress::vectors("decoding", rows);
+    let start = Instant::now();
+    match args.dtype {
+        ValueType::F32 => decode::<f32>(args, &codec, &mut reader, &mut writer, range)?,
+        ValueType::F16 => decode::<f16>(args, &codec, &mut reader, &mut writer, range)?,
+    }
+    writer.finish()?;
+
+    let report = Report {
+        output: args.output.display().to_string(),
+        dtype: args.dtype.name(),
+        engine: codec.engine().to_string(),
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    let note = format!(
+        "{}: {rows} rows of {dim} {} values; engine {}; {}",
+        report.output,
+        report.dtype,
+        report.engine,
+        seconds(report.seconds),
+    );
+    output::note(&note);
+    Ok(())
+}
+
+fn decode<T: Element + Default + Into<f32>>(
+    args: &DecodeArgs,
+    codec: &Codec,
+    reader: &mut CodesReader,
+    writer: &mut DataWriter,
+    range: Range<usize>,
+) -> Result<()> {
+    let dim = codec.model().config().dim;
+    let progress = Progress::vectors("decoding", range.len());
     let mut decoded = Vec::new();
-    for range in blocks(0..rows, dim) {
+    for range in blocks(range, dim) {
         let codes = reader.read(range.clone()).map_err(|e| in_codes(&args.codes, e))?;
-        decoded.resize(range.len() * dim, 0.0);
+        decoded.resize(range.len() * dim, T::default());
         codec.decode_into(&codes, &mut decoded)?;
+        if let Some(at) = decoded.iter().position(|value| !(*value).into().is_finite()) {
+            let detail = format!(
+                "row {}, column {} decodes to a value beyond the range of {}: use --dtype f32",
+                range.start + at / dim,
+                at % dim,
+                args.dtype.name()
+            );
+            return Err(CliError::file(&args.codes, detail));
+        }
         writer.append(&decoded)?;
         progress.add(range.len());
     }
-    writer.finish()?;
-    drop(progress);
-
-    output::note(&format!(
-        "{}: {rows} rows of {dim} values; engine {}",
-        args.output.display(),
-        codec.engine(),
-    ));
     Ok(())
 }
 
 /// Opens a file of codes.
 pub fn open(path: &Path) -> Result<CodesReader> {
+    regular::check_input(path, "codes")?;
     CodesReader::open(path).map_err(|e| in_codes(path, e))
 }
 

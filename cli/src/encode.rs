@@ -1,44 +1,94 @@
 //! `vecodec encode` encodes a data file to a file of codes, block by block.
 
+use std::ops::Range;
+use std::time::Instant;
+
 use vecodec::CodesWriter;
 
 use crate::args::EncodeArgs;
 use crate::data::{DataReader, blocks};
 use crate::engine;
 use crate::error::{CliError, Result};
+use crate::numbers::{seconds, smaller};
 use crate::output;
 use crate::progress::Progress;
+use crate::regular;
+use crate::rows::{InvalidRows, RowRange, SkipInvalid};
+
+/// What was done.
+struct Report {
+    output: String,
+    dim: usize,
+    bytes_per_row: usize,
+    ratio: f64,
+    engine: String,
+    seconds: f64,
+}
 
 pub fn run(args: &EncodeArgs) -> Result<()> {
+    regular::check_output(&args.output, "codes")?;
     output::check(&args.output, &[&args.data, &args.model])?;
     output::check_name(&args.output, "codes")?;
+    regular::check_input(&args.model, "models")?;
     let mut data = DataReader::open_noted(&args.data, args.tensor.name())?;
-    let model = engine::model_for(&args.model, &data)?;
-    let codec = engine::codec(model, args.engine.engine()?)?;
-    let mut writer = CodesWriter::create(&args.output, codec.model(), data.row_count())?;
+    let range = RowRange::within(args.rows, data.path(), data.row_count())?;
+    let codec = engine::codec(engine::model_for(&args.model, &data)?, args.engine.engine()?)?;
 
-    let progress = Progress::vectors("encoding", data.row_count());
-    let mut rows = Vec::new();
-    for range in blocks(0..data.row_count(), data.dim()) {
-        data.read(range.clone(), &mut rows)?;
-        let codes = codec
-            .encode_flat(&rows)
-            .map_err(|e| CliError::in_rows(&args.data, |row| range.start + row, e))?;
-        writer.append(&codes)?;
+    let start = Instant::now();
+    let mut rows = range.len();
+    if args.skip_invalid == Some(SkipInvalid::Drop) {
+        // The header of the codes begins with the number of rows.
+        rows -= count_invalid(&mut data, range.clone())?;
+    }
+    let mut writer = CodesWriter::create(&args.output, codec.model(), rows)?;
+    let mut invalid = InvalidRows::new(args.skip_invalid);
+    let progress = Progress::vectors("encoding", range.len());
+    let mut values = Vec::new();
+    for range in blocks(range, data.dim()) {
+        data.read(range.clone(), &mut values)?;
+        invalid.clean(range.start, &mut values, data.dim());
+        if !values.is_empty() {
+            let number = |row| invalid.number(range.start, row);
+            let codes = codec.encode_flat(&values);
+            writer.append(&codes.map_err(|e| CliError::in_rows(&args.data, number, e))?)?;
+        }
         progress.add(range.len());
     }
     writer.finish()?;
     drop(progress);
+    invalid.note(&args.data);
 
     let config = codec.model().config();
-    output::note(&format!(
-        "{}: {} rows of {} values in {} bytes each, {:.1} times smaller; engine {}",
-        args.output.display(),
-        data.row_count(),
-        config.dim,
-        config.code_size(),
-        config.compression_ratio(),
-        codec.engine(),
-    ));
+    let report = Report {
+        output: args.output.display().to_string(),
+        dim: config.dim,
+        bytes_per_row: config.code_size(),
+        ratio: data.value_bytes() as f64 / config.code_size() as f64,
+        engine: codec.engine().to_string(),
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    let note = format!(
+        "{}: {rows} rows of {} values in {} bytes each, {} {}; engine {}; {}",
+        report.output,
+        report.dim,
+        report.bytes_per_row,
+        smaller(report.ratio),
+        data.cells().kind.name(),
+        report.engine,
+        seconds(report.seconds),
+    );
+    output::note(&note);
     Ok(())
+}
+
+fn count_invalid(data: &mut DataReader, range: Range<usize>) -> Result<usize> {
+    let progress = Progress::vectors("checking", range.len());
+    let mut invalid = InvalidRows::new(Some(SkipInvalid::Drop));
+    let mut values = Vec::new();
+    for range in blocks(range, data.dim()) {
+        data.read(range.clone(), &mut values)?;
+        invalid.clean(range.start, &mut values, data.dim());
+        progress.add(range.len());
+    }
+    Ok(invalid.count())
 }

@@ -85,8 +85,8 @@ impl CliError {
     /// A value of a file that is NaN or infinite.
     pub fn non_finite(path: &Path, row: usize, column: usize, value: f32) -> Self {
         let detail = format!(
-            "row {row}, column {column} is {value}: only finite values can be encoded, so drop or \
-             repair that row"
+            "row {row}, column {column} is {value}: only finite values can be encoded, so repair that \
+             row, or use `fit` and `encode` with --skip-invalid drop or --skip-invalid zero"
         );
         Self::file(path, detail)
     }

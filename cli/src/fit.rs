@@ -7,11 +7,25 @@ use vecodec::{Model, ModelConfig};
 use crate::args::{EngineArg, FitArgs};
 use crate::data::DataReader;
 use crate::error::{CliError, Result};
+use crate::numbers::{seconds, smaller};
 use crate::output;
 use crate::progress::Progress;
+use crate::regular;
+use crate::rows::InvalidRows;
 use crate::size::Size;
 
+/// What was done.
+struct Report {
+    output: String,
+    dim: usize,
+    latent: usize,
+    bytes_per_row: usize,
+    ratio: f64,
+    seconds: f64,
+}
+
 pub fn run(args: &FitArgs) -> Result<()> {
+    regular::check_output(&args.output, "models")?;
     output::check(&args.output, &[&args.train])?;
     output::check_name(&args.output, "models")?;
     let mut data = DataReader::open_noted(&args.train, args.tensor.name())?;
@@ -31,25 +45,41 @@ pub fn run(args: &FitArgs) -> Result<()> {
     };
 
     let start = Instant::now();
-    let rows = data.row_count();
-    let values = data.read_all()?;
+    let mut values = data.read_all()?;
+    let mut invalid = InvalidRows::new(args.skip_invalid);
+    invalid.clean(0, &mut values, data.dim());
+    invalid.note(data.path());
+    let rows = values.len() / data.dim();
+    if rows == 0 {
+        let detail = "has no row without NaN or infinity: pass at least one valid row";
+        return Err(CliError::file(data.path(), detail));
+    }
     let spinner = Progress::spinner("fitting");
     let model = fit_values(&values, size.config(data.dim()))
-        .map_err(|e| CliError::in_rows(data.path(), |row| row, e))?;
+        .map_err(|e| CliError::in_rows(data.path(), |row| invalid.number(0, row), e))?;
     drop(spinner);
     model.save(&args.output)?;
+
     let config = model.config();
-    output::note(&format!(
-        "{}: fitted {} values to {} latents on {} rows in {:.1} s; {} bytes per row, {:.1} times \
-         smaller",
-        args.output.display(),
-        config.dim,
-        config.latent_dim,
-        rows,
-        start.elapsed().as_secs_f64(),
-        config.code_size(),
-        config.compression_ratio(),
-    ));
+    let report = Report {
+        output: args.output.display().to_string(),
+        dim: config.dim,
+        latent: config.latent_dim,
+        bytes_per_row: config.code_size(),
+        ratio: data.value_bytes() as f64 / config.code_size() as f64,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    let note = format!(
+        "{}: fitted {} values to {} latents on {rows} rows in {}; {} bytes per row, {} {}",
+        report.output,
+        report.dim,
+        report.latent,
+        seconds(report.seconds),
+        report.bytes_per_row,
+        smaller(report.ratio),
+        data.cells().kind.name(),
+    );
+    output::note(&note);
     Ok(())
 }
 

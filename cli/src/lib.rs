@@ -8,6 +8,7 @@
 //! vecodec decode codes.safetensors --model model.safetensors -o back.npy
 //! vecodec eval data.npy --model model.safetensors --json
 //! vecodec inspect codes.safetensors
+//! zcat data.npy.gz | vecodec encode - --model model.safetensors -o codes.safetensors
 //! ```
 
 mod args;
@@ -24,6 +25,8 @@ mod newfile;
 mod numbers;
 mod output;
 mod progress;
+mod regular;
+mod rows;
 mod size;
 
 use std::process::ExitCode;
@@ -38,7 +41,8 @@ const FAILURE: u8 = 2;
 
 /// Runs the command line of this process. An error is printed to stderr.
 pub fn main() -> ExitCode {
-    let result = match &Args::parse().command {
+    let args = Args::parse();
+    let result = match &args.command {
         Command::Fit(args) => fit::run(args),
         Command::Encode(args) => encode::run(args),
         Command::Decode(args) => decode::run(args),

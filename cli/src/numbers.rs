@@ -33,8 +33,11 @@ pub fn number(value: f64, decimals: usize) -> String {
     format!("{value:.decimals$}")
 }
 
-/// A number without decimals, with separated thousands.
+/// A number without decimals, with separated thousands. A number that would round to 0 has decimals.
 pub fn grouped(number: f64) -> String {
+    if number.abs() < 1.0 {
+        return self::number(number, 2);
+    }
     let digits = format!("{number:.0}");
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return digits;
@@ -47,6 +50,25 @@ pub fn grouped(number: f64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A time in seconds, or in milliseconds if it is below a second.
+pub fn seconds(seconds: f64) -> String {
+    match seconds {
+        long if long >= 1.0 => format!("{} s", number(long, 1)),
+        short if short >= 0.01 => format!("{:.0} ms", short * 1e3),
+        shorter => format!("{} ms", number(shorter * 1e3, 2)),
+    }
+}
+
+/// How many times smaller codes are than what they encode, or how many times larger.
+pub fn smaller(ratio: f64) -> String {
+    let times = number(ratio.max(ratio.recip()), 1);
+    match ratio {
+        _ if times == number(1.0, 1) => "as large as".to_owned(),
+        ratio if ratio > 1.0 => format!("{times} times smaller than"),
+        _ => format!("{times} times larger than"),
+    }
 }
 
 /// A count with separated thousands.
@@ -121,10 +143,44 @@ mod tests {
     }
 
     #[test]
+    fn times_have_two_digits_at_least() {
+        for (value, text) in [
+            (75.04, "75.0 s"),
+            (1.0, "1.0 s"),
+            (0.9994, "999 ms"),
+            (0.0123, "12 ms"),
+            (0.009_96, "9.96 ms"),
+            (1e-6, "1.0e-3 ms"),
+            (0.0, "0 ms"),
+        ] {
+            assert_eq!(seconds(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn ratios_are_said_in_words() {
+        for (ratio, text) in [
+            (24.0, "24.0 times smaller than"),
+            (1.06, "1.1 times smaller than"),
+            (1.04, "as large as"),
+            (0.97, "as large as"),
+            (0.5, "2.0 times larger than"),
+            (1e-3, "1000.0 times larger than"),
+        ] {
+            assert_eq!(smaller(ratio), text, "{ratio}");
+        }
+    }
+
+    #[test]
     fn thousands_are_separated() {
-        for (value, text) in
-            [(0.0, "0"), (999.4, "999"), (1000.0, "1,000"), (1_234_567.8, "1,234,568")]
-        {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.4, "0.40"),
+            (0.004, "4.0e-3"),
+            (999.4, "999"),
+            (1000.0, "1,000"),
+            (1_234_567.8, "1,234,568"),
+        ] {
             assert_eq!(grouped(value), text);
         }
         assert_eq!(grouped(f64::INFINITY), "inf");

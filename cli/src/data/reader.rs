@@ -92,6 +92,11 @@ impl DataReader {
         self.row_bytes
     }
 
+    /// Bytes per row of the values alone.
+    pub fn value_bytes(&self) -> usize {
+        self.layout.dim * self.layout.cells.kind.bytes()
+    }
+
     /// Fails if there are no rows.
     pub fn expect_rows(&self) -> Result<()> {
         match self.layout.rows {
@@ -195,4 +200,32 @@ pub(super) fn spool(input: &mut Input<'_>, mut layout: Layout) -> Result<(File, 
     // The rows lie behind the header, and so does the copy begin.
     layout.start = layout.start.saturating_sub(header_bytes);
     Ok((file, layout))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_shrinks_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, row) in [("x.fbin", [1.0f32, 2.0]), ("x.fvecs", [f32::from_bits(1), 2.0])] {
+            let path = folder.path().join(name);
+            // A row of .fvecs is the number 1 and a value. A row of .fbin is two values.
+            let front: &[u32] = if name == "x.fbin" { &[3, 2] } else { &[] };
+            let rows: Vec<f32> = row.repeat(3);
+            let bytes = [bytemuck::cast_slice(front), bytemuck::cast_slice::<f32, u8>(&rows)];
+            std::fs::write(&path, bytes.concat()).unwrap();
+            let mut data = DataReader::open(&path, None).unwrap();
+            assert_eq!(data.row_count(), 3);
+            let mut values = Vec::new();
+            data.read(0..3, &mut values).unwrap();
+            assert_eq!(values.last(), Some(&2.0));
+            OpenOptions::new().write(true).open(&path).unwrap().set_len(20).unwrap();
+            let error = data.read(0..3, &mut values).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("ended while it was read"), "{error}");
+        }
+    }
 }

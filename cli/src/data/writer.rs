@@ -19,6 +19,14 @@ pub enum ValueType {
 }
 
 impl ValueType {
+    /// The name of the type in messages and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+
     pub(super) fn bytes(self) -> usize {
         match self {
             Self::F32 => size_of::<f32>(),

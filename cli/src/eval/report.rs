@@ -15,6 +15,7 @@ use crate::error::{CliError, Result};
 use crate::numbers::{grouped, number};
 use crate::output;
 use crate::progress::Progress;
+use crate::regular;
 
 /// The figures under their names in JSON, where an infinite figure is null.
 #[derive(Serialize)]
@@ -35,6 +36,7 @@ struct Report {
 }
 
 pub fn run(args: &EvalArgs, model: &Path) -> Result<()> {
+    regular::check_input(model, "models")?;
     let mut data = DataReader::open_noted(&args.data, args.tensor.name())?;
     data.expect_rows()?;
     let engine = args.engine.engine()?;
