@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{CliError, Result};
 
-/// The name that stands for the standard input.
+/// The name that means the standard input.
 pub const STDIN: &str = "-";
 /// Bytes of a pipe that are copied at once.
 const COPY_BYTES: usize = 1 << 20;

@@ -9,7 +9,7 @@
 //!
 //! A string may have the prefix `u`. Python 2 wrote `L` behind integers of some sizes. White space may
 //! be around every token. The type of several fields is skipped to its closing bracket. The parser
-//! needs no memory but for what it returns, and does not recurse.
+//! needs no memory except for what it returns, and does not recurse.
 
 /// What a header says.
 #[derive(Debug, PartialEq, Eq)]

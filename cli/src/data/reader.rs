@@ -115,7 +115,7 @@ impl DataReader {
     pub fn read_all(&mut self) -> Result<Vec<f32>> {
         let (rows, dim) = (self.layout.rows, self.layout.dim);
         let mut values = self.buffer(rows)?;
-        let progress = Progress::vectors("reading", rows);
+        let progress = Progress::rows("reading", rows, self.row_bytes);
         for range in blocks(0..rows, dim) {
             self.read_into(range.start, &mut values[range.start * dim..range.end * dim])?;
             progress.add(range.len());
@@ -149,7 +149,7 @@ impl DataReader {
     }
 
     fn read_into(&mut self, first_row: usize, out: &mut [f32]) -> Result<()> {
-        // One row may be long, and a conversion needs no more than a block at once.
+        // One row may be long, and a conversion needs at most a block at once.
         let dim = self.layout.dim;
         let rows = first_row..first_row + out.len() / dim;
         for range in blocks(rows, dim) {
