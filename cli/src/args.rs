@@ -15,6 +15,9 @@ use crate::rows::{RowRange, SkipInvalid};
 #[derive(Parser)]
 #[command(name = "vecodec", version)]
 pub struct Args {
+    /// Print errors only: no notes, no progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -70,6 +73,9 @@ pub struct FitArgs {
     /// Drop rows with NaN or infinity, or replace them by zeros; they are errors otherwise
     #[arg(long, value_enum, value_name = "HOW")]
     pub skip_invalid: Option<SkipInvalid>,
+    /// Print what was done as one JSON object
+    #[arg(long)]
+    pub json: bool,
     /// Engine that must be available; the fit itself runs on the CPU
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
@@ -93,6 +99,9 @@ pub struct EncodeArgs {
     /// Drop rows with NaN or infinity, or replace them by zeros; they are errors otherwise
     #[arg(long, value_enum, value_name = "HOW")]
     pub skip_invalid: Option<SkipInvalid>,
+    /// Print what was done as one JSON object
+    #[arg(long)]
+    pub json: bool,
     /// Engine that runs the codec
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
@@ -114,6 +123,9 @@ pub struct DecodeArgs {
     /// Type of the values to write
     #[arg(long, value_enum, value_name = "TYPE", default_value_t)]
     pub dtype: ValueType,
+    /// Print what was done as one JSON object
+    #[arg(long)]
+    pub json: bool,
     /// Engine that runs the codec
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
@@ -156,6 +168,9 @@ pub struct InspectArgs {
     pub file: PathBuf,
     #[command(flatten)]
     pub tensor: TensorArgs,
+    /// Print the description as one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The choice among several tensors of a file.

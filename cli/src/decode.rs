@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
+use serde::Serialize;
 use vecodec::{Codec, CodesReader, Element, Error, f16};
 
 use crate::args::DecodeArgs;
@@ -16,9 +17,12 @@ use crate::progress::Progress;
 use crate::regular;
 use crate::rows::RowRange;
 
-/// What was done.
+/// What was done, under the names in JSON.
+#[derive(Serialize)]
 struct Report {
     output: String,
+    rows: usize,
+    dim: usize,
     dtype: &'static str,
     engine: String,
     seconds: f64,
@@ -26,6 +30,10 @@ struct Report {
 
 pub fn run(args: &DecodeArgs) -> Result<()> {
     let to_stdout = args.output.as_os_str() == STDIN;
+    if to_stdout && args.json {
+        let detail = "--json and -o - both write to stdout: leave out --json, or pass a file";
+        return Err(CliError::Other(detail.to_owned()));
+    }
     if !to_stdout {
         output::check(&args.output, &[&args.codes, &args.model])?;
     }
@@ -55,6 +63,8 @@ pub fn run(args: &DecodeArgs) -> Result<()> {
 
     let report = Report {
         output: args.output.display().to_string(),
+        rows,
+        dim,
         dtype: args.dtype.name(),
         engine: codec.engine().to_string(),
         seconds: start.elapsed().as_secs_f64(),
@@ -66,8 +76,7 @@ pub fn run(args: &DecodeArgs) -> Result<()> {
         report.engine,
         seconds(report.seconds),
     );
-    output::note(&note);
-    Ok(())
+    output::report(args.json, &note, &report)
 }
 
 fn decode<T: Element + Default + Into<f32>>(
@@ -78,7 +87,7 @@ fn decode<T: Element + Default + Into<f32>>(
     range: Range<usize>,
 ) -> Result<()> {
     let dim = codec.model().config().dim;
-    let progress = Progress::vectors("decoding", range.len());
+    let progress = Progress::rows("decoding", range.len(), dim * size_of::<T>());
     let mut decoded = Vec::new();
     for range in blocks(range, dim) {
         let codes = reader.read(range.clone()).map_err(|e| in_codes(&args.codes, e))?;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
+use serde::Serialize;
 use vecodec::CodesWriter;
 
 use crate::args::EncodeArgs;
@@ -15,9 +16,12 @@ use crate::progress::Progress;
 use crate::regular;
 use crate::rows::{InvalidRows, RowRange, SkipInvalid};
 
-/// What was done.
+/// What was done, under the names in JSON.
+#[derive(Serialize)]
 struct Report {
     output: String,
+    rows: usize,
+    invalid_rows: usize,
     dim: usize,
     bytes_per_row: usize,
     ratio: f64,
@@ -42,7 +46,7 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
     }
     let mut writer = CodesWriter::create(&args.output, codec.model(), rows)?;
     let mut invalid = InvalidRows::new(args.skip_invalid);
-    let progress = Progress::vectors("encoding", range.len());
+    let progress = Progress::rows("encoding", range.len(), data.row_bytes());
     let mut values = Vec::new();
     for range in blocks(range, data.dim()) {
         data.read(range.clone(), &mut values)?;
@@ -61,6 +65,8 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
     let config = codec.model().config();
     let report = Report {
         output: args.output.display().to_string(),
+        rows,
+        invalid_rows: invalid.count(),
         dim: config.dim,
         bytes_per_row: config.code_size(),
         ratio: data.value_bytes() as f64 / config.code_size() as f64,
@@ -77,12 +83,11 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
         report.engine,
         seconds(report.seconds),
     );
-    output::note(&note);
-    Ok(())
+    output::report(args.json, &note, &report)
 }
 
 fn count_invalid(data: &mut DataReader, range: Range<usize>) -> Result<usize> {
-    let progress = Progress::vectors("checking", range.len());
+    let progress = Progress::rows("checking", range.len(), data.row_bytes());
     let mut invalid = InvalidRows::new(Some(SkipInvalid::Drop));
     let mut values = Vec::new();
     for range in blocks(range, data.dim()) {

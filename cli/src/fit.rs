@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use serde::Serialize;
 use vecodec::{Model, ModelConfig};
 
 use crate::args::{EngineArg, FitArgs};
@@ -14,9 +15,12 @@ use crate::regular;
 use crate::rows::InvalidRows;
 use crate::size::Size;
 
-/// What was done.
+/// What was done, under the names in JSON.
+#[derive(Serialize)]
 struct Report {
     output: String,
+    rows: usize,
+    invalid_rows: usize,
     dim: usize,
     latent: usize,
     bytes_per_row: usize,
@@ -63,6 +67,8 @@ pub fn run(args: &FitArgs) -> Result<()> {
     let config = model.config();
     let report = Report {
         output: args.output.display().to_string(),
+        rows,
+        invalid_rows: invalid.count(),
         dim: config.dim,
         latent: config.latent_dim,
         bytes_per_row: config.code_size(),
@@ -79,8 +85,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
         smaller(report.ratio),
         data.cells().kind.name(),
     );
-    output::note(&note);
-    Ok(())
+    output::report(args.json, &note, &report)
 }
 
 /// Fits a model to rows in memory.

@@ -42,6 +42,7 @@ const FAILURE: u8 = 2;
 /// Runs the command line of this process. An error is printed to stderr.
 pub fn main() -> ExitCode {
     let args = Args::parse();
+    output::set_quiet(args.quiet);
     let result = match &args.command {
         Command::Fit(args) => fit::run(args),
         Command::Encode(args) => encode::run(args),
@@ -52,7 +53,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) | Err(CliError::Closed) => ExitCode::SUCCESS,
         Err(error) => {
-            output::note(&format!("error: {error}"));
+            output::error(&error);
             ExitCode::from(FAILURE)
         }
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -38,8 +39,42 @@ pub fn text(text: &str) -> Result<()> {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(CliError::stdout)
 }
 
-/// Prints one line to stderr. Line breaks in the text become spaces.
+/// Whether notes and progress are left out. The command line sets it once, before any work.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Leaves out notes and progress, or not.
+pub fn set_quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+/// Whether notes and progress are left out.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Says what a command did: one JSON object on stdout, or else a note on stderr.
+pub fn report(json: bool, note: &str, object: &impl Serialize) -> Result<()> {
+    if json {
+        return self::json(object);
+    }
+    self::note(note);
+    Ok(())
+}
+
+/// Prints one line to stderr, unless notes are left out.
 pub fn note(text: &str) {
+    if !is_quiet() {
+        line(text);
+    }
+}
+
+/// Prints an error to stderr.
+pub fn error(error: &CliError) {
+    line(&format!("error: {error}"));
+}
+
+/// Prints one line to stderr. Line breaks in the text become spaces.
+fn line(text: &str) {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     // Nothing can be reported when stderr is closed.
     let _ = writeln!(io::stderr(), "{line}");

@@ -3,25 +3,34 @@
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::numbers::grouped;
+use crate::output;
 
 /// A bar or a spinner on stderr. Dropping it erases it, so that no error is printed into it.
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar that counts vectors, with their rate and the time left.
-    pub fn vectors(what: &'static str, vectors: usize) -> Self {
+    /// A bar that counts rows and the bytes that they take in a file, with their rate and the time
+    /// left.
+    pub fn rows(what: &'static str, rows: usize, row_bytes: usize) -> Self {
         let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
             let _ = out.write_str(&grouped(state.per_sec()));
         };
-        let template = "{msg:9} [{bar:32}] {human_pos}/{human_len}  {rate} rows/s  {eta} left";
+        let bytes = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let bytes = |rows: u64| BinaryBytes(rows.saturating_mul(row_bytes as u64));
+            let all = state.len().unwrap_or(state.pos());
+            let _ = write!(out, "{} of {}", bytes(state.pos()), bytes(all));
+        };
+        let template =
+            "{msg:9} [{bar:16}] {human_pos}/{human_len} rows, {size}  {rate} rows/s  {eta} left";
         let style = ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .with_key("rate", rate)
+            .with_key("size", bytes)
             .progress_chars("=> ");
-        Self::start(ProgressBar::with_draw_target(Some(vectors as u64), target()), style, what)
+        Self::start(ProgressBar::with_draw_target(Some(rows as u64), target()), style, what)
     }
 
     /// A bar that counts sizes.
@@ -61,7 +70,7 @@ impl Drop for Progress {
 }
 
 fn target() -> ProgressDrawTarget {
-    if io::stderr().is_terminal() {
+    if io::stderr().is_terminal() && !output::is_quiet() {
         ProgressDrawTarget::stderr()
     } else {
         ProgressDrawTarget::hidden()

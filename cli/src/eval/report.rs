@@ -47,7 +47,7 @@ pub fn run(args: &EvalArgs, model: &Path) -> Result<()> {
 
 fn measure(data: &mut DataReader, codec: &Codec) -> Result<Report> {
     let (config, rows) = (codec.model().config(), data.row_count());
-    let progress = Progress::vectors("measuring", rows);
+    let progress = Progress::rows("measuring", rows, data.row_bytes());
     let mut sums = ErrorSums::default();
     let (mut original, mut decoded) = (Vec::new(), Vec::new());
     let (mut encoding, mut decoding) = (Duration::ZERO, Duration::ZERO);

@@ -7,6 +7,7 @@ mod formats;
 mod outputs;
 mod pipes;
 mod refused;
+mod report;
 mod rows;
 mod sandbox;
 mod table;

@@ -35,6 +35,7 @@ fn every_output_has_the_decoded_rows() {
         ("-o out.fvecs --dtype f16", [".fvecs", "--dtype f16"]),
         ("-o out.u8bin", [".u8bin", ".npy, .safetensors, .fvecs or .fbin"]),
         ("-o out.npz", [".npz", ".npy, .safetensors, .fvecs or .fbin"]),
+        ("-o - --json", ["--json", "stdout"]),
     ] {
         sandbox.refuse(&format!("decode codes --model model {line} --engine cpu"), &words);
     }
