@@ -50,6 +50,12 @@ pub enum Command {
     Eval(EvalArgs),
     /// Describe a model, a file of codes or a data file
     Inspect(InspectArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the manual pages of all commands
+    ///
+    /// `vecodec man | man -l -` shows them.
+    Man,
 }
 
 #[derive(clap::Args)]
@@ -171,6 +177,13 @@ pub struct InspectArgs {
     /// Print the description as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct CompletionsArgs {
+    /// Shell that completes
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// The choice among several tensors of a file.

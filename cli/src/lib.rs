@@ -24,6 +24,7 @@ mod inspect;
 mod newfile;
 mod numbers;
 mod output;
+mod pages;
 mod progress;
 mod regular;
 mod rows;
@@ -49,6 +50,8 @@ pub fn main() -> ExitCode {
         Command::Decode(args) => decode::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Completions(args) => pages::completions(args),
+        Command::Man => pages::man(),
     };
     match result {
         Ok(()) | Err(CliError::Closed) => ExitCode::SUCCESS,

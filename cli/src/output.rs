@@ -35,8 +35,13 @@ pub fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
 
 /// Prints text to stdout.
 pub fn text(text: &str) -> Result<()> {
+    bytes(text.as_bytes())
+}
+
+/// Prints bytes to stdout.
+pub fn bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(CliError::stdout)
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(CliError::stdout)
 }
 
 /// Whether notes and progress are left out. The command line sets it once, before any work.

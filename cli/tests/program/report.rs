@@ -1,4 +1,4 @@
-//! What commands say: notes, JSON objects, and numbers.
+//! What commands say: notes, JSON objects, numbers, completions and manual pages.
 
 use half::f16;
 use serde_json::Value;
@@ -104,4 +104,18 @@ fn ratios_count_the_bytes_of_the_input() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("16 bytes per row, 1.5 times smaller than f16"), "{stderr}");
     assert!(stderr.contains(" ms;") || stderr.contains(" s;"), "{stderr}");
+}
+
+#[test]
+fn completions_and_manual_pages_name_every_command() {
+    let sandbox = Sandbox::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = sandbox.run(&format!("completions {shell}"));
+        assert!(script.contains("skip-invalid") && script.contains("vecodec"), "{shell}");
+    }
+    let pages = sandbox.run("man");
+    assert_eq!(pages.matches("\n.TH ").count(), 8, "{pages}");
+    for command in ["fit", "encode", "decode", "eval", "inspect", "completions", "man"] {
+        assert!(pages.contains(&format!(".TH vecodec-{command} ")), "{command}: {pages}");
+    }
 }
