@@ -3,32 +3,36 @@
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
-use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{
+    BinaryBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
-use crate::numbers::grouped;
 use crate::output;
 
 /// A bar or a spinner on stderr. Dropping it erases it, so that no error is printed into it.
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar that counts rows and the bytes that they take in a file, with their rate and the time
-    /// left.
+    /// A bar that counts rows and the bytes that they take in a file, with the time that is left.
     pub fn rows(what: &'static str, rows: usize, row_bytes: usize) -> Self {
-        let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            let _ = out.write_str(&grouped(state.per_sec()));
-        };
         let bytes = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
             let bytes = |rows: u64| BinaryBytes(rows.saturating_mul(row_bytes as u64));
             let all = state.len().unwrap_or(state.pos());
             let _ = write!(out, "{} of {}", bytes(state.pos()), bytes(all));
         };
-        let template =
-            "{msg:9} [{bar:16}] {human_pos}/{human_len} rows, {size}  {rate} rows/s  {eta} left";
+        let left = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = match state.pos() {
+                // There is nothing to estimate from.
+                0 => Ok(()),
+                _ => write!(out, "{:#} left", HumanDuration(state.eta())),
+            };
+        };
+        // The bar takes what a terminal of 80 columns leaves, so that the line is not broken.
+        let template = "{msg:9} [{wide_bar}] {human_pos}/{human_len} rows, {size}  {left:9}";
         let style = ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .with_key("rate", rate)
             .with_key("size", bytes)
+            .with_key("left", left)
             .progress_chars("=> ");
         Self::start(ProgressBar::with_draw_target(Some(rows as u64), target()), style, what)
     }
