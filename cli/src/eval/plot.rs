@@ -198,5 +198,6 @@ fn error_label(error: &f64) -> String {
 }
 
 fn recall_label(recall: &f64) -> String {
-    format!("{recall:.2}")
+    // The ticks are sums, which may miss 0 by a rounding error.
+    number((recall * 100.0).round() / 100.0, 2)
 }
