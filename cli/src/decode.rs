@@ -93,12 +93,13 @@ fn decode<T: Element + Default + Into<f32>>(
         let codes = reader.read(range.clone()).map_err(|e| in_codes(&args.codes, e))?;
         decoded.resize(range.len() * dim, T::default());
         codec.decode_into(&codes, &mut decoded)?;
-        if let Some(at) = decoded.iter().position(|value| !(*value).into().is_finite()) {
+        if args.dtype == ValueType::F16
+            && let Some(at) = decoded.iter().position(|value| !(*value).into().is_finite())
+        {
             let detail = format!(
-                "row {}, column {} decodes to a value beyond the range of {}: use --dtype f32",
+                "row {}, column {} decodes to a value beyond the range of f16: use --dtype f32",
                 range.start + at / dim,
                 at % dim,
-                args.dtype.name()
             );
             return Err(CliError::file(&args.codes, detail));
         }

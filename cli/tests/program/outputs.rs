@@ -51,6 +51,12 @@ fn values_beyond_f16_are_named() {
     sandbox.run("encode large.npy --model model -o codes --engine cpu");
     let line = "decode codes --model model --dtype f16 -o out.npy --engine cpu";
     sandbox.refuse(line, &["codes", "row 40, column 2", "f16", "--dtype f32"]);
+    sandbox.run("decode codes --model model --dtype f32 -o out.npy --engine cpu");
+    // What exceeds f32, too, is written as the codec decodes it: no other type would help.
+    let model = vecodec::Model::load(sandbox.path("model")).unwrap();
+    let huge = vecodec::Codes::from_parts(&model, vec![127; 2 * 12], vec![f32::MAX; 2]).unwrap();
+    huge.save(sandbox.path("codes")).unwrap();
+    sandbox.run("decode codes --model model --dtype f32 -o out.npy --engine cpu");
 }
 
 #[test]
