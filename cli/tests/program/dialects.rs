@@ -119,8 +119,11 @@ fn remedies_in_python_work() {
         let output = command.arg("-c").arg(line).current_dir(sandbox.path("")).output().unwrap();
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     };
-    let name = "it's 5\\ \"new\".npy";
-    let literal = r#"'it\'s 5\\ "new".npy'"#;
+    // Windows has no such names.
+    let (name, literal) = match cfg!(windows) {
+        true => ("it's.npy", r#""it's.npy""#),
+        false => ("it's 5\\ \"new\".npy", r#"'it\'s 5\\ "new".npy'"#),
+    };
     for array in [
         "numpy.arange(1080, dtype='<i4').reshape(90, 12)",
         "numpy.arange(1080, dtype='>u2').reshape(90, 12)",

@@ -1,7 +1,7 @@
 //! What `decode` writes, and pipes as outputs.
 
 use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use half::f16;
 
@@ -106,7 +106,7 @@ fn models_and_codes_are_regular_files() {
     }
     #[cfg(unix)]
     {
-        let made = Command::new("mkfifo").arg(sandbox.path("fifo")).status().unwrap();
+        let made = std::process::Command::new("mkfifo").arg(sandbox.path("fifo")).status().unwrap();
         assert!(made.success());
         for line in ["encode data.npy --model fifo -o out", "decode fifo --model model -o out.npy"]
         {
