@@ -49,6 +49,7 @@ pub fn run(args: &DecodeArgs) -> Result<()> {
         );
         return Err(CliError::file(&args.codes, detail));
     }
+    reader.check_model(&model).map_err(|e| in_codes(&args.codes, e))?;
     let range = RowRange::within(args.rows, &args.codes, reader.row_count())?;
     let (rows, dim) = (range.len(), model.config().dim);
     let mut writer = DataWriter::create(&args.output, rows, dim, args.dtype)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use vecodec::{Codec, CodecOptions, Engine, Gpu, Model};
 
 use crate::args::EngineArg;
+use crate::chatter::silenced;
 use crate::data::DataReader;
 use crate::error::{CliError, Result};
 
@@ -13,14 +14,16 @@ impl EngineArg {
         match self {
             Self::Auto => Ok(Engine::Auto),
             Self::Cpu => Ok(Engine::Cpu),
-            Self::Gpu => Ok(Engine::Gpu(Gpu::new()?)),
+            Self::Gpu => Ok(Engine::Gpu(silenced(Gpu::new)?)),
         }
     }
 }
 
 /// Makes a codec of a model on an engine.
 pub fn codec(model: Model, engine: Engine) -> Result<Codec> {
-    Ok(Codec::with_options(model, CodecOptions::default().with_engine(engine))?)
+    let loads_driver = !matches!(engine, Engine::Cpu);
+    let open = || Codec::with_options(model, CodecOptions::default().with_engine(engine));
+    Ok(if loads_driver { silenced(open)? } else { open()? })
 }
 
 /// Loads a model.

@@ -12,6 +12,7 @@
 //! ```
 
 mod args;
+mod chatter;
 #[doc(hidden)]
 pub mod data;
 mod decode;
@@ -21,10 +22,10 @@ mod error;
 mod eval;
 mod fit;
 mod inspect;
-mod newfile;
 mod numbers;
 mod output;
 mod pages;
+mod process;
 mod progress;
 mod regular;
 mod rows;
@@ -35,29 +36,20 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Args, Command};
-use error::CliError;
-
-/// The exit status of everything that goes wrong; clap uses the same for a wrong command line.
-const FAILURE: u8 = 2;
 
 /// Runs the command line of this process. An error is printed to stderr.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
-    output::set_quiet(args.quiet);
-    let result = match &args.command {
-        Command::Fit(args) => fit::run(args),
-        Command::Encode(args) => encode::run(args),
-        Command::Decode(args) => decode::run(args),
-        Command::Eval(args) => eval::run(args),
-        Command::Inspect(args) => inspect::run(args),
-        Command::Completions(args) => pages::completions(args),
-        Command::Man => pages::man(),
-    };
-    match result {
-        Ok(()) | Err(CliError::Closed) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::error(&error);
-            ExitCode::from(FAILURE)
+    process::run(|| {
+        let args = Args::parse();
+        output::set_quiet(args.quiet);
+        match &args.command {
+            Command::Fit(args) => fit::run(args),
+            Command::Encode(args) => encode::run(args),
+            Command::Decode(args) => decode::run(args),
+            Command::Eval(args) => eval::run(args),
+            Command::Inspect(args) => inspect::run(args),
+            Command::Completions(args) => pages::completions(args),
+            Command::Man => pages::man(),
         }
-    }
+    })
 }

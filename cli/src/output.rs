@@ -100,6 +100,10 @@ pub fn check(output: &Path, inputs: &[&Path]) -> Result<()> {
         let detail = "exists and is no regular file: pass another output";
         return Err(CliError::file(output, detail));
     }
+    if fs::metadata(output).is_ok_and(|old| old.permissions().readonly()) {
+        let detail = "is read-only: make it writable, or pass another output";
+        return Err(CliError::file(output, detail));
+    }
     let Ok(path) = output.canonicalize() else { return Ok(()) };
     if inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == path)) {
         let detail = "is both input and output, and would be overwritten: pass another output";

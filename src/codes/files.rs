@@ -5,7 +5,7 @@ use std::path::Path;
 
 use safetensors::tensor::Dtype;
 
-use super::{Codes, Scales, check_scales};
+use super::{Codes, Scales, check_origin, check_scales};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::memory;
@@ -192,6 +192,15 @@ impl CodesReader {
     /// The model that made these codes.
     pub fn fingerprint(&self) -> Fingerprint {
         self.model
+    }
+
+    /// Fails unless the codes were made by this model: by its fingerprint, and by its whole
+    /// configuration.
+    ///
+    /// # Errors
+    /// [`Error::OtherModel`], or [`Error::OtherConfig`] where the record was altered.
+    pub fn check_model(&self, model: &Model) -> Result<()> {
+        check_origin((&self.config, self.model), (model.config(), model.fingerprint()))
     }
 
     /// Reads some rows.

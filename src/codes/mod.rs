@@ -189,15 +189,22 @@ impl Codes {
         self.check_origin(model.config(), model.fingerprint())
     }
 
-    fn check_origin(&self, config: &ModelConfig, expected: Fingerprint) -> Result<()> {
-        let found = self.fingerprint();
-        if found != expected {
-            return Err(Error::OtherModel { expected, found });
-        }
-        match self.config().difference(config) {
-            Some((option, found, expected)) => Err(Error::OtherConfig { option, expected, found }),
-            None => Ok(()),
-        }
+    fn check_origin(&self, config: &ModelConfig, model: Fingerprint) -> Result<()> {
+        check_origin((self.config(), self.fingerprint()), (config, model))
+    }
+}
+
+/// Fails unless what codes say of their model is what the model says.
+fn check_origin(
+    codes: (&ModelConfig, Fingerprint),
+    model: (&ModelConfig, Fingerprint),
+) -> Result<()> {
+    if codes.1 != model.1 {
+        return Err(Error::OtherModel { expected: model.1, found: codes.1 });
+    }
+    match codes.0.difference(model.0) {
+        Some((option, found, expected)) => Err(Error::OtherConfig { option, expected, found }),
+        None => Ok(()),
     }
 }
 

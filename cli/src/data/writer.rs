@@ -3,10 +3,11 @@
 use std::io::{self, StdoutLock, Write as _};
 use std::path::Path;
 
+use vecodec::NewFile;
+
 use super::cells::Kind;
 use super::{Format, STDIN, bins, npy, tensors};
 use crate::error::{CliError, Result};
-use crate::newfile::NewFile;
 
 /// The type of the values that are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -107,7 +108,7 @@ impl DataWriter {
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.sink {
-            Sink::File(file) => file.append(bytes),
+            Sink::File(file) => Ok(file.append(bytes)?),
             Sink::Stdout(stdout) => stdout.write_all(bytes).map_err(CliError::stdout),
         }
     }
@@ -126,7 +127,7 @@ impl DataWriter {
             return Err(self.bad("fewer rows were written than its header has"));
         }
         match self.sink {
-            Sink::File(file) => file.finish(),
+            Sink::File(file) => Ok(file.finish()?),
             Sink::Stdout(mut stdout) => stdout.flush().map_err(CliError::stdout),
         }
     }

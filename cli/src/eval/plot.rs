@@ -11,10 +11,10 @@ use plotters::coord::combinators::WithKeyPoints;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
+use vecodec::NewFile;
 
 use super::table::Row;
 use crate::error::{CliError, Result};
-use crate::newfile::NewFile;
 use crate::numbers::number;
 
 const FONT: &str = "sans-serif";
@@ -43,7 +43,7 @@ pub fn write(path: &Path, title: &str, results: &[Row], keep: f64) -> Result<()>
         .map_err(|e| CliError::file(path, format!("the plot cannot be drawn: {e}")))?;
     let mut file = NewFile::create(path)?;
     file.append(svg.as_bytes())?;
-    file.finish()
+    Ok(file.finish()?)
 }
 
 type Drawn<T = ()> = std::result::Result<T, String>;

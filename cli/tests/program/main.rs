@@ -1,6 +1,7 @@
 //! Runs the program as its users do, and checks what it writes and prints.
 
 mod dialects;
+mod ends;
 mod eval;
 mod files;
 mod formats;
