@@ -110,7 +110,7 @@ mod tests {
     fn a_chunk_without_its_stamp_is_no_result() {
         let model = Model::random(ModelConfig::int8(6, 4), 3).unwrap();
         let codes = Codes::from_parts(&model, vec![1; 4 * 100], 1.0).unwrap();
-        let gpu = Gpu::new().unwrap();
+        let gpu = Gpu::new().unwrap().stamped();
         let engine =
             Arc::new(GpuEngine::new(gpu, &model, KernelOptions::default(), u64::MAX).unwrap());
         let decode = |forged: bool| {

@@ -2,12 +2,12 @@
 //!
 //! A driver may report a submission as done that it has killed, as Metal's does after a timeout. A
 //! chunk that was read back then would hold the results of an earlier chunk. Each submission therefore
-//! carries a number. The device copies the number from the upload to the output after the last kernel,
-//! and the host compares it before it reads the results.
+//! carries a number. Where a driver does this (`Caps::stamped`), the device copies the number from the
+//! upload to the output after the last kernel, and the host compares it before it reads the results.
 
 use std::ops::Range;
 
-use crate::plan::ALIGNMENT;
+use crate::plan::{ALIGNMENT, STAMP_BYTES};
 
 /// Fields of `Params` in `shaders/lib/params.wgsl`.
 #[repr(C)]
@@ -19,5 +19,6 @@ pub(crate) struct Params {
     pub(crate) scale_stride: u32,
 }
 
-/// Where the input and the output of a chunk hold the chunk's stamp: in front of their sections.
-pub(super) const STAMP: Range<u64> = ALIGNMENT - 4..ALIGNMENT;
+/// Where the upload of a chunk holds the stamp: behind the parameters. In the output it is behind the
+/// chunk's rows, so that these begin at the buffer's begin, which is aligned to a page.
+pub(super) const STAMP: Range<u64> = ALIGNMENT - STAMP_BYTES..ALIGNMENT;

@@ -19,10 +19,8 @@ use super::buffers::{Buffers, missing};
 use super::params::{Params, STAMP};
 use super::pool::{Lease, Pooled};
 use crate::error::{Error, Result};
-use crate::plan::{Section, Spans};
+use crate::plan::{STAMP_BYTES, Section, Spans};
 use crate::wait::WaitMode;
-
-const STAMP_BYTES: u64 = STAMP.end - STAMP.start;
 
 /// Which program a slot belongs to, and the rows it has room for.
 pub(crate) type SlotKey = (&'static str, usize);
@@ -122,13 +120,17 @@ impl Slot {
         record: impl FnOnce(&mut CommandEncoder, &[BindGroup]),
     ) -> Result<(Arc<Signal>, u64)> {
         let Buffers { upload, input, inputs, output, outputs, staging, .. } = &self.buffers;
-        let (upload_bytes, read_bytes) = (inputs.used(rows), outputs.used(rows));
+        let (upload_bytes, output_bytes) = (inputs.used(rows), outputs.used(rows));
+        let read_bytes = output_bytes + STAMP_BYTES;
         let submission = gpu.with_error_scopes("the work of a chunk", || {
             let mut encoder = gpu.device().create_command_encoder(&Default::default());
             encoder.copy_buffer_to_buffer(upload, 0, input, 0, upload_bytes);
             record(&mut encoder, &self.bind_groups);
-            // The device orders this copy behind the kernels, because both write to the output.
-            encoder.copy_buffer_to_buffer(upload, STAMP.start, output, 0, STAMP_BYTES);
+            if gpu.caps().stamped {
+                // The device orders this copy behind the kernels, because both write to the output.
+                let (from, to) = (STAMP.start, output_bytes);
+                encoder.copy_buffer_to_buffer(upload, from, output, to, STAMP_BYTES);
+            }
             if let Some(staging) = staging {
                 encoder.copy_buffer_to_buffer(output, 0, staging, 0, read_bytes);
             }
@@ -181,6 +183,7 @@ pub(crate) struct InFlight {
     signal: Arc<Signal>,
     read_bytes: u64,
     rows: usize,
+    stamped: bool,
 }
 
 impl InFlight {
@@ -192,7 +195,7 @@ impl InFlight {
         record: impl FnOnce(&mut CommandEncoder, &[BindGroup]),
     ) -> Result<Self> {
         let (signal, read_bytes) = lease.submit(gpu, rows, record)?;
-        Ok(Self { lease, signal, read_bytes, rows })
+        Ok(Self { lease, signal, read_bytes, rows, stamped: gpu.caps().stamped })
     }
 
     /// Waits for the results. Drop the chunk if this fails.
@@ -205,8 +208,8 @@ impl InFlight {
         let view = self.lease.buffers.readback().get_mapped_range(..self.read_bytes);
         let device = &self.lease.device;
         let view = view.map_err(|e| device.unmapped("the mapping of a chunk", &e))?;
-        let (found, expected) = (&view[..STAMP_BYTES as usize], self.lease.stamp);
-        if found != expected.to_le_bytes() {
+        let (found, expected) = (&view[view.len() - STAMP_BYTES as usize..], self.lease.stamp);
+        if self.stamped && found != expected.to_le_bytes() {
             device.find_loss()?;
             let detail = format!(
                 "it was reported as done, and its last step was not: the results carry the number \

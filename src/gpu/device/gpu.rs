@@ -27,7 +27,7 @@ pub(super) struct Inner {
     /// The device that replaces this one after a loss, for as long as somebody holds it.
     pub(super) successor: Mutex<Weak<Inner>>,
     pub(super) info: AdapterInfo,
-    caps: Caps,
+    pub(super) caps: Caps,
     pipeline_cache: Option<PipelineCache>,
     poller: Poller,
 }

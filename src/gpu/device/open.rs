@@ -168,6 +168,13 @@ impl Gpu {
         }
     }
 
+    /// The same device with stamps on its chunks, which a test needs. Nobody else may hold it yet.
+    #[cfg(test)]
+    pub(crate) fn stamped(mut self) -> Self {
+        Arc::get_mut(&mut self.0).expect("a device that was just opened").caps.stamped = true;
+        self
+    }
+
     /// Whether the device is lost.
     pub(crate) fn is_lost(&self) -> bool {
         self.0.device_queue.find_loss().is_err()

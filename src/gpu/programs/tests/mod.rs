@@ -80,6 +80,7 @@ fn caps(software: bool, coop_side: Option<u32>) -> Caps {
     Caps {
         limits: Limits { binding_bytes: 1 << 27, buffer_bytes: 1 << 28, groups: 65_535 },
         software,
+        stamped: false,
         direct_readback: software,
         coop_side,
         workgroup_bytes: 32 << 10,
