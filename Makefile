@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test soak check fmt clippy docs features spelling adapter
+.PHONY: test soak check fmt clippy docs features spelling adapter fuzz
 
 # The whole suite of the library and the program: unit, integration and documentation tests, every
 # benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks. The
@@ -44,3 +44,17 @@ docs:
 # A Vulkan driver, on Linux, where there is none: Mesa's software adapter.
 adapter:
 	./tools/install-adapter
+
+# Every fuzz target for SECONDS seconds, on the committed seeds and on what earlier runs found. It needs
+# a nightly toolchain and cargo-fuzz.
+SECONDS ?= 60
+FUZZ_TARGETS = model_file codes_file raw_weights use_loaded
+fuzz:
+	@command -v cargo-fuzz > /dev/null || { \
+		echo "cargo-fuzz is missing: run 'cargo install cargo-fuzz --locked'" >&2; exit 1; }
+	set -e; for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/target/corpus/$$target fuzz/regressions/$$target; \
+		$(CARGO) +nightly fuzz run $$target fuzz/target/corpus/$$target fuzz/corpus/$$target \
+			fuzz/regressions/$$target -- -max_total_time=$(SECONDS) -rss_limit_mb=2048 -timeout=20 \
+			-print_final_stats=1; \
+	done
