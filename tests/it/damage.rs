@@ -1,5 +1,5 @@
-//! Files that were cut off, altered, mixed up or made to harm: an error, never a panic, and never
-//! memory for a number that the file has not earned.
+//! Files that were mixed up or made to harm: an error, never a panic, and never memory for a number
+//! that the file has not earned. `bad_inputs` tries thousands more; here each has an error of its own.
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,13 +10,11 @@ use safetensors::tensor::{Dtype, TensorView};
 use vecodec::{Codes, CodesReader, Error, Model};
 
 use crate::data::Options;
-use crate::engines::{codec, cpu};
 use crate::files::some_codes;
 
 /// One small file of either kind, and a place to put altered ones.
 struct Fixture {
     folder: tempfile::TempDir,
-    model: Model,
     model_bytes: Vec<u8>,
     codes_bytes: Vec<u8>,
 }
@@ -30,7 +28,7 @@ impl Fixture {
         let model_bytes = fs::read(&path).unwrap();
         some_codes(&model, 5).save(&path).unwrap();
         let codes_bytes = fs::read(&path).unwrap();
-        Self { folder, model, model_bytes, codes_bytes }
+        Self { folder, model_bytes, codes_bytes }
     }
 
     fn file(&self, bytes: &[u8]) -> PathBuf {
@@ -66,71 +64,6 @@ pub fn edited(file: &[u8], from: &str, to: &str) -> Vec<u8> {
     let header = std::str::from_utf8(&file[8..8 + len]).unwrap();
     assert!(header.contains(from), "{from} is not in {header}");
     with_header(&header.replace(from, to), &file[8 + len..])
-}
-
-#[test]
-fn every_prefix_is_refused() {
-    let fixture = Fixture::new();
-    for len in 0..fixture.model_bytes.len() {
-        let result = fixture.load_model(&fixture.model_bytes[..len]);
-        assert!(matches!(result, Err(Error::Format { .. })), "{len} bytes: {result:?}");
-    }
-    for len in 0..fixture.codes_bytes.len() {
-        let result = fixture.load_codes(&fixture.codes_bytes[..len]);
-        assert!(matches!(result, Err(Error::Format { .. })), "{len} bytes: {result:?}");
-    }
-    for bytes in [&fixture.model_bytes, &fixture.codes_bytes] {
-        let longer = [&bytes[..], &[0]].concat();
-        assert!(fixture.load_model(&longer).is_err() && fixture.load_codes(&longer).is_err());
-    }
-}
-
-/// A model's fingerprint covers all of it: an altered file is refused, or is the same model.
-#[test]
-fn every_flipped_bit_of_a_model_is_noticed() {
-    let fixture = Fixture::new();
-    assert_eq!(
-        fixture.load_model(&fixture.model_bytes).unwrap().fingerprint(),
-        fixture.model.fingerprint()
-    );
-    let mut bytes = fixture.model_bytes.clone();
-    for bit in 0..bytes.len() * 8 {
-        bytes[bit / 8] ^= 1 << (bit % 8);
-        if let Ok(model) = fixture.load_model(&bytes) {
-            assert_eq!(model.weights(), fixture.model.weights(), "byte {}", bit / 8);
-            assert_eq!(model.config(), fixture.model.config(), "byte {}", bit / 8);
-        }
-        bytes[bit / 8] ^= 1 << (bit % 8);
-    }
-}
-
-/// Codes carry no checksum, so an altered file may load; then it is codes in every respect.
-#[test]
-fn no_altered_byte_of_codes_panics() {
-    let fixture = Fixture::new();
-    let codec = codec(&cpu(), &fixture.model);
-    let mut bytes = fixture.codes_bytes.clone();
-    let (mut refused, mut loaded) = (0, 0);
-    for at in 0..bytes.len() {
-        let before = bytes[at];
-        for value in [before ^ 1, before ^ 0x10, before ^ 0x80, 0, b'9', b'"', b'}', 0xff] {
-            bytes[at] = value;
-            match fixture.load_codes(&bytes) {
-                Ok(codes) => {
-                    loaded += 1;
-                    assert_eq!(codes.as_bytes().len(), codes.row_count() * (codes.code_size() - 4));
-                    if codes.fingerprint() == fixture.model.fingerprint() {
-                        let decoded = codec.decode(&codes);
-                        assert!(decoded.is_err() || decoded.unwrap().len() == codes.row_count());
-                    }
-                }
-                Err(_) => refused += 1,
-            }
-            bytes[at] = before;
-        }
-    }
-    assert!(refused > 100 && loaded > 0, "{refused} refused, {loaded} loaded");
-    assert_eq!(fixture.load_codes(&bytes).unwrap(), some_codes(&fixture.model, 5));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod agree;
 mod algebra;
 mod asynchronous;
+mod bad_inputs;
 mod bit_code_search;
 mod bit_codes;
 mod codes;
