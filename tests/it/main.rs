@@ -29,6 +29,7 @@ mod oracle;
 mod pipeline_cache;
 mod precision;
 mod predecessor;
+mod properties;
 mod real_data;
 mod refused;
 #[cfg(feature = "serde")]
