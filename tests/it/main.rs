@@ -30,6 +30,7 @@ mod pipeline_cache;
 mod precision;
 mod predecessor;
 mod properties;
+mod public_api;
 mod real_data;
 mod refused;
 #[cfg(feature = "serde")]
