@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test soak check fmt clippy docs features spelling adapter fuzz
+.PHONY: test soak check fmt clippy docs features spelling adapter fuzz deny
 
 # The whole suite of the library and the program: unit, integration and documentation tests, every
 # benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks. The
@@ -58,3 +58,9 @@ fuzz:
 			fuzz/regressions/$$target -- -max_total_time=$(SECONDS) -rss_limit_mb=2048 -timeout=20 \
 			-print_final_stats=1; \
 	done
+
+# Licences, advisories, duplicates and sources of the packages: see deny.toml.
+deny:
+	@command -v cargo-deny > /dev/null || { \
+		echo "cargo-deny is missing: run 'cargo install cargo-deny --locked'" >&2; exit 1; }
+	$(CARGO) deny check

@@ -75,7 +75,7 @@ pub fn is_test(attributes: &[Attribute]) -> bool {
 /// The features of `cfg(feature = "...")` and of an `all` or `any` of them.
 pub fn features_of(attributes: &[Attribute]) -> Vec<String> {
     let cfgs = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
-    let texts = cfgs.filter_map(|attribute| match &attribute.meta {
+    let cfgs = cfgs.filter_map(|attribute| match &attribute.meta {
         Meta::List(list) => Some(list.tokens.to_string()),
         _ => None,
     });
@@ -85,7 +85,7 @@ pub fn features_of(attributes: &[Attribute]) -> Vec<String> {
             .filter_map(|t| Some(t.split_once('"')?.0.to_owned()))
             .collect()
     };
-    texts.flat_map(named).collect()
+    cfgs.flat_map(named).collect()
 }
 
 /// The traits that an item derives, also only with a feature.
