@@ -15,7 +15,7 @@ impl Seeded {
     }
 
     /// The next 64 bits (xorshift64*).
-    pub fn next(&mut self) -> u64 {
+    pub fn next_bits(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -24,12 +24,12 @@ impl Seeded {
 
     /// Bytes.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| (self.next() >> 56) as u8).collect()
+        (0..len).map(|_| (self.next_bits() >> 56) as u8).collect()
     }
 
     /// Values between -1 and 1, some of them zero.
     pub fn values(&mut self, len: usize) -> Vec<f32> {
-        let mut value = || (self.next() >> 56) as u8 as i8;
+        let mut value = || (self.next_bits() >> 56) as u8 as i8;
         (0..len).map(|_| f32::from(value().saturating_add(1)) / 128.0).collect()
     }
 
