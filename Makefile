@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test soak check fmt clippy docs features spelling adapter fuzz deny
+.PHONY: test soak check fmt clippy docs features spelling adapter fuzz deny miri
 
 # The whole suite of the library and the program: unit, integration and documentation tests, every
 # benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks. The
@@ -64,3 +64,12 @@ deny:
 	@command -v cargo-deny > /dev/null || { \
 		echo "cargo-deny is missing: run 'cargo install cargo-deny --locked'" >&2; exit 1; }
 	$(CARGO) deny check
+
+# What Miri can run of the CPU engine: the unit tests without the one that calls madvise, and the golden
+# files decoded by the CPU engine. The second takes minutes. It needs Tree Borrows and integers as
+# pointers, because crossbeam, under rayon, does.
+miri:
+	$(CARGO) +nightly miri test -p vecodec --no-default-features --lib -- --skip memory::tests
+	RAYON_NUM_THREADS=2 MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-tree-borrows \
+		-Zmiri-permissive-provenance -Zmiri-ignore-leaks" \
+		$(CARGO) +nightly miri test -p vecodec --test it golden::cpu::
