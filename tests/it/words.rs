@@ -139,6 +139,7 @@ const SKIPPED: &[&str] = &[
     "tests/it/words.rs",
     "benches/record",
     "examples/data",
+    "fuzz/artifacts",
     "fuzz/corpus",
     "fuzz/regressions",
     "fuzz/target",
