@@ -59,11 +59,12 @@ fuzz:
 			-print_final_stats=1; \
 	done
 
-# Licences, advisories, duplicates and sources of the packages: see deny.toml.
+# Licences, advisories, duplicates and sources of the packages: see deny.toml. Advisories need a network;
+# without it, say DENY="bans licenses sources".
 deny:
 	@command -v cargo-deny > /dev/null || { \
 		echo "cargo-deny is missing: run 'cargo install cargo-deny --locked'" >&2; exit 1; }
-	$(CARGO) deny check
+	$(CARGO) deny check $(DENY)
 
 # What Miri can run of the CPU engine: the unit tests without the one that calls madvise, and the golden
 # files decoded by the CPU engine. The second takes minutes. It needs Tree Borrows and integers as
