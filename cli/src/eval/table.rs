@@ -33,7 +33,8 @@ const MAX_PASSES: usize = 20;
 pub struct Row {
     pub codes: &'static str,
     pub bytes_per_row: usize,
-    pub compression_ratio: f32,
+    /// Bytes of a row in the file over those of its code.
+    pub compression_ratio: f64,
     pub relative_mse: f64,
     pub mean_cosine: f64,
     #[serde(rename = "recall@1")]
@@ -185,7 +186,7 @@ fn measure(data: &DataReader, rows: &Rows, size: Size, codec: &Codec) -> Result<
     Ok(Row {
         codes: size.codes(),
         bytes_per_row: config.code_size(),
-        compression_ratio: config.compression_ratio(),
+        compression_ratio: data.value_bytes() as f64 / config.code_size() as f64,
         relative_mse: sums.relative_mse(),
         mean_cosine: sums.mean_cosine(),
         recall_at_1: recall.at_1,

@@ -49,7 +49,7 @@ pub fn lines(results: &[Row], recommended: Option<usize>) -> String {
             if recommended == Some(at) { "*".to_owned() } else { String::new() },
             row.bytes_per_row.to_string(),
             row.codes.to_owned(),
-            number(row.compression_ratio.into(), 1),
+            number(row.compression_ratio, 1),
             number(row.relative_mse, 2),
             number(row.mean_cosine, 4),
             number(row.recall_at_1, 3),

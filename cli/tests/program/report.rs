@@ -100,6 +100,11 @@ fn ratios_count_the_bytes_of_the_input() {
         assert!(stderr.contains(words), "{line}: {stderr}");
         assert!(!stderr.contains(" 0.0") && !stderr.contains("0.0000"), "{stderr}");
     }
+    for (data, ratio) in [("data.npy", 6.0), ("f16.npy", 3.0), ("f64.npy", 12.0)] {
+        let line = format!("eval {data} --model model --engine cpu --json");
+        let report: serde_json::Value = serde_json::from_str(&sandbox.run(&line)).unwrap();
+        assert_eq!(report["compression_ratio"], ratio, "{data}");
+    }
     let output = sandbox.output("fit f16.npy --latent 12 -o codes");
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("16 bytes per row, 1.5 times smaller than f16"), "{stderr}");
