@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use vecodec::wgpu::{Device, PollType};
+use vecodec::wgpu::{BufferDescriptor, BufferUsages, Device, ErrorFilter, PollType};
 use vecodec::{Codec, CodecOptions, Codes, Engine, EngineKind, Error, Gpu, Model, f16};
 
 use crate::compare::{assert_error, assert_same_bits};
@@ -309,4 +309,44 @@ fn sixteen_threads_get_right_results_while_devices_are_lost(engine: &CodecOption
     assert!(report.devices_destroyed >= 2 && report.recoveries >= 1, "{report}");
     assert!(report.calls > 100 && report.bytes_compared > 1 << 20, "{report}");
     assert!(report.views > 0 && report.futures_dropped > 0, "{report}");
+}
+
+/// Fills the memory of the adapter with a caller's buffers, and decodes beside them.
+#[test]
+#[ignore = "takes all memory of a GPU, and a software adapter's is the machine's: run it by hand"]
+fn a_full_gpu_is_an_error_and_no_loss() {
+    let fixture = Fixture::new(Gpu::new().unwrap());
+    let device = fixture.gpu.device();
+    let mut fillers = Vec::new();
+    for size in [1u64 << 30, 1 << 26, 1 << 22, 1 << 18] {
+        loop {
+            let scope = device.push_error_scope(ErrorFilter::OutOfMemory);
+            let usage = BufferUsages::STORAGE;
+            let descriptor =
+                BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+            let buffer = device.create_buffer(&descriptor);
+            if pollster::block_on(scope.pop()).is_some() {
+                break;
+            }
+            fillers.push(buffer);
+        }
+    }
+    // More rows than the idle buffers of the codec have room for.
+    let many = fixture.codes.select(&vec![7; 2_000_000]).unwrap();
+    let (mut done, mut refused) = (0, 0);
+    for _ in 0..3 {
+        match fixture.codec.decode_flat(&many) {
+            Ok(rows) => {
+                assert_eq!(rows.len(), 2_000_000 * 40);
+                done += 1;
+            }
+            Err(Error::OutOfMemory { required: 1.., .. }) => refused += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    println!("{} buffers fill the memory; {done} calls done, {refused} refused", fillers.len());
+    drop(fillers);
+    let _freed = device.poll(PollType::Poll);
+    let rows = fixture.codec.decode_flat(&many).unwrap();
+    assert_same_bits(&rows[..40], &fixture.decoded[7 * 40..8 * 40], "after the memory is free");
 }
