@@ -1,5 +1,6 @@
 //! Runs the program as its users do, and checks what it writes and prints.
 
+mod damaged;
 mod dialects;
 mod ends;
 mod eval;

@@ -102,7 +102,7 @@ fn ratios_count_the_bytes_of_the_input() {
     }
     for (data, ratio) in [("data.npy", 6.0), ("f16.npy", 3.0), ("f64.npy", 12.0)] {
         let line = format!("eval {data} --model model --engine cpu --json");
-        let report: serde_json::Value = serde_json::from_str(&sandbox.run(&line)).unwrap();
+        let report: Value = serde_json::from_str(&sandbox.run(&line)).unwrap();
         assert_eq!(report["compression_ratio"], ratio, "{data}");
     }
     let output = sandbox.output("fit f16.npy --latent 12 -o codes");
