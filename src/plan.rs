@@ -5,11 +5,8 @@ use crate::error::{Error, OTHER_ADAPTER, Result};
 
 /// Bytes in front of a chunk's input that hold the dispatch's parameters and the chunk's stamp. Every
 /// section of a buffer begins at a multiple of this, the largest offset alignment that an adapter may
-/// ask for.
+/// ask for. Each buffer has room for one alignment more than its sections need.
 pub(crate) const ALIGNMENT: u64 = 256;
-
-/// Bytes behind the rows of a chunk's output that hold the chunk's stamp.
-pub(crate) const STAMP_BYTES: u64 = 4;
 
 /// The smallest chunk a slot is sized for.
 const MIN_CAPACITY: usize = 64;
@@ -60,7 +57,7 @@ pub(crate) struct RowLayout {
     pub(crate) inputs: Vec<RowBytes>,
     /// Device memory between kernels, a buffer each.
     pub(crate) scratch: Vec<RowBytes>,
-    /// Read back, with the stamp behind them.
+    /// Read back.
     pub(crate) outputs: Vec<RowBytes>,
 }
 
@@ -109,9 +106,7 @@ impl RowLayout {
     }
 
     pub(crate) fn output_spans(&self, capacity: usize) -> Spans {
-        let mut spans = Spans::new(0, &self.outputs, capacity);
-        spans.bytes += STAMP_BYTES;
-        spans
+        Spans::new(0, &self.outputs, capacity)
     }
 
     pub(crate) fn sections(&self) -> impl Iterator<Item = &RowBytes> {

@@ -13,8 +13,8 @@ const LEAST_HUGE_BYTES: usize = 4 << 20;
 /// The smallest page there is.
 const PAGE_BYTES: usize = 4 << 10;
 
-/// Zeros of this shape, or an error where there is no memory for them. From 4 MiB on, the kernel is asked for huge pages, so that a page fault maps 2 MiB
-/// instead of 4 KiB.
+/// Zeros of this shape, or an error where there is no memory for them. From 4 MiB on, the kernel is
+/// asked for huge pages, so that a page fault maps 2 MiB instead of 4 KiB.
 pub(super) fn zeroed<T: bytemuck::Zeroable>(what: &'static str, shape: &[usize]) -> Result<Vec<T>> {
     let values = memory::zeroed(what, shape)?;
     #[cfg(target_os = "linux")]

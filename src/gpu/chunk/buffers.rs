@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use wgpu::{BindingResource, Buffer, BufferBinding, BufferUsages};
 
 use super::super::device::Gpu;
-use super::params::Params;
+use super::params::{Params, STAMP_BYTES};
 use crate::error::{Error, Result};
 use crate::plan::{RowLayout, Section, Spans};
 
@@ -22,6 +22,8 @@ pub(crate) struct Buffers {
     pub(super) outputs: Spans,
     /// `MAP_READ | COPY_DST`; none where the output itself can be mapped.
     pub(super) staging: Option<Buffer>,
+    /// Bytes of the stamp behind the output's rows; zero where the driver needs none.
+    pub(super) stamp_bytes: u64,
 }
 
 /// How results leave the device.
@@ -43,6 +45,7 @@ impl Buffers {
         let bytes = Self::bytes(gpu, layout, capacity, readback);
         let (inputs, outputs) = (layout.input_spans(capacity), layout.output_spans(capacity));
         let mapped = readback == Readback::Mapped;
+        let stamp_bytes = if mapped && gpu.caps().stamped { STAMP_BYTES } else { 0 };
         let direct = mapped && gpu.caps().direct_readback;
         let staged = mapped && !direct;
         let device = gpu.device_queue();
@@ -58,11 +61,14 @@ impl Buffers {
                 scratch.push((section, device.buffer("vecodec.scratch", size, storage)));
             }
             let readable = if direct { BufferUsages::MAP_READ } else { copied };
-            let usage = storage | BufferUsages::COPY_DST | readable;
-            let output = device.buffer("vecodec.output", outputs.bytes, usage);
+            let stamped =
+                if stamp_bytes > 0 { BufferUsages::COPY_DST } else { BufferUsages::empty() };
+            let usage = storage | readable | stamped;
+            let output_bytes = outputs.bytes + stamp_bytes;
+            let output = device.buffer("vecodec.output", output_bytes, usage);
             let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
-            let staging = staged.then(|| device.buffer("vecodec.staging", outputs.bytes, usage));
-            Self { capacity, upload, input, inputs, scratch, output, outputs, staging }
+            let staging = staged.then(|| device.buffer("vecodec.staging", output_bytes, usage));
+            Self { capacity, upload, input, inputs, scratch, output, outputs, staging, stamp_bytes }
         })
         .map_err(|error| error.with_bytes_required(bytes))
     }

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::plan::{ALIGNMENT, STAMP_BYTES};
+use crate::plan::ALIGNMENT;
 
 /// Fields of `Params` in `shaders/lib/params.wgsl`.
 #[repr(C)]
@@ -19,6 +19,8 @@ pub(crate) struct Params {
     pub(crate) scale_stride: u32,
 }
 
+/// Bytes of a stamp.
+pub(super) const STAMP_BYTES: u64 = 4;
 /// Where the upload of a chunk holds the stamp: behind the parameters. In the output it is behind the
 /// chunk's rows, so that these begin at the buffer's begin, which is aligned to a page.
 pub(super) const STAMP: Range<u64> = ALIGNMENT - STAMP_BYTES..ALIGNMENT;

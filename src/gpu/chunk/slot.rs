@@ -16,10 +16,10 @@ use wgpu::{BindGroup, BufferView, CommandEncoder, MapMode, SubmissionIndex, Writ
 
 use super::super::device::{DeviceQueue, Gpu, Signal, ViewGuard};
 use super::buffers::{Buffers, missing};
-use super::params::{Params, STAMP};
+use super::params::{Params, STAMP, STAMP_BYTES};
 use super::pool::{Lease, Pooled};
 use crate::error::{Error, Result};
-use crate::plan::{STAMP_BYTES, Section, Spans};
+use crate::plan::{Section, Spans};
 use crate::wait::WaitMode;
 
 /// Which program a slot belongs to, and the rows it has room for.
@@ -119,14 +119,15 @@ impl Slot {
         rows: usize,
         record: impl FnOnce(&mut CommandEncoder, &[BindGroup]),
     ) -> Result<(Arc<Signal>, u64)> {
-        let Buffers { upload, input, inputs, output, outputs, staging, .. } = &self.buffers;
+        let Buffers { upload, input, inputs, output, outputs, staging, stamp_bytes, .. } =
+            &self.buffers;
         let (upload_bytes, output_bytes) = (inputs.used(rows), outputs.used(rows));
-        let read_bytes = output_bytes + STAMP_BYTES;
+        let read_bytes = output_bytes + stamp_bytes;
         let submission = gpu.with_error_scopes("the work of a chunk", || {
             let mut encoder = gpu.device().create_command_encoder(&Default::default());
             encoder.copy_buffer_to_buffer(upload, 0, input, 0, upload_bytes);
             record(&mut encoder, &self.bind_groups);
-            if gpu.caps().stamped {
+            if *stamp_bytes > 0 {
                 // The device orders this copy behind the kernels, because both write to the output.
                 let (from, to) = (STAMP.start, output_bytes);
                 encoder.copy_buffer_to_buffer(upload, from, output, to, STAMP_BYTES);
@@ -183,7 +184,6 @@ pub(crate) struct InFlight {
     signal: Arc<Signal>,
     read_bytes: u64,
     rows: usize,
-    stamped: bool,
 }
 
 impl InFlight {
@@ -195,7 +195,7 @@ impl InFlight {
         record: impl FnOnce(&mut CommandEncoder, &[BindGroup]),
     ) -> Result<Self> {
         let (signal, read_bytes) = lease.submit(gpu, rows, record)?;
-        Ok(Self { lease, signal, read_bytes, rows, stamped: gpu.caps().stamped })
+        Ok(Self { lease, signal, read_bytes, rows })
     }
 
     /// Waits for the results. Drop the chunk if this fails.
@@ -208,8 +208,9 @@ impl InFlight {
         let view = self.lease.buffers.readback().get_mapped_range(..self.read_bytes);
         let device = &self.lease.device;
         let view = view.map_err(|e| device.unmapped("the mapping of a chunk", &e))?;
-        let (found, expected) = (&view[view.len() - STAMP_BYTES as usize..], self.lease.stamp);
-        if self.stamped && found != expected.to_le_bytes() {
+        let stamp_bytes = self.lease.buffers.stamp_bytes as usize;
+        let (found, expected) = (&view[view.len() - stamp_bytes..], self.lease.stamp);
+        if stamp_bytes > 0 && found != expected.to_le_bytes() {
             device.find_loss()?;
             let detail = format!(
                 "it was reported as done, and its last step was not: the results carry the number \
