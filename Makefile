@@ -14,8 +14,9 @@ test: adapter
 	./tools/with-adapter $(CARGO) test --release --doc
 
 # Mixed calls on 16 threads, with losses of the device, for so many seconds.
+soak: SECONDS ?= 600
 soak: adapter
-	./tools/with-adapter $(CARGO) run --release --example soak -- $(or $(SECONDS),600)
+	./tools/with-adapter $(CARGO) run --release --example soak -- $(SECONDS)
 
 # What a change must pass beside the tests.
 check: fmt spelling clippy docs features
@@ -47,8 +48,8 @@ adapter:
 
 # Every fuzz target for SECONDS seconds, on the committed seeds and on what earlier runs found. It needs
 # a nightly toolchain and cargo-fuzz.
-SECONDS ?= 60
-FUZZ_TARGETS = model_file codes_file raw_weights use_loaded
+FUZZ_TARGETS = model_file codes_file raw_weights use_loaded data_file
+fuzz: SECONDS ?= 60
 fuzz:
 	@command -v cargo-fuzz > /dev/null || { \
 		echo "cargo-fuzz is missing: run 'cargo install cargo-fuzz --locked'" >&2; exit 1; }
@@ -66,11 +67,11 @@ deny:
 		echo "cargo-deny is missing: run 'cargo install cargo-deny --locked'" >&2; exit 1; }
 	$(CARGO) deny check $(DENY)
 
-# What Miri can run of the CPU engine: the unit tests without the one that calls madvise, and the golden
+# What Miri can run of the CPU engine: the unit tests without those that make system calls, and the golden
 # files decoded by the CPU engine. The second takes minutes. It needs Tree Borrows and integers as
 # pointers, because crossbeam, under rayon, does.
 miri:
-	$(CARGO) +nightly miri test -p vecodec --no-default-features --lib -- --skip memory::tests
+	$(CARGO) +nightly miri test -p vecodec --no-default-features --lib -- --skip memory::tests --skip huge_pages --skip new_file
 	RAYON_NUM_THREADS=2 MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-tree-borrows \
 		-Zmiri-permissive-provenance -Zmiri-ignore-leaks" \
 		$(CARGO) +nightly miri test -p vecodec --test it golden::cpu::
