@@ -67,6 +67,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes hours under Miri")]
     fn the_bits_of_a_row_do_not_depend_on_the_rows_beside_it() {
         const ROWS: usize = 257;
         for (inputs, outputs) in [
