@@ -38,8 +38,8 @@ fn damaged_models_and_codes_end_in_one_line() {
                 .collect();
             // Mostly the header, where a bit decides how all others are read.
             for (end, count) in [(header, 60), (whole.len(), 20)] {
-                for place in random.normals(count, 1.0) {
-                    let bit = ((f64::from(place).abs() * 1e4) as usize * 31) % (8 * end);
+                for position in random.normals(count, 1.0) {
+                    let bit = ((f64::from(position).abs() * 1e4) as usize * 31) % (8 * end);
                     let mut bytes = whole.clone();
                     bytes[bit / 8] ^= 1 << (bit % 8);
                     damaged.push((format!("bit {bit}"), bytes));
