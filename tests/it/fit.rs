@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vecodec::metrics::relative_mse;
 use vecodec::{
-    CancelToken, Codec, Error, ErrorKind, FitOptions, Model, ModelConfig, RowNorm, Weights,
+    CancelToken, Codec, Coding, Error, ErrorKind, FitOptions, Model, ModelConfig, RowNorm, Weights,
 };
 
 use crate::algebra::{covariance, eigenvalues, least_squares_error};
@@ -292,4 +292,53 @@ fn fits_are_cancelled_from_other_threads() {
     let options = FitOptions::default().with_progress(|_| heard += 1).with_cancel(cancel);
     assert!(Model::fit_with(&rows, config, options).is_err());
     assert_eq!(heard, 0);
+}
+
+fn hash(at: usize) -> u64 {
+    (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// Rows of eight values whose classes take turns: every `period`th row varies mostly in its first four
+/// values, the others in their last four.
+fn in_turn(rows: usize, period: usize) -> Vec<f32> {
+    let mut values = Random::new(8).normals(rows * 8, 1.0);
+    for (row, values) in values.chunks_mut(8).enumerate() {
+        let (first, last) = values.split_at_mut(4);
+        let small = if row % period == 0 { last } else { first };
+        small.iter_mut().for_each(|v| *v *= 0.1);
+    }
+    values
+}
+
+/// A fit takes 200,000 rows. Of so many times the period, a sample
+/// of even strides would be one class alone.
+#[test]
+fn rows_that_take_turns_are_fitted_as_if_they_were_shuffled() {
+    for period in [2, 3, 7] {
+        let rows = in_turn(200_000 * period, period);
+        let mut order: Vec<usize> = (0..200_000 * period).collect();
+        order.sort_unstable_by_key(|row| hash(*row));
+        let shuffled: Vec<f32> =
+            order.iter().flat_map(|row| &rows[row * 8..][..8]).copied().collect();
+        let error = |training: &[f32]| {
+            let config = ModelConfig::bits(8, 3).with_coding(Coding::Scalar);
+            let model = Model::fit(training, config.with_row_norm(RowNorm::Omit)).unwrap();
+            error_of(&codec(&cpu(), &model), &rows[..8 * 64_000])
+        };
+        let (in_turn, shuffled) = (error(&rows), error(&shuffled));
+        assert!((in_turn / shuffled - 1.0).abs() < 0.05, "{period}: {in_turn}, {shuffled}");
+    }
+}
+
+#[test]
+fn a_seed_draws_the_same_rows_again() {
+    let rows = embeddings(12_000, 6, 9);
+    let fit = |seed: u64| {
+        let config = ModelConfig::bits(6, 3);
+        let options = FitOptions::default().with_seed(seed);
+        Model::fit_with(&rows, config, options).unwrap().0.fingerprint()
+    };
+    assert_eq!(fit(1), fit(1));
+    assert_ne!(fit(1), fit(2), "both seeds draw the same 8,192 of 12,000 rows");
+    assert_eq!(fit(0), Model::fit(&rows, ModelConfig::bits(6, 3)).unwrap().fingerprint());
 }

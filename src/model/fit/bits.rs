@@ -11,9 +11,9 @@ use crate::linear::linear;
 use crate::quantize::norm;
 use crate::rows::Rows;
 
-/// The most rows a bit code is fitted on; of more, evenly spaced ones are taken.
+/// The most rows that a bit code is fitted on; of more, a random sample is taken.
 const MOST_ROWS: usize = 200_000;
-/// Rows that tables are trained on, evenly spaced.
+/// Rows that tables are trained on, drawn at random.
 const TRAINED_ROWS: usize = 8192;
 /// Where the norms' standard deviation is below this share of their mean, a scale could not repay
 /// its bytes, and is not tried.
@@ -26,7 +26,7 @@ pub(super) fn fit(
     config: &BitsConfig,
     stages: &mut Stages<'_>,
 ) -> Result<(Model, usize)> {
-    let used = sampled(rows, MOST_ROWS);
+    let used = sampled(rows, MOST_ROWS, stages.seed());
     let count = used.len() / config.dim;
     let choices: &[RowNorm] = match config.row_norm {
         RowNorm::Omit => &[RowNorm::Omit],
@@ -63,7 +63,7 @@ fn fit_with(
 ) -> Result<(Model, f64)> {
     let (dim, cancel) = (config.dim, stages.cancel());
     let check = || cancel.check();
-    let measured = sampled(&Rows::flat("training rows", &used, dim)?, MEASURED_ROWS);
+    let measured = sampled(&Rows::flat("training rows", &used, dim)?, MEASURED_ROWS, stages.seed());
     let stores_norms = config.row_norm == RowNorm::Store;
     if stores_norms {
         unit_rows(&mut used, dim);
@@ -73,7 +73,7 @@ fn fit_with(
     let every_latent = ModelConfig::int8(dim, dim).into();
     let (weights, variances) = principal_components(&rows, &every_latent, &cancel)?;
 
-    let trained = sampled(&rows, TRAINED_ROWS);
+    let trained = sampled(&rows, TRAINED_ROWS, stages.seed());
     let mut latents = vec![0.0; trained.len()];
     linear(&mut latents, &trained, &weights.encoder, weights.encoder_bias.as_deref(), dim);
     let steps: Vec<f32> = variances.iter().map(|v| v.sqrt() as f32).collect();

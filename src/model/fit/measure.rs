@@ -1,5 +1,7 @@
 //! Samples of rows, and the error of a model on them.
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rayon::prelude::*;
 
 use super::super::{Model, RowNorm};
@@ -10,14 +12,29 @@ use crate::linear::linear;
 use crate::quantize::to_unit;
 use crate::rows::Rows;
 
-/// Rows that errors are measured on, evenly spaced.
+/// Rows that errors are measured on, drawn at random.
 pub(super) const MEASURED_ROWS: usize = 4096;
 
-/// At most `max_rows` rows, evenly spaced.
-pub(super) fn sampled(rows: &Rows<'_>, max_rows: usize) -> Vec<f32> {
-    let count = rows.len().min(max_rows);
-    let pick = |i: usize| rows.row((i as u128 * rows.len() as u128 / count as u128) as usize);
-    (0..count).flat_map(pick).copied().collect()
+/// At most `max_rows` rows in their order, drawn at random without replacement. Samples of other sizes
+/// are drawn from other random numbers of the same seed.
+///
+/// This is selection sampling (Knuth, The Art of Computer Programming, 3.4.2, algorithm S). It takes
+/// each row with the probability `missing / left`: the rows that the sample still needs over the rows
+/// that are left. Even strides would lose whole classes of rows where classes take turns.
+pub(super) fn sampled(rows: &Rows<'_>, max_rows: usize, seed: u64) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(max_rows as u64);
+    let mut missing = rows.len().min(max_rows);
+    let mut sample = Vec::with_capacity(missing * rows.dim());
+    for row in 0..rows.len() {
+        let left = (rows.len() - row) as u128;
+        // A uniform integer below `left`. Its bias is below left / 2^64.
+        if (u128::from(rng.next_u64()) * left) >> 64 < missing as u128 {
+            sample.extend_from_slice(rows.row(row));
+            missing -= 1;
+        }
+    }
+    sample
 }
 
 /// Divides each row by its norm, and returns the norms. A row of zeros stays as it is.

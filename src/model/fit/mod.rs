@@ -39,7 +39,8 @@ impl Model {
     }
 
     /// Fits a model as [`fit`](Self::fit) does, reports each stage as it ends, and can be
-    /// cancelled. The options change nothing in the model.
+    /// cancelled. Of the options, the seed alone changes the model: it draws the sample where there
+    /// are more rows than a step takes. The sample is the same on every machine.
     ///
     /// Cancellation is noticed between blocks of rows and iterations of the training. Only the
     /// eigenvectors of the covariance `[dim, dim]` are computed without a break.
@@ -83,7 +84,7 @@ impl Model {
 /// A model of 8-bit codes.
 fn fit_codes(rows: &Rows<'_>, config: &ModelConfig, stages: &mut Stages<'_>) -> Result<Model> {
     let cancel = stages.cancel();
-    let sample = sampled(rows, MEASURED_ROWS);
+    let sample = sampled(rows, MEASURED_ROWS, stages.seed());
     let (mut weights, _) = principal_components(rows, config, &cancel)?;
     let mut model = Model::from_weights(config.clone(), weights.clone())?;
     stages.end("principal components", relative_error(&model, &sample, &cancel)?)?;

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 pub struct FitReport {
     /// Rows that were given.
     pub rows: usize,
-    /// Rows that were fitted on. A fit of bit codes takes at most 200,000, evenly spaced.
+    /// Rows that were fitted on. A fit of bit codes takes at most 200,000, drawn at random.
     pub rows_used: usize,
     /// The stages, in order.
     pub stages: Vec<FitStage>,
@@ -60,6 +60,7 @@ type Progress<'a> = Box<dyn FnMut(&FitStage) + 'a>;
 pub struct FitOptions<'a> {
     progress: Option<Progress<'a>>,
     cancel: CancelToken,
+    seed: u64,
 }
 
 impl<'a> FitOptions<'a> {
@@ -73,6 +74,16 @@ impl<'a> FitOptions<'a> {
     pub fn with_cancel(mut self, cancel: CancelToken) -> Self {
         self.cancel = cancel;
         self
+    }
+
+    /// Sets the seed of the random samples of rows; 0 by default.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
     }
 
     pub(super) fn report(&mut self, stage: &FitStage) {
@@ -91,6 +102,7 @@ impl fmt::Debug for FitOptions<'_> {
         f.debug_struct("FitOptions")
             .field("progress", &self.progress.is_some())
             .field("cancel", &self.cancel)
+            .field("seed", &self.seed)
             .finish()
     }
 }

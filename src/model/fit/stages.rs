@@ -31,6 +31,10 @@ impl<'a> Stages<'a> {
         self.options.cancel().check()
     }
 
+    pub(super) fn seed(&self) -> u64 {
+        self.options.seed()
+    }
+
     pub(super) fn cancel(&self) -> CancelToken {
         self.options.cancel().clone()
     }
