@@ -212,6 +212,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn segments_change_no_window() {
         const BITS: u32 = 5;
         let bits_per_latent: Vec<u8> = (0..41).map(|i| [1, 2, 1, 3, 5][i % 5]).collect();
@@ -237,6 +238,7 @@ mod tests {
 
     /// The decisions of all latents would be two gigabytes.
     #[test]
+    #[cfg_attr(miri, ignore = "takes hours under Miri")]
     fn the_longest_search_takes_little_memory() {
         const BITS: u32 = 12;
         let (table, count) = (values(1 << BITS), 65_536);
