@@ -274,7 +274,7 @@ fn fits_are_cancelled_from_their_progress() {
 #[test]
 fn fits_are_cancelled_from_other_threads() {
     let rows = embeddings(4000, 96, 12);
-    let config = ModelConfig::bits(96, 64).with_coding(vecodec::Coding::Trellis { states: 4096 });
+    let config = ModelConfig::bits(96, 64).with_coding(Coding::Trellis { states: 4096 });
     let cancel = CancelToken::new();
     let mut heard = 0;
     let options = FitOptions::default().with_progress(|_| heard += 1).with_cancel(cancel.clone());
