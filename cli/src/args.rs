@@ -79,6 +79,9 @@ pub struct FitArgs {
     /// Drop rows with NaN or infinity, or replace them by zeros; they are errors otherwise
     #[arg(long, value_enum, value_name = "HOW")]
     pub skip_invalid: Option<SkipInvalid>,
+    /// Seed of the random samples that a fit takes of many rows
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
     /// Print what was done as one JSON object
     #[arg(long)]
     pub json: bool,

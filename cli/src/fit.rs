@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde::Serialize;
-use vecodec::{Model, ModelConfig};
+use vecodec::{FitOptions, FitReport, Model, ModelConfig};
 
 use crate::args::{EngineArg, FitArgs};
 use crate::data::DataReader;
@@ -20,6 +20,8 @@ use crate::size::Size;
 struct Report {
     output: String,
     rows: usize,
+    /// Rows of these that were fitted on.
+    rows_used: usize,
     invalid_rows: usize,
     dim: usize,
     latent: usize,
@@ -59,7 +61,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
         return Err(CliError::file(data.path(), detail));
     }
     let spinner = Progress::spinner("fitting");
-    let model = fit_values(&values, size.config(data.dim()))
+    let (model, fit) = fit_values(&values, size.config(data.dim()), args.seed)
         .map_err(|e| CliError::in_rows(data.path(), |row| invalid.number(0, row), e))?;
     drop(spinner);
     model.save(&args.output)?;
@@ -68,6 +70,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
     let report = Report {
         output: args.output.display().to_string(),
         rows,
+        rows_used: fit.rows_used,
         invalid_rows: invalid.count(),
         dim: config.dim,
         latent: config.latent_dim,
@@ -75,8 +78,12 @@ pub fn run(args: &FitArgs) -> Result<()> {
         ratio: data.value_bytes() as f64 / config.code_size() as f64,
         seconds: start.elapsed().as_secs_f64(),
     };
+    let sample = match report.rows_used {
+        all if all == rows => rows.to_string(),
+        used => format!("{used} of {rows}"),
+    };
     let note = format!(
-        "{}: fitted {} values to {} latents on {rows} rows in {}; {} bytes per row, {} {}",
+        "{}: fitted {} values to {} latents on {sample} rows in {}; {} bytes per row, {} {}",
         report.output,
         report.dim,
         report.latent,
@@ -88,7 +95,11 @@ pub fn run(args: &FitArgs) -> Result<()> {
     output::report(args.json, &note, &report)
 }
 
-/// Fits a model to rows in memory.
-pub fn fit_values(values: &[f32], config: ModelConfig) -> vecodec::Result<Model> {
-    Model::fit(values, config)
+/// Fits a model to rows in memory. The seed draws the samples of a fit.
+pub fn fit_values(
+    values: &[f32],
+    config: ModelConfig,
+    seed: u64,
+) -> vecodec::Result<(Model, FitReport)> {
+    Model::fit_with(values, config, FitOptions::default().with_seed(seed))
 }

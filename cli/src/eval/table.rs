@@ -165,8 +165,9 @@ fn check_finite(data: &DataReader, numbers: &[usize], values: &[f32]) -> Result<
 }
 
 fn fit_size(data: &DataReader, rows: &Rows, size: Size, engine: Engine) -> Result<Codec> {
-    let model = fit::fit_values(&rows.fitted, size.config(data.dim()));
-    engine::codec(model.map_err(|e| in_rows(data, &rows.split.fitted, e))?, engine)
+    let fitted = fit::fit_values(&rows.fitted, size.config(data.dim()), 0);
+    let (model, _) = fitted.map_err(|e| in_rows(data, &rows.split.fitted, e))?;
+    engine::codec(model, engine)
 }
 
 fn measure(data: &DataReader, rows: &Rows, size: Size, codec: &Codec) -> Result<Row> {

@@ -20,8 +20,8 @@ fn every_command_reports_as_json() {
     for (line, expected) in [
         (
             "fit data.npy --latent 4 -o model --json",
-            r#"{"output":"model","rows":90,"invalid_rows":0,"dim":12,"latent":4,"bytes_per_row":8,
-                "ratio":6.0}"#,
+            r#"{"output":"model","rows":90,"rows_used":90,"invalid_rows":0,"dim":12,"latent":4,
+                "bytes_per_row":8,"ratio":6.0}"#,
         ),
         (
             "encode data.npy --model model -o codes --engine cpu --json",
@@ -123,4 +123,22 @@ fn completions_and_manual_pages_name_every_command() {
     for command in ["fit", "encode", "decode", "eval", "inspect", "completions", "man"] {
         assert!(pages.contains(&format!(".TH vecodec-{command} ")), "{command}: {pages}");
     }
+}
+
+/// Of more rows than a fit takes, the note says how many were used, and a seed draws others.
+#[test]
+fn a_fit_says_how_many_rows_it_used() {
+    const COPIES: usize = 2300;
+    let sandbox = Sandbox::new();
+    let mut random = Random::new(3);
+    let data = bytes(&random.normals(ROWS * COPIES * 2, 1.0));
+    sandbox.write("many.npy", npy("<f4", false, &[ROWS * COPIES, 2], &data));
+    let fit = |seed: &str| {
+        let line = format!("fit many.npy --bytes 1 --coding scalar --seed {seed} -o model");
+        let stderr = String::from_utf8(sandbox.output(&line).stderr).unwrap();
+        assert!(stderr.contains("on 200000 of 207000 rows"), "{stderr}");
+        sandbox.read("model")
+    };
+    assert_eq!(fit("1"), fit("1"));
+    assert_ne!(fit("1"), fit("2"));
 }
