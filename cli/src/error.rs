@@ -100,10 +100,14 @@ impl From<Error> for CliError {
             Error::NoAdapter { wanted, found, .. } => Self::Other(format!(
                 "no GPU adapter {wanted}; found: {found}: install a driver, or use --engine cpu"
             )),
-            error @ (Error::Limit { .. }
-            | Error::OutOfMemory { .. }
-            | Error::DeviceLost { .. }
-            | Error::Gpu { .. }) => Self::Other(format!("{error}; or use --engine cpu")),
+            Error::DeviceLost { detail, .. } => Self::Other(format!(
+                "the GPU device was lost ({detail}): run the command again, or use --engine cpu"
+            )),
+            error @ (Error::Limit { .. } | Error::OutOfMemory { .. } | Error::Gpu { .. }) => {
+                let text = error.to_string().replace("Engine::Cpu", "--engine cpu");
+                let named = text.contains("--engine cpu");
+                Self::Other(if named { text } else { format!("{text}; or use --engine cpu") })
+            }
             other => Self::Library(other),
         }
     }

@@ -99,8 +99,10 @@ mod signals {
         const MESSAGE: &[u8] =
             b"error: the memory is full: pass smaller files, raise the limit of the \
             address space (ulimit -v), or use --engine cpu\n";
-        let handler = || {
-            let _closed = rustix::io::write(rustix::stdio::stderr(), MESSAGE);
+        // While a driver is loaded, stderr itself leads nowhere.
+        let stderr = rustix::io::dup(rustix::stdio::stderr())?;
+        let handler = move || {
+            let _closed = rustix::io::write(&stderr, MESSAGE);
             low_level::exit(2);
         };
         // SAFETY: the handler makes two system calls, and neither allocates nor locks.
