@@ -47,7 +47,7 @@ impl GpuEngine {
         chunk_rows: usize,
     ) -> Result<Lease<SlotKey, Slot>> {
         let capacity = capacity(rows, chunk_rows);
-        let bytes = Buffers::bytes(&self.gpu, program.layout(), capacity, Readback::Mapped);
+        let bytes = || Buffers::bytes(&self.gpu, program.layout(), capacity, Readback::Mapped);
         let lease = || {
             self.pool.lease((program.verb(), capacity), bytes, || {
                 let (slot, buffers) = self.slot(program, capacity, Readback::Mapped)?;

@@ -56,8 +56,8 @@ impl<K: PartialEq, T: Pooled> Pool<K, T> {
         Self(Arc::new(Mutex::new(Shelf { idle, idle_budget, budget, stats })))
     }
 
-    /// An idle resource of this key, or what `create` makes: a resource of `bytes` bytes. Idle
-    /// resources give way where it would exceed the budget.
+    /// An idle resource of this key, or what `create` makes: a resource of `bytes()` bytes. Idle
+    /// resources give way where it would exceed the budget. A lease of an idle resource calls neither.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] if the resources on lease leave too little of the budget, or what
@@ -65,31 +65,23 @@ impl<K: PartialEq, T: Pooled> Pool<K, T> {
     pub(crate) fn lease(
         &self,
         key: K,
-        bytes: u64,
+        bytes: impl FnOnce() -> u64,
         create: impl FnOnce() -> Result<T>,
     ) -> Result<Lease<K, T>> {
-        let (found, surplus) = {
-            let mut shelf = lock(&self.0);
-            match shelf.take(&key) {
-                Some(item) => (Some(item), Vec::new()),
-                None => (None, shelf.reserve(bytes)?),
-            }
-        };
-        // Freed outside the lock.
+        if let Some(item) = lock(&self.0).take(&key) {
+            return Ok(Lease { item: Some(item), pool: Self(self.0.clone()) });
+        }
+        let bytes = bytes();
+        let surplus = lock(&self.0).reserve(bytes)?;
+        // Freed outside the lock, and nothing is created under it: both may take long.
         drop(surplus);
-        let item = match found {
-            Some(item) => item,
-            None => {
-                // Not under the lock: creating may take long.
-                let resource =
-                    create().inspect_err(|_| lock(&self.0).stats.bytes_in_use -= bytes)?;
-                let mut shelf = lock(&self.0);
-                shelf.stats.misses += 1;
-                let total = shelf.stats.bytes_in_use + shelf.stats.bytes_idle;
-                shelf.stats.bytes_peak = shelf.stats.bytes_peak.max(total);
-                Item { key, bytes, resource }
-            }
-        };
+        let resource = create().inspect_err(|_| lock(&self.0).stats.bytes_in_use -= bytes)?;
+        let mut shelf = lock(&self.0);
+        shelf.stats.misses += 1;
+        let total = shelf.stats.bytes_in_use + shelf.stats.bytes_idle;
+        shelf.stats.bytes_peak = shelf.stats.bytes_peak.max(total);
+        drop(shelf);
+        let item = Item { key, bytes, resource };
         Ok(Lease { item: Some(item), pool: Self(self.0.clone()) })
     }
 
@@ -215,11 +207,11 @@ mod tests {
     #[test]
     fn what_cannot_be_used_again_is_not() {
         let pool = Pool::new(1000, u64::MAX);
-        let mut lease = pool.lease((), 10, || Ok(true)).unwrap();
+        let mut lease = pool.lease((), || 10, || Ok(true)).unwrap();
         *lease = false;
         drop(lease);
         assert_eq!((pool.stats().bytes_in_use, pool.stats().bytes_idle), (0, 0));
-        assert!(*pool.lease((), 10, || Ok(true)).unwrap());
+        assert!(*pool.lease((), || 10, || Ok(true)).unwrap());
         assert_eq!((pool.stats().hits, pool.stats().misses), (0, 2));
     }
 
@@ -234,9 +226,10 @@ mod tests {
         let drops = AtomicUsize::new(0);
         let pool = Pool::new(1000, u64::MAX);
         let create = || Ok(Fake(&drops));
-        drop(pool.lease("a", 10, create).unwrap());
-        drop(pool.lease("a", 10, create).unwrap());
-        let (a, b) = (pool.lease("a", 10, create).unwrap(), pool.lease("b", 10, create).unwrap());
+        drop(pool.lease("a", || 10, create).unwrap());
+        drop(pool.lease("a", || 10, create).unwrap());
+        let (a, b) =
+            (pool.lease("a", || 10, create).unwrap(), pool.lease("b", || 10, create).unwrap());
         let stats = pool.stats();
         assert_eq!((stats.hits, stats.misses), (2, 2));
         assert_eq!((stats.bytes_in_use, stats.bytes_idle, stats.bytes_peak), (20, 0, 20));
@@ -249,7 +242,7 @@ mod tests {
     fn the_longest_idle_go_when_the_budget_is_passed() {
         let drops = AtomicUsize::new(0);
         let pool = Pool::new(25, u64::MAX);
-        let lease = |key| pool.lease(key, 10, || Ok(Fake(&drops))).unwrap();
+        let lease = |key| pool.lease(key, || 10, || Ok(Fake(&drops))).unwrap();
         let leases = [lease(1), lease(2), lease(3)];
         for lease in leases {
             drop(lease);
@@ -265,17 +258,17 @@ mod tests {
     #[test]
     fn a_failed_creation_leaves_the_pool_as_it_was() {
         let pool: Pool<u8, bool> = Pool::new(10, 10);
-        let fails = pool.lease(1, 10, || Err(Error::EmptyBatch { dim: 1 }));
+        let fails = pool.lease(1, || 10, || Err(Error::EmptyBatch { dim: 1 }));
         assert!(fails.is_err());
         assert_eq!(pool.stats(), PoolStats::default());
-        pool.lease(1, 10, || Ok(true)).unwrap();
+        pool.lease(1, || 10, || Ok(true)).unwrap();
     }
 
     #[test]
     fn idle_resources_give_way_to_what_the_budget_has_no_room_for() {
         let drops = AtomicUsize::new(0);
         let pool = Pool::new(u64::MAX, 30);
-        let lease = |key, bytes| pool.lease(key, bytes, || Ok(Fake(&drops)));
+        let lease = |key, bytes| pool.lease(key, || bytes, || Ok(Fake(&drops)));
         let (held, idle) = (lease(1, 10).unwrap(), [lease(2, 8).unwrap(), lease(3, 8).unwrap()]);
         drop(idle);
         // The longest idle gives way, and only it.
@@ -300,7 +293,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..1000 {
-                        drop(pool.lease((), 1, || Ok(true)).unwrap());
+                        drop(pool.lease((), || 1, || Ok(true)).unwrap());
                     }
                 });
             }
