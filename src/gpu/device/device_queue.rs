@@ -52,14 +52,18 @@ impl DeviceQueue {
     /// creates a buffer.
     pub(crate) fn find_loss(&self) -> Result<()> {
         self.check_lost()?;
-        // The poll may run the callback, which knows the reason.
-        if !self.makes_buffers() && !self.has_views() {
-            self.poll(PollType::Poll);
-        }
-        if !self.makes_buffers() {
-            self.set_lost("the device makes no buffers");
-        }
+        self.probe();
         self.check_lost()
+    }
+
+    /// Notes the loss of a device that makes no buffers.
+    fn probe(&self) {
+        if self.makes_buffers() {
+            return;
+        }
+        // The poll may run the callback, which knows the reason.
+        self.free_dropped();
+        self.set_lost("the device makes no buffers");
     }
 
     fn set_lost(&self, detail: &str) {
@@ -152,8 +156,8 @@ impl DeviceQueue {
 
     /// Polls on this thread until the signal is set or the device is lost.
     pub(super) fn drive(&self, submission: Option<SubmissionIndex>, signal: &Signal) {
-        if self.has_views() && !signal.is_set() && !self.makes_buffers() {
-            self.set_lost("the device makes no buffers");
+        if self.has_views() && !signal.is_set() {
+            self.probe();
         }
         if self.lost.get().is_some() {
             return signal.set(false);
@@ -176,8 +180,8 @@ impl DeviceQueue {
             if signal.is_set_within_a_moment() {
                 return;
             }
-            if moment % MOMENTS == 0 && !self.makes_buffers() {
-                self.set_lost("the device makes no buffers");
+            if moment % MOMENTS == 0 {
+                self.probe();
             }
             if self.lost.get().is_some() {
                 return signal.set(false);
@@ -211,7 +215,7 @@ impl DeviceQueue {
         }
     }
 
-    /// Polls once, so that what was dropped is freed.
+    /// Polls once, unless a view is held. The poll frees what was dropped, and runs callbacks.
     pub(crate) fn free_dropped(&self) {
         if !self.has_views() {
             self.poll(PollType::Poll);
@@ -224,7 +228,6 @@ impl DeviceQueue {
         self.queue.submit([]);
         let done = signal.clone();
         self.queue.on_submitted_work_done(move || done.set(true));
-        self.poll(PollType::Poll);
         // Another thread that polls may hold the callback for a moment.
         (0..100).any(|_| {
             self.poll(PollType::Poll);
