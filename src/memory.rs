@@ -30,8 +30,8 @@ pub(crate) fn check_bytes(what: &'static str, required: u64) -> Result<()> {
 
 /// Zeros of this shape, or an error where there is no memory for them.
 pub(crate) fn zeroed<T: bytemuck::Zeroable>(what: &'static str, shape: &[usize]) -> Result<Vec<T>> {
-    check::<T>(what, shape)?;
     let required = bytes_of::<T>(shape).unwrap_or(u64::MAX);
+    check_bytes(what, required)?;
     let refused = || Error::HostMemory { what, required, available: free_bytes() };
     let len = shape.iter().try_fold(1usize, |len, &n| len.checked_mul(n)).ok_or_else(refused)?;
     bytemuck::try_zeroed_vec(len).map_err(|()| refused())
