@@ -1,11 +1,11 @@
 //! Printing, and checks of output paths before any work is done.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
+use vecodec::NewFile;
 
 use crate::data::Format;
 use crate::error::{CliError, Result};
@@ -95,15 +95,8 @@ pub fn check(output: &Path, inputs: &[&Path]) -> Result<()> {
         let detail = format!("there is no folder {}: create it first", folder.display());
         return Err(CliError::file(output, detail));
     }
-    // The finished file is renamed to its path, which would replace a device or a pipe.
-    if fs::metadata(output).is_ok_and(|old| !old.is_file()) {
-        let detail = "exists and is no regular file: pass another output";
-        return Err(CliError::file(output, detail));
-    }
-    if fs::metadata(output).is_ok_and(|old| old.permissions().readonly()) {
-        let detail = "is read-only: make it writable, or pass another output";
-        return Err(CliError::file(output, detail));
-    }
+    // What the file is begun with asks this again. Here it comes before any work.
+    NewFile::check(output)?;
     let Ok(path) = output.canonicalize() else { return Ok(()) };
     if inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == path)) {
         let detail = "is both input and output, and would be overwritten: pass another output";

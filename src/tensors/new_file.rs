@@ -72,18 +72,8 @@ impl NewFile {
     /// that is no regular file.
     pub fn create(path: &Path) -> Result<Self> {
         let failed = |e| Error::io(path, e);
+        let replaced = Self::check(path)?;
         let target = target_of(path).map_err(failed)?;
-        let replaced = match fs::metadata(&target) {
-            Ok(metadata) if !metadata.is_file() => {
-                return Err(Error::format(path, "exists and is no regular file: name another"));
-            }
-            Ok(metadata) if metadata.permissions().readonly() => {
-                return Err(Error::format(path, "is read-only: make it writable, or name another"));
-            }
-            Ok(metadata) => Some(metadata.permissions()),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(failed(e)),
-        };
         let (file, temp) = match unnamed(folder_of(&target)) {
             Some(file) => (file, None),
             None => {
@@ -96,6 +86,25 @@ impl NewFile {
             file.set_permissions(permissions).map_err(failed)?;
         }
         Ok(Self { file, temp, target, path: path.to_path_buf() })
+    }
+
+    /// Fails where no file can have the name `path`, as [`create`](Self::create) does. Returns the mode
+    /// of the file that has it.
+    ///
+    /// # Errors
+    /// The name belongs to a read-only file, or to something that is no regular file.
+    pub fn check(path: &Path) -> Result<Option<fs::Permissions>> {
+        match fs::metadata(path) {
+            Ok(metadata) if !metadata.is_file() => {
+                Err(Error::format(path, "exists and is no regular file: name another"))
+            }
+            Ok(metadata) if metadata.permissions().readonly() => {
+                Err(Error::format(path, "is read-only: make it writable, or name another"))
+            }
+            Ok(metadata) => Ok(Some(metadata.permissions())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io(path, e)),
+        }
     }
 
     /// The name that the file is to have.
