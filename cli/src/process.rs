@@ -103,7 +103,7 @@ mod signals {
         let stderr = rustix::io::dup(rustix::stdio::stderr())?;
         let handler = move || {
             let _closed = rustix::io::write(&stderr, MESSAGE);
-            low_level::exit(2);
+            low_level::exit(c_int::from(super::FAILURE));
         };
         // SAFETY: the handler makes two system calls, and neither allocates nor locks.
         #[expect(unsafe_code, reason = "the allocator reports full memory in no other way")]
