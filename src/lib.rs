@@ -51,6 +51,7 @@ mod gpu;
 mod linear;
 mod memory;
 pub mod metrics;
+mod mixture;
 mod model;
 mod plan;
 mod quantize;
@@ -73,7 +74,9 @@ pub use fingerprint::Fingerprint;
 #[cfg(feature = "gpu")]
 pub use gpu::{Gpu, Precision, Tiling};
 pub use metrics::Metrics;
-pub use model::{Activation, BitsConfig, Coding, Int8Config, Model, ModelConfig, RowNorm, Weights};
+pub use model::{
+    Activation, BitsConfig, Coding, Int8Config, Model, ModelConfig, Regions, RowNorm, Weights,
+};
 #[cfg(feature = "fit")]
 pub use model::{CancelToken, FitOptions, FitReport, FitStage};
 #[cfg(any(feature = "gpu", feature = "files"))]

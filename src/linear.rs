@@ -14,7 +14,25 @@ const SMALL_GEMM: usize = 16 * 16 * 16;
 /// The bits of a row do not depend on the rows beside it, and so neither on how a batch is divided
 /// nor on the number of threads.
 pub(crate) fn linear(out: &mut [f32], x: &[f32], w: &[f32], bias: Option<&[f32]>, inputs: usize) {
-    let (outputs, rows) = (w.len() / inputs, x.len() / inputs);
+    linear_with(out, x, Weights { values: w, transposed: false }, bias, inputs);
+}
+
+/// The weights of a layer: `[outputs, inputs]`, or `[inputs, outputs]` if transposed.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) transposed: bool,
+}
+
+/// What [`linear`] computes, with weights of either layout.
+pub(crate) fn linear_with(
+    out: &mut [f32],
+    x: &[f32],
+    w: Weights<'_>,
+    bias: Option<&[f32]>,
+    inputs: usize,
+) {
+    let (outputs, rows) = (w.values.len() / inputs, x.len() / inputs);
     let least = least_rows(inputs, outputs);
     if rows >= least {
         return gemm(out, x, w, bias, inputs);
@@ -38,8 +56,8 @@ fn least_rows(inputs: usize, outputs: usize) -> usize {
     (SMALL_GEMM / (inputs * outputs) + 1).max(2)
 }
 
-fn gemm(out: &mut [f32], x: &[f32], w: &[f32], bias: Option<&[f32]>, inputs: usize) {
-    let outputs = w.len() / inputs;
+fn gemm(out: &mut [f32], x: &[f32], w: Weights<'_>, bias: Option<&[f32]>, inputs: usize) {
+    let outputs = w.values.len() / inputs;
     let rows = x.len() / inputs;
     let accumulate = match bias {
         Some(bias) => {
@@ -48,11 +66,15 @@ fn gemm(out: &mut [f32], x: &[f32], w: &[f32], bias: Option<&[f32]>, inputs: usi
         }
         None => Accum::Replace,
     };
+    let by_input = match w.transposed {
+        true => MatRef::from_row_major_slice(w.values, inputs, outputs),
+        false => MatRef::from_row_major_slice(w.values, outputs, inputs).transpose(),
+    };
     matmul(
         MatMut::from_row_major_slice_mut(out, rows, outputs),
         accumulate,
         MatRef::from_row_major_slice(x, rows, inputs),
-        MatRef::from_row_major_slice(w, outputs, inputs).transpose(),
+        by_input,
         1.0,
         Par::Seq,
     );
@@ -87,10 +109,13 @@ mod tests {
         ] {
             let (x, w) = (values(ROWS * inputs, 1), values(outputs * inputs, 2));
             let bias = values(outputs, 3);
-            for bias in [None, Some(bias.as_slice())] {
+            for (bias, transposed) in
+                [(None, false), (Some(bias.as_slice()), false), (Some(bias.as_slice()), true)]
+            {
+                let w = Weights { values: &w, transposed };
                 let product = |rows: usize| {
                     let mut out = vec![0.0; rows * outputs];
-                    linear(&mut out, &x[..rows * inputs], &w, bias, inputs);
+                    linear_with(&mut out, &x[..rows * inputs], w, bias, inputs);
                     out
                 };
                 let all = product(ROWS);

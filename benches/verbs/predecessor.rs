@@ -32,7 +32,7 @@ impl Predecessor {
     fn new(gpu: &Gpu, model: &Model) -> Self {
         let (dim, latent) = (model.config().dim, model.config().latent_dim);
         let mut transposed = vec![0.0f32; latent * dim];
-        for (d, row) in model.weights().decoder.chunks(latent).enumerate() {
+        for (d, row) in model.weights().unwrap().decoder.chunks(latent).enumerate() {
             row.iter().enumerate().for_each(|(l, weight)| transposed[l * dim + d] = *weight);
         }
         let device = gpu.device();

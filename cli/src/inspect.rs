@@ -1,9 +1,10 @@
 //! `vecodec inspect` describes a file from its header.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use vecodec::{Activation, ModelConfig};
+use vecodec::{Activation, Model, ModelConfig};
 
 use crate::args::InspectArgs;
 use crate::data::{DataReader, Format, is_pipe, tensors};
@@ -50,24 +51,39 @@ pub fn run(args: &InspectArgs) -> Result<()> {
 
 fn model(path: &Path) -> Result<Lines> {
     let model = engine::model(path)?;
-    let weights = model.weights();
-    let biases = match (&weights.encoder_bias, &weights.decoder_bias) {
-        (Some(_), Some(_)) => "encoder, decoder",
-        (Some(_), None) => "encoder",
-        (None, Some(_)) => "decoder",
-        (None, None) => "none",
-    };
     let mut lines = vec![("kind", "model".into())];
     lines.extend(config(model.config()));
-    if let Some(bits_per_latent) = model.bits_per_latent() {
-        let of = |bits: u8| bits_per_latent.iter().filter(|width| **width == bits).count();
-        let counts = (1..=8).rev().filter(|bits| of(*bits) > 0);
-        let text: Vec<String> = counts.map(|bits| format!("{} x {bits}", of(bits))).collect();
-        lines.push(("latents x bits", text.join(", ").into()));
+    if model.config().bytes().is_some() {
+        lines.push(("regions", model.region_count().into()));
+        lines.push(("latents x bits", bits(&model).into()));
     }
-    lines.push(("biases", biases.into()));
+    if let Some(weights) = model.weights() {
+        let biases = match (&weights.encoder_bias, &weights.decoder_bias) {
+            (Some(_), Some(_)) => "encoder, decoder",
+            (Some(_), None) => "encoder",
+            (None, Some(_)) => "decoder",
+            (None, None) => "none",
+        };
+        lines.push(("biases", biases.into()));
+    }
     lines.push(("fingerprint", model.fingerprint().to_string().into()));
     Ok(lines)
+}
+
+/// How many latents have how many bits. Of several regions these are means.
+fn bits(model: &Model) -> String {
+    let regions = model.region_count();
+    let mut counts = BTreeMap::new();
+    for bits in (0..regions).filter_map(|region| model.bits_per_latent(region)).flatten() {
+        // Bits come in halves.
+        *counts.entry((2.0 * bits) as u32).or_insert(0) += 1;
+    }
+    let line = |(half_bits, count): (&u32, &usize)| {
+        let mean = *count as f64 / regions as f64;
+        let decimals = if regions == 1 { 0 } else { 1 };
+        format!("{mean:.decimals$} x {}", f64::from(*half_bits) / 2.0)
+    };
+    counts.iter().rev().map(line).collect::<Vec<_>>().join(", ")
 }
 
 fn codes(path: &Path) -> Result<Lines> {

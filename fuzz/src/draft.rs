@@ -114,6 +114,9 @@ impl Draft {
     }
 
     fn fingerprint(&self) -> Option<String> {
+        if let Some(bits) = self.record.get("bits").filter(|bits| !bits.is_null()) {
+            return self.fingerprint_of_regions(bits);
+        }
         let mut hasher = blake3::Hasher::new();
         for size in ["dim", "latent_dim"] {
             hasher.update(&self.record.get(size)?.as_u64()?.to_le_bytes());
@@ -138,9 +141,41 @@ impl Draft {
                 hasher.update(self.bytes(&format!("stream.table.{width}")).unwrap_or_default());
             }
         }
-        let hash = hasher.finalize();
-        Some(hash.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(first_bytes(&hasher))
     }
+
+    /// Of version 3.
+    fn fingerprint_of_regions(&self, bits: &Value) -> Option<String> {
+        let (dim, regions) = (self.record.get("dim")?.as_u64()?, bits.get("regions")?.as_u64()?);
+        let stores_norms = bits.get("row_norm")?.as_bool()?;
+        let packed = bits.get("bytes")?.as_u64()?.saturating_sub(4 * u64::from(stores_norms));
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"regions");
+        for size in [dim, packed, regions] {
+            hasher.update(&size.to_le_bytes());
+        }
+        let state_bits = match bits.get("states")? {
+            Value::Null => 0,
+            states => states.as_u64()?.trailing_zeros() as u8,
+        };
+        hasher.update(&[state_bits, 1 + u8::from(stores_norms)]);
+        let first = ["centroids", "basis", "steps", "latents", "bits", "counts"];
+        let rates = ["12", "11", "10", "9", "8", "7", "6", "5", "4", "3", "2", "1.5", "1", "0.5"];
+        let tables = rates.map(|rate| format!("table.{rate}"));
+        let last = ["distortions", "rest_shares", "shortlist"];
+        let names = first.into_iter().chain(tables.iter().map(String::as_str)).chain(last);
+        for name in names {
+            if let Some(bytes) = self.bytes(name) {
+                hasher.update(name.as_bytes()).update(bytes);
+            }
+        }
+        Some(first_bytes(&hasher))
+    }
+}
+
+fn first_bytes(hasher: &blake3::Hasher) -> String {
+    let hash = hasher.finalize();
+    hash.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Bytes of a value of this type; 4 for types that are not known.

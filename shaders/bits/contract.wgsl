@@ -1,25 +1,44 @@
 // What both encoders of bit codes read and write.
 // latents [chunk rows, LATENTS padded to a multiple of four]. codes [chunk rows, CODE_WORDS] words.
 // needs: INFINITY
-// gives: LATENTS, CODE_WORDS, plan, latents, tables, codes, first_latent, store_scale
+// gives: SYMBOLS, CODE_WORDS, plan, latents, tables, codes, first_latent, nearest
+// gives: store_scale
 
+override SYMBOLS: u32;
 override LATENTS: u32;
 override CODE_WORDS: u32;
 // Whether `scales` already holds the rows' norms; else every scale is 1.
 override STORES_NORMS: bool;
 
-struct Latent {
+// Some bits of a row, and the one or two latents that the bits give.
+struct Symbol {
     // Where its bits end in the code, and how many there are.
     end: u32,
-    width: u32,
-    // The multiplier of its table's values.
-    step: f32,
-    // In a trellis: where a thread's decisions about it begin, in bits.
+    bits: u32,
+    // The number of its first latent, and how many latents there are.
+    latent: u32,
+    latents: u32,
+    // Where the tables of its latents begin.
+    tables: vec2<u32>,
+    // What the table's values are multiplied by: of a symbol of the trellis the steps in units of the costs.
+    table_scales: vec2<f32>,
+    // Of a symbol of the trellis: the least and the largest level of each latent, in units of the costs.
+    low: vec2<i32>,
+    high: vec2<i32>,
+    // The largest slope of each latent's costs, and by how many bits its large distances are shifted.
+    max_slopes: vec2<i32>,
+    shifts: vec2<u32>,
+    // A group of the trellis takes every so many of its states. 0 outside the trellis.
+    stride: u32,
+    // Where a thread's decisions about it begin, in bits.
     position: u32,
+    // The units of the costs in a latent.
+    cost_scale: f32,
+    padding: u32,
 }
 
 @group(0) @binding(1) var<storage, read> latents: array<f32>;
-@group(0) @binding(2) var<storage, read> plan: array<Latent>;
+@group(0) @binding(2) var<storage, read> plan: array<Symbol>;
 @group(0) @binding(3) var<storage, read> tables: array<f32>;
 // f32 values as bits.
 @group(0) @binding(4) var<storage, read_write> scales: array<u32>;
@@ -29,6 +48,18 @@ const ONE: u32 = 0x3f800000u;
 
 fn first_latent(row: u32) -> u32 {
     return row * ((LATENTS + 3u) / 4u * 4u);
+}
+
+// The number of the nearest level of a symbol outside the trellis: the number of thresholds below z. A
+// tie goes to the lower level. Levels ascend, and thresholds lie half way between them.
+fn nearest(z: f32, symbol: Symbol) -> u32 {
+    var code = 0u;
+    for (var bit = 1u << (symbol.bits - 1u); bit > 0u; bit >>= 1u) {
+        let above = symbol.tables.x + (code | bit);
+        let threshold = 0.5 * (tables[above - 1u] + tables[above]) * symbol.table_scales.x;
+        code |= select(0u, bit, z > threshold);
+    }
+    return code;
 }
 
 // `largest` is the bits of the largest magnitude of the row's latents. A row whose latents are not

@@ -5,18 +5,29 @@
 //     p >> width | b << (STATE_BITS - width),
 // so the 2^width states before any state with the lower bits g are those from g << width on. They
 // are a group, and its best state is found once:
-//     for each latent:
+//     for each symbol:
+//         least       = min over all states of cost[state]
 //         best[g]     = min over h < 2^width of cost[g << width | h]      for each group g
-//         cost[state] = best[state's group] + (z - step * table[state])^2 for each state
+//         cost[state] = min(best[state's group] - least + increment(state), MAX_COST) for each state
 //     follow the decisions back from the best last state
+// Costs are integers, so that all engines find the same code. `src/bit_codes/costs.rs` has their
+// definition:
+//     goal      = round(z C);  target = goal, within [least level - MARGIN, largest level + MARGIN]
+//     slope     = min(|goal - target|, max_slope)
+//     e         = |target - round(step C table[state])|
+//     increment = f(e) + ((e slope) >> 15), where f(e) is (e e) >> 16 and linear in e for large e
+//     and for a symbol of two latents the sum of two
 // 1. A workgroup owns a row. Its thread t owns the states, and the groups, t, t + THREADS, ...
 // 2. Where there are fewer groups than threads, several threads find the same group's best, which
 //    costs nothing and saves an exchange.
-// 3. Costs are stored as bits, because non-negative f32 values order like their bits.
-// tables: 2^STATE_BITS values for each width. decisions [chunk rows, DECISION_WORDS, THREADS]: for
-// each latent and group which of its states is best, packed by thread.
-// needs: params, magnitude, LATENTS, CODE_WORDS, plan, latents, tables, codes
-// needs: first_latent, store_scale
+// 3. While fewer than STATE_BITS bits have been read, the missing bits of a state, its lowest, are
+//    zero. A group then takes only every `stride`th of its states.
+// 4. `least` is collected in two words in turn: one is set back while the other is filled.
+// 5. Symbols outside the trellis, of more bits than a window has, go to their nearest level.
+// decisions [chunk rows, DECISION_WORDS, THREADS]: for each symbol and group which of its states is
+// best, packed by thread.
+// needs: params, magnitude, SYMBOLS, CODE_WORDS, plan, latents, tables, codes
+// needs: first_latent, nearest, store_scale
 
 override STATE_BITS: u32;
 override THREADS: u32;
@@ -25,18 +36,38 @@ override OWNED: u32;
 override DECISION_WORDS: u32;
 // Words of workgroup memory: the states, or CODE_WORDS if that is more.
 override MEMORY: u32;
+// From a last state to the next one whose missing bits are zero.
+override LAST_STRIDE: u32;
 
 const MAX_OWNED: u32 = 8u;
-// A quarter of the largest f32: twice this is still finite.
-const UNREACHED: u32 = 0x7e7fffffu;
+const MAX_COST: i32 = 32767;
+const MARGIN: i32 = 4096;
+const MAX_LEVEL: f32 = 268435456.0;
+const MAX_GOAL: f32 = 536870912.0;
 
 @group(0) @binding(6) var<storage, read_write> decisions: array<u32>;
 
 // The cost of the best path to each state. In the end, the code.
 var<workgroup> memory: array<u32, MEMORY>;
+var<workgroup> least_costs: array<atomic<u32>, 2>;
 
 fn decision_at(row: u32, word: u32, thread: u32) -> u32 {
     return (row * DECISION_WORDS + word) * THREADS + thread;
+}
+
+// The target of a latent, and the slope of its costs if it lies beyond.
+fn goal_of(z: f32, low: i32, high: i32, max_slope: i32) -> vec2<i32> {
+    let goal = i32(min(max(round(z), -MAX_GOAL), MAX_GOAL));
+    let sought = clamp(goal, low - MARGIN, high + MARGIN);
+    return vec2<i32>(sought, min(abs(goal - sought), max_slope));
+}
+
+fn increment(goal: vec2<i32>, shift: u32, value: f32) -> i32 {
+    let level = i32(min(max(round(value), -MAX_LEVEL), MAX_LEVEL));
+    let e = abs(goal.x - level);
+    let near = min(e, MAX_COST);
+    let inside = select((near * near) >> 16u, 16384 + ((e - 32768) >> shift), e > MAX_COST);
+    return min(inside + ((e * goal.y) >> 15u), MAX_COST);
 }
 
 @compute @workgroup_size(THREADS)
@@ -47,9 +78,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let states = 1u << STATE_BITS;
     let first = first_latent(row);
-    // Every path begins in state 0.
     for (var state = thread; state < states; state += THREADS) {
-        memory[state] = select(UNREACHED, 0u, state == 0u);
+        memory[state] = 0u;
+    }
+    if thread < 2u {
+        atomicStore(&least_costs[thread], u32(MAX_COST));
     }
     workgroupBarrier();
 
@@ -57,42 +90,65 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // The index of the decision word that is being filled.
     var word = 0u;
     var filled = 0u;
-    for (var i = 0u; i < LATENTS; i++) {
-        let latent = plan[i];
-        let z = latents[first + i];
-        largest = max(largest, magnitude(vec4<f32>(z)));
-        if latent.position / 32u != word {
+    var turn = 0u;
+    for (var i = 0u; i < SYMBOLS; i++) {
+        let symbol = plan[i];
+        let z = latents[first + symbol.latent];
+        let second_z = latents[first + symbol.latent + symbol.latents - 1u];
+        largest = max(largest, magnitude(vec4<f32>(z, second_z, 0.0, 0.0)));
+        if symbol.stride == 0u {
+            continue;
+        }
+        if symbol.position / 32u != word {
             decisions[decision_at(row, word, thread)] = filled;
-            word = latent.position / 32u;
+            word = symbol.position / 32u;
             filled = 0u;
         }
-        let groups = states >> latent.width;
+        let groups = states >> symbol.bits;
         // From a state to the next one of the same group.
-        let stride = max(groups, THREADS);
-        var best: array<f32, MAX_OWNED>;
+        let step = max(groups, THREADS);
+        var best: array<i32, MAX_OWNED>;
+        var lowest = u32(MAX_COST);
         for (var m = 0u; m < OWNED; m++) {
             let owned = thread + m * THREADS;
-            if owned < stride {
-                let before = (owned & (groups - 1u)) << latent.width;
+            if owned < step {
+                let before = (owned & (groups - 1u)) << symbol.bits;
                 var cost = memory[before];
+                lowest = min(lowest, cost);
                 var choice = 0u;
-                for (var j = 1u; j < 1u << latent.width; j++) {
+                for (var j = 1u; j < 1u << symbol.bits; j++) {
                     let other = memory[before + j];
-                    choice = select(choice, j, other < cost);
-                    cost = min(cost, other);
+                    lowest = min(lowest, other);
+                    let better = other < cost && j % symbol.stride == 0u;
+                    choice = select(choice, j, better);
+                    cost = select(cost, other, better);
                 }
-                best[m] = bitcast<f32>(cost);
-                filled |= choice << (latent.position % 32u + m * latent.width);
+                best[m] = i32(cost);
+                filled |= choice << (symbol.position % 32u + m * symbol.bits);
             }
         }
+        atomicMin(&least_costs[turn], lowest);
         workgroupBarrier();
-        let table = (latent.width - 1u) << STATE_BITS;
+        let least = i32(atomicLoad(&least_costs[turn]));
+        turn = 1u - turn;
+        if thread == 0u {
+            // Nobody reads this word before the next barrier.
+            atomicStore(&least_costs[turn], u32(MAX_COST));
+        }
+        let goal = goal_of(z * symbol.cost_scale, symbol.low.x, symbol.high.x, symbol.max_slopes.x);
+        let second_z_scaled = second_z * symbol.cost_scale;
+        let second_goal = goal_of(second_z_scaled, symbol.low.y, symbol.high.y, symbol.max_slopes.y);
         for (var m = 0u; m < OWNED; m++) {
             let owned = thread + m * THREADS;
-            if owned < stride {
-                for (var state = owned; state < states; state += stride) {
-                    let error = z - latent.step * tables[table + state];
-                    memory[state] = bitcast<u32>(best[m] + error * error);
+            if owned < step {
+                for (var state = owned; state < states; state += step) {
+                    let value = symbol.table_scales.x * tables[symbol.tables.x + state];
+                    var sum = increment(goal, symbol.shifts.x, value);
+                    if symbol.latents == 2u {
+                        let second = symbol.table_scales.y * tables[symbol.tables.y + state];
+                        sum = min(sum + increment(second_goal, symbol.shifts.y, second), MAX_COST);
+                    }
+                    memory[state] = u32(min(best[m] - least + sum, MAX_COST));
                 }
             }
         }
@@ -102,7 +158,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     storageBarrier();
 
     if thread == 0u {
-        trace_back(row);
+        trace_back(row, first);
         store_scale(row, largest);
     }
     workgroupBarrier();
@@ -112,32 +168,46 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 // Follows the decisions from the best last state and leaves the code in workgroup memory.
-fn trace_back(row: u32) {
+fn trace_back(row: u32, first: u32) {
     var state = 0u;
     var cost = memory[0];
-    for (var other = 1u; other < 1u << STATE_BITS; other++) {
+    for (var other = LAST_STRIDE; other < 1u << STATE_BITS; other += LAST_STRIDE) {
         state = select(state, other, memory[other] < cost);
         cost = min(cost, memory[other]);
     }
     // From the code's last word to its first.
     var word = CODE_WORDS - 1u;
     var filled = 0u;
-    for (var i = LATENTS; i > 0u; i--) {
-        let latent = plan[i - 1u];
-        let width = latent.width;
-        // A latent's own bits are the most significant ones of its window.
-        let code = state >> (STATE_BITS - width);
-        let start = latent.end - width;
+    for (var i = SYMBOLS; i > 0u; i--) {
+        let symbol = plan[i - 1u];
+        let width = symbol.bits;
+        var code: u32;
+        if symbol.stride == 0u {
+            let z = latents[first + symbol.latent];
+            code = nearest(z, symbol);
+        } else {
+            // A symbol's own bits are the most significant ones of its window.
+            code = state >> (STATE_BITS - width);
+            let group = state & ((1u << (STATE_BITS - width)) - 1u);
+            let at = decision_at(row, symbol.position / 32u, group % THREADS);
+            let shift = symbol.position % 32u + group / THREADS * width;
+            state = group << width | extractBits(decisions[at], shift, width);
+        }
+        let start = symbol.end - width;
+        while 32u * word >= symbol.end {
+            memory[word] = filled;
+            word--;
+            filled = 0u;
+        }
         if start < 32u * word {
             memory[word] = filled | code >> (32u * word - start);
             word--;
             filled = 0u;
         }
         filled |= code << (start % 32u);
-        let group = state & ((1u << (STATE_BITS - width)) - 1u);
-        let at = decision_at(row, latent.position / 32u, group % THREADS);
-        let shift = latent.position % 32u + group / THREADS * width;
-        state = group << width | extractBits(decisions[at], shift, width);
     }
-    memory[0] = filled;
+    memory[word] = filled;
+    for (; word > 0u; word--) {
+        memory[word - 1u] = 0u;
+    }
 }

@@ -1,57 +1,43 @@
 // Bit codes as the left operand, so that the GEMM decodes them:
-//     out[r, d] = scale[r] * (sum_l q[r, l] W[l, d] + bias[d])
-//     q[r, l]   = step[l] * table[window[r, l]]
-// The window of a latent is the last bits of row r's code up to the end of the latent's own bits.
+//     out[r, d] = scale[r] * (sum_l table[window[r, l]] W[l, d] + bias[d])
+// The weights hold the factor of each latent's table.
 // codes [chunk rows, CODE_WORDS] words. bit_layout [2 * INPUTS4] vec4s: for four latents each, first
-// where their bits end and how many there are, then their steps as bits. tables: one after the
-// other.
-// gives: LhsRaw, load_lhs, lhs_values, LHS_IS_F16, finish
+// how their windows are read, then where their tables begin among `tables`.
+// gives: LhsRaw, load_lhs, lhs_values, finish
 
 override CODE_WORDS: u32;
-// Bits of every window in a trellis; 0 where a window is a latent's own bits.
-override STATE_BITS: u32;
 
 @group(0) @binding(3) var<storage, read> codes: array<u32>;
 @group(0) @binding(6) var<storage, read> bit_layout: array<vec4<u32>>;
 @group(0) @binding(7) var<storage, read> tables: array<f32>;
 
-// `latent` holds the end of its bits, at most 65,536, in 24 bits, and above them its number of
-// bits, at least 1.
-fn table_value(first_word: u32, latent: u32) -> f32 {
-    let end = latent & 0xffffffu;
-    let width = latent >> 24u;
-    var bits = STATE_BITS;
-    var table = (width - 1u) << STATE_BITS;
-    if STATE_BITS == 0u {
-        bits = width;
-        table = (1u << width) - 2u;
-    }
-    let start = max(end, bits) - bits;
+// `window` holds the window's first bit in the row in 20 bits, above them its number of bits, at least
+// 1, in 4 bits, and above these how many bits are missing before the first one. Missing bits are zero,
+// and the lowest of the window.
+fn table_value(first_word: u32, window: u32, table: u32) -> f32 {
+    let start = window & 0xfffffu;
+    let bits = extractBits(window, 20u, 4u);
     let shift = start % 32u;
     let word = first_word + start / 32u;
     var found = codes[word] >> shift;
-    if shift + (end - start) > 32u {
+    if shift + bits > 32u {
         found |= codes[word + 1u] << (32u - shift);
     }
-    found &= (1u << (end - start)) - 1u;
-    // Bits before the code are zero, and are the lowest of the window.
-    return tables[table + (found << (bits - (end - start)))];
+    return tables[table + (extractBits(found, 0u, bits) << (window >> 24u))];
 }
 
 alias LhsRaw = vec4<f32>;
 
-const LHS_IS_F16: bool = false;
-
 fn load_lhs(row: u32, i4: u32) -> LhsRaw {
-    let latent = bit_layout[2u * i4];
+    let windows = bit_layout[2u * i4];
+    let starts = bit_layout[2u * i4 + 1u];
     let first_word = row * CODE_WORDS;
-    let values = vec4<f32>(
-        table_value(first_word, latent.x),
-        table_value(first_word, latent.y),
-        table_value(first_word, latent.z),
-        table_value(first_word, latent.w),
+    return vec4<f32>(
+        table_value(first_word, windows.x, starts.x),
+        table_value(first_word, windows.y, starts.y),
+        table_value(first_word, windows.z, starts.z),
+        table_value(first_word, windows.w, starts.w),
     );
-    return bitcast<vec4<f32>>(bit_layout[2u * i4 + 1u]) * values;
 }
 
 fn lhs_values(raw: LhsRaw) -> vec4<f32> {

@@ -1,26 +1,42 @@
 //! Bit codes: the bits of a row's latents, and the values that the bits represent.
 //!
 //! ```text
-//! end_i    = width_0 + ... + width_i            latent i owns the width_i bits before end_i
-//! bit k    = bit k % 8 of byte k / 8            of the row's bit code; zero for k < 0
-//! window_i = bits end_i - S_i .. end_i          the first bit is the least significant
-//! z_i      = step_i * table[width_i][window_i]
+//! bit k     = bit k % 8 of byte k / 8        of the row's bit code
+//! symbol s  = the bits of rate_s before end_s: they give one latent, or two neighbouring ones
+//! window_s  = bits end_s - S_s .. end_s      the first bit is the least significant
+//! z_i       = step_i * table[rate_s][window_s]
 //! ```
 //!
-//! In a scalar quantiser `S_i = width_i`. In a trellis `S` is larger and the same for all latents,
-//! so that a value also depends on the bits before its own, and few bits reach `2^S` values. This
-//! is trellis-coded quantisation (Marcellin and Fischer, 1990) in its bit-shift form ("QTIP",
-//! Tseng et al., 2024). Either way any latent is unpacked by itself.
+//! In a scalar quantiser a window is the symbol's own bits. In a trellis all windows have the same
+//! number of bits, so that a value also depends on the bits before its own, and few bits reach `2^S`
+//! values. This is trellis-coded quantisation (Marcellin and Fischer, 1990) in its bit-shift form
+//! ("QTIP", Tseng et al., 2024). Either way any latent is unpacked by itself.
 
+#[cfg(feature = "fit")]
+mod allocate;
+mod costs;
 mod encode;
+#[cfg(feature = "fit")]
+mod gaussian;
+mod paths;
 mod plan;
+mod rates;
 mod scalar;
+mod search;
+mod tables;
 #[cfg(all(test, feature = "fit"))]
 mod tests;
 #[cfg(feature = "fit")]
 mod train;
-mod trellis;
 
-pub(crate) use plan::{BitPlan, MAX_WIDTH, Window};
 #[cfg(feature = "fit")]
-pub(crate) use train::{Trainer, allocate};
+pub(crate) use allocate::{Distortions, allocate, byte_order, usual_distortions};
+#[cfg(feature = "gpu")]
+pub(crate) use costs::{cost_scale, level_range};
+pub(crate) use plan::{BitPlan, Layout};
+#[cfg(feature = "gpu")]
+pub(crate) use plan::{LatentWindow, Symbol};
+pub(crate) use rates::{MAX_SCALAR_WIDTH, RATE_COUNT, Rate};
+pub(crate) use tables::{Tables, Window};
+#[cfg(feature = "fit")]
+pub(crate) use train::{Check, Trainer};

@@ -1,34 +1,54 @@
 //! Which bits of a row belong to which latent, and what they mean.
 
+use std::sync::Arc;
+
+use super::rates::Rate;
+use super::tables::{Tables, Window};
 use crate::error::{Error, Result};
 
-/// The most bits of one latent.
-pub(crate) const MAX_WIDTH: usize = 8;
-/// The most bits of a trellis' window: 4,096 states.
-pub(crate) const MAX_STATE_BITS: u32 = 12;
-
-/// The bits that a latent's value depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Window {
-    /// The latent's own bits.
-    Own,
-    /// This many bits, up to and with the latent's own.
-    Last(u32),
+/// How symbols are laid out in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// One after the other.
+    Packed,
+    /// One after the other, except that a symbol that would cross a byte begins at the next byte.
+    Bytes,
 }
 
-/// Widths, steps and tables: what turns latents into bits and back.
-#[derive(Clone, Debug, PartialEq)]
+/// The symbols of a row's bit code: what turns latents into bits and back.
+#[derive(Clone, Debug)]
 pub(crate) struct BitPlan {
-    pub(super) window: Window,
-    pub(super) bits_per_latent: Vec<u8>,
+    pub(super) tables: Arc<Tables>,
+    /// The factor of each latent's table.
     pub(super) steps: Vec<f32>,
-    /// A table for each width. It is empty for a width that no latent has.
-    pub(super) tables: Vec<Vec<f32>>,
-    /// Where each latent's bits end.
-    ends: Vec<u32>,
-    /// How each latent is read, and all tables one after the other.
+    pub(super) symbols: Vec<Symbol>,
+    layout: Layout,
+    /// The first bit of the first symbol.
+    first_bit: u32,
+    /// The first bit of the trellis. Windows read zeros before it.
+    trellis_start: u32,
+    code_bytes: usize,
+    /// How each latent is read.
     pub(super) readers: Vec<Reader>,
-    entries: Vec<f32>,
+}
+
+/// A symbol: some bits of a row, and the one or two latents that the bits give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Symbol {
+    pub(crate) rate: Rate,
+    /// The number of the first latent.
+    pub(crate) latent: usize,
+    /// The end of the symbol's bits in the row.
+    pub(crate) end: u32,
+}
+
+/// The window of a latent: `bits` bits from bit `start` of the row on, and as many zeros before them as
+/// are `missing`. Its table begins at entry `table` of all tables.
+pub(crate) struct LatentWindow {
+    pub(crate) start: u32,
+    pub(crate) bits: u32,
+    pub(crate) missing: u32,
+    pub(crate) table: u32,
 }
 
 /// How one latent is read: its window's bits out of four bytes, then its table's entry.
@@ -37,7 +57,7 @@ pub(super) struct Reader {
     first_byte: u32,
     shift: u32,
     mask: u32,
-    /// Bits of the window before the bit code's begin. They are zero, and the lowest.
+    /// Bits of the window before the trellis' begin. They are zero, and the lowest.
     missing: u32,
     /// Where its table begins among the entries.
     table: u32,
@@ -45,16 +65,22 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn new(end: u32, bits: u32, table: u32, step: f32) -> Self {
-        let start = end.saturating_sub(bits);
+    fn new(end: u32, bits: u32, first: u32, table: u32, step: f32) -> Self {
+        let start = end.saturating_sub(bits).max(first);
         let mask = (1 << (end - start)) - 1;
         let missing = bits - (end - start);
         Self { first_byte: start / 8, shift: start % 8, mask, missing, table, step }
     }
 
+    /// The index of the latent's value among the entries of all tables.
+    #[inline(always)]
+    pub(super) fn entry(&self, packed: &[u8]) -> usize {
+        self.table as usize + self.window(packed)
+    }
+
     /// The window's number.
     #[inline(always)]
-    pub(super) fn window(&self, packed: &[u8]) -> usize {
+    fn window(&self, packed: &[u8]) -> usize {
         let first = self.first_byte as usize;
         // A window of 12 bits touches three bytes at most.
         let loaded = match packed.get(first..first + 4) {
@@ -69,146 +95,159 @@ impl Reader {
 }
 
 impl BitPlan {
-    /// Checks and completes a plan. `tables[w]` serves the latents of width `w`.
+    /// Checks and completes a plan: the rate of each symbol in order, and the step of each latent.
+    /// The first symbol's bits begin at bit `first_bit`. A row has `code_bytes` bytes, or as many as
+    /// its symbols need.
     pub(crate) fn new(
-        window: Window,
-        bits_per_latent: Vec<u8>,
+        tables: Arc<Tables>,
+        layout: Layout,
+        rates: &[Rate],
         steps: Vec<f32>,
-        tables: Vec<Vec<f32>>,
+        first_bit: u32,
+        code_bytes: Option<usize>,
     ) -> Result<Self> {
         let bad_length =
             |what, expected, found| Err(Error::BitPlanLength { what, expected, found });
-        let bad_bits = |what, max, found| Err(Error::BitPlanBits { what, max, found });
-        if let Window::Last(bits) = window
-            && !(1..=MAX_STATE_BITS).contains(&bits)
-        {
-            return bad_bits("a trellis' window", MAX_STATE_BITS as usize, bits as usize);
-        }
-        let widest = window.widest();
-        if steps.len() != bits_per_latent.len() {
-            return bad_length("steps", bits_per_latent.len(), steps.len());
-        }
-        if let Some(&width) =
-            bits_per_latent.iter().find(|w| !(1..=widest).contains(&usize::from(**w)))
-        {
-            return bad_bits("a latent", widest, width.into());
-        }
-        for &width in &bits_per_latent {
-            let expected = 1 << window.bits(width);
-            let found = tables.get(usize::from(width)).map_or(0, Vec::len);
-            if found != expected {
-                return bad_length("entries in a table", expected, found);
+        let window = tables.window();
+        let (mut symbols, mut readers) = (Vec::new(), Vec::new());
+        let (mut end, mut trellis_start) = (first_bit, first_bit);
+        let mut last_wide = 0;
+        for (number, &rate) in rates.iter().enumerate() {
+            if tables.table(rate).is_empty() {
+                let expected = rate.latents() << window.bits(rate);
+                return bad_length("entries in a table", expected, 0);
+            }
+            let bits = rate.bits();
+            if layout == Layout::Bytes && end % 8 + bits > 8 {
+                end = end.next_multiple_of(8);
+            }
+            end += bits;
+            if !window.is_trellis(rate) {
+                (trellis_start, last_wide) = (end, number);
+            }
+            symbols.push(Symbol { rate, latent: readers.len(), end });
+            let first = if window.is_trellis(rate) { trellis_start } else { end - bits };
+            for latent in 0..rate.latents() {
+                let Some(&step) = steps.get(readers.len()) else {
+                    return bad_length("steps", readers.len() + 1, steps.len());
+                };
+                let table = tables.start(rate, latent) as u32;
+                readers.push(Reader::new(end, window.bits(rate), first, table, step));
             }
         }
-        for (tensor, values) in std::iter::once(("bit plan steps", &steps))
-            .chain(tables.iter().map(|t| ("bit plan table", t)))
-        {
-            if let Some(index) = values.iter().position(|v| !v.is_finite()) {
-                return Err(Error::NonFiniteWeight { tensor, index, value: values[index] });
-            }
+        if steps.len() != readers.len() || steps.is_empty() {
+            return bad_length("steps", readers.len().max(1), steps.len());
         }
-        let ends = bits_per_latent.iter().scan(0, |end, width| {
-            *end += u32::from(*width);
-            Some(*end)
-        });
-        let ends: Vec<u32> = ends.collect();
-        let starts: Vec<u32> = tables
-            .iter()
-            .scan(0, |end, table| {
-                let start = *end;
-                *end += table.len() as u32;
-                Some(start)
-            })
-            .collect();
-        let reader = |((&end, &width), &step): ((&u32, &u8), &f32)| {
-            Reader::new(end, window.bits(width), starts[usize::from(width)], step)
-        };
-        let readers = ends.iter().zip(&bits_per_latent).zip(&steps).map(reader).collect();
-        let entries = tables.concat();
-        Ok(Self { window, bits_per_latent, steps, tables, ends, readers, entries })
+        if window != Window::Own && symbols[..last_wide].iter().any(|s| window.is_trellis(s.rate)) {
+            let max = window.state_bits() as usize;
+            let found = symbols[last_wide].rate.bits() as usize;
+            return Err(Error::BitPlanBits { what: "a symbol behind the trellis", max, found });
+        }
+        if let Some(index) = steps.iter().position(|v| !v.is_finite()) {
+            let tensor = "bit plan steps";
+            return Err(Error::NonFiniteWeight { tensor, index, value: steps[index] });
+        }
+        let needed = end.div_ceil(8) as usize;
+        let code_bytes = code_bytes.unwrap_or(needed);
+        if needed > code_bytes {
+            return bad_length("bytes per row", code_bytes, needed);
+        }
+        Ok(Self { tables, steps, symbols, layout, first_bit, trellis_start, code_bytes, readers })
+    }
+
+    /// The same symbols with other tables and steps.
+    #[cfg(feature = "fit")]
+    pub(super) fn with_tables(&self, tables: Arc<Tables>, steps: Vec<f32>) -> Result<Self> {
+        let rates: Vec<Rate> = self.symbols.iter().map(|symbol| symbol.rate).collect();
+        Self::new(tables, self.layout, &rates, steps, self.first_bit, Some(self.code_bytes))
+    }
+
+    pub(crate) fn tables(&self) -> &Arc<Tables> {
+        &self.tables
     }
 
     pub(crate) fn window(&self) -> Window {
-        self.window
-    }
-
-    pub(crate) fn bits_per_latent(&self) -> &[u8] {
-        &self.bits_per_latent
+        self.tables.window()
     }
 
     pub(crate) fn steps(&self) -> &[f32] {
         &self.steps
     }
 
-    pub(crate) fn ends(&self) -> &[u32] {
-        &self.ends
-    }
-
-    /// The table of a width. It is empty if no latent has this width.
-    pub(crate) fn table(&self, width: u8) -> &[f32] {
-        self.tables.get(usize::from(width)).map_or(&[], Vec::as_slice)
+    pub(crate) fn symbols(&self) -> &[Symbol] {
+        &self.symbols
     }
 
     pub(crate) fn latents(&self) -> usize {
-        self.bits_per_latent.len()
+        self.steps.len()
+    }
+
+    /// The rate of each latent.
+    pub(crate) fn latent_rates(&self) -> impl Iterator<Item = Rate> {
+        self.symbols.iter().flat_map(|s| std::iter::repeat_n(s.rate, s.rate.latents()))
+    }
+
+    /// How the window of each latent is read.
+    pub(crate) fn latent_windows(&self) -> impl Iterator<Item = LatentWindow> {
+        self.readers.iter().map(|reader| LatentWindow {
+            start: 8 * reader.first_byte + reader.shift,
+            bits: reader.mask.count_ones(),
+            missing: reader.missing,
+            table: reader.table,
+        })
+    }
+
+    /// A group of the trellis takes every so many of its states at this symbol: more than 1 while bits
+    /// before the trellis are missing from the states.
+    pub(crate) fn stride(&self, symbol: usize) -> u32 {
+        let Symbol { rate, end, .. } = self.symbols[symbol];
+        let read_bits = end - rate.bits() - self.trellis_start;
+        1 << self.window().state_bits().saturating_sub(read_bits).min(rate.bits())
+    }
+
+    /// The last state of a path is one of every so many.
+    pub(crate) fn last_stride(&self) -> u32 {
+        let read_bits = self.symbols.last().map_or(0, |s| s.end.saturating_sub(self.trellis_start));
+        1 << self.window().state_bits().saturating_sub(read_bits)
+    }
+
+    /// Bits of each latent, where every symbol has one latent.
+    pub(crate) fn symbol_bits(&self) -> Vec<u8> {
+        self.symbols.iter().map(|symbol| symbol.rate.bits() as u8).collect()
     }
 
     /// Bytes of a row's bit code.
     pub(crate) fn code_bytes(&self) -> usize {
-        self.ends.last().map_or(0, |end| end.div_ceil(8) as usize)
+        self.code_bytes
     }
 
-    /// Packs each latent's own bits.
+    /// Packs each symbol's own bits into a row of zeros.
     pub(super) fn pack(&self, codes: impl Iterator<Item = u16>, packed: &mut [u8]) {
-        let (mut pending_bits, mut count) = (0u32, 0);
-        let mut bytes = packed.iter_mut();
-        for (code, width) in codes.zip(&self.bits_per_latent) {
-            pending_bits |= u32::from(code) << count;
-            count += u32::from(*width);
-            while count >= 8 {
-                if let Some(byte) = bytes.next() {
-                    *byte = pending_bits as u8;
-                }
-                pending_bits >>= 8;
-                count -= 8;
+        for (code, symbol) in codes.zip(&self.symbols) {
+            let start = symbol.end - symbol.rate.bits();
+            let value = u32::from(code) << (start % 8);
+            let first = (start / 8) as usize;
+            for (byte, bits) in packed[first..].iter_mut().zip(value.to_le_bytes()) {
+                *byte |= bits;
             }
-        }
-        if let Some(byte) = bytes.next() {
-            *byte = pending_bits as u8;
         }
     }
 
     /// The latents of one row's bit code.
     #[inline(always)]
     pub(crate) fn decode(&self, packed: &[u8], latents: &mut [f32]) {
+        let entries = self.tables.entries();
         for (z, reader) in latents.iter_mut().zip(&self.readers) {
-            *z = reader.step * self.entries[reader.table as usize + reader.window(packed)];
+            *z = reader.step * entries[reader.entry(packed)];
         }
     }
 }
 
-impl Window {
-    /// Bits of every window of a trellis, 0 for a scalar quantiser.
-    pub(crate) fn state_bits(self) -> u32 {
-        match self {
-            Self::Own => 0,
-            Self::Last(bits) => bits,
-        }
-    }
-
-    /// The most bits of a latent.
-    pub(super) fn widest(self) -> usize {
-        match self {
-            Self::Own => MAX_WIDTH,
-            Self::Last(bits) => MAX_WIDTH.min(bits as usize),
-        }
-    }
-
-    /// Bits of the window of a latent of this width.
-    pub(crate) fn bits(self, width: u8) -> u32 {
-        match self {
-            Self::Own => width.into(),
-            Self::Last(bits) => bits,
-        }
+impl PartialEq for BitPlan {
+    fn eq(&self, other: &Self) -> bool {
+        self.tables == other.tables
+            && self.steps == other.steps
+            && self.symbols == other.symbols
+            && self.code_bytes == other.code_bytes
     }
 }

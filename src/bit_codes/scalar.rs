@@ -1,23 +1,25 @@
-//! The scalar quantiser: each latent goes to the nearest level of its table.
+//! Symbols outside a trellis: each latent goes to the nearest level of its table.
 
-use super::plan::BitPlan;
+use super::plan::{BitPlan, Symbol};
 
-/// Quantises rows of latents. Levels ascend; a tie goes to the lower one.
-pub(super) fn encode(plan: &BitPlan, latents: &[f32], packed_rows: &mut [u8]) {
-    // Thresholds half way between levels, in units of the latent.
-    let thresholds: Vec<Vec<f32>> = plan
-        .bits_per_latent
-        .iter()
-        .zip(&plan.steps)
-        .map(|(&width, step)| {
-            plan.table(width).windows(2).map(|pair| 0.5 * (pair[0] + pair[1]) * step).collect()
-        })
-        .collect();
+/// Writes the windows `[rows, symbols]` of the symbols outside the trellis. Levels ascend; a tie goes
+/// to the lower one.
+pub(super) fn quantize(plan: &BitPlan, latents: &[f32], windows: &mut [u16]) {
+    let quantizer = |(number, symbol): (usize, &Symbol)| {
+        if plan.window().is_trellis(symbol.rate) {
+            return None;
+        }
+        // Thresholds half way between levels, in units of the latent.
+        let step = plan.steps()[symbol.latent];
+        let table = plan.tables().latent_table(symbol.rate, 0);
+        let thresholds = table.windows(2).map(|pair| 0.5 * (pair[0] + pair[1]) * step);
+        Some((number, symbol.latent, thresholds.collect::<Vec<f32>>()))
+    };
+    let quantizers: Vec<_> = plan.symbols().iter().enumerate().filter_map(quantizer).collect();
     let rows = latents.chunks_exact(plan.latents());
-    for (row, packed) in rows.zip(packed_rows.chunks_exact_mut(plan.code_bytes())) {
-        let code = |(z, thresholds): (&f32, &Vec<f32>)| {
-            thresholds.iter().fold(0u16, |above, t| above + u16::from(z > t))
-        };
-        plan.pack(row.iter().zip(&thresholds).map(code), packed);
+    for (row, windows) in rows.zip(windows.chunks_exact_mut(plan.symbols().len())) {
+        for (number, latent, thresholds) in &quantizers {
+            windows[*number] = thresholds.partition_point(|t| row[*latent] > *t) as u16;
+        }
     }
 }

@@ -82,7 +82,7 @@ impl Codec {
     ///
     /// # Errors
     /// No latents, a length that is no multiple of `latent_dim`, NaN or infinity; a result that
-    /// exceeds the memory; loss of the GPU.
+    /// exceeds the memory; a model of several regions; loss of the GPU.
     pub fn decode_latent(&self, latents: &[f32]) -> Result<Vec<f32>> {
         let rows = Rows::flat("latents", latents, self.model().config().latent_dim)?;
         pollster::block_on(self.decode_latent_rows(WaitMode::Blocking, rows))
@@ -148,6 +148,7 @@ impl Codec {
         mode: WaitMode,
         latents: Rows<'_>,
     ) -> Result<Vec<f32>> {
+        self.model().expect_one_region()?;
         let chunks = self.backend().decode_latent(self.model(), &latents, mode)?;
         gather(DECODED, chunks, latents.len(), self.model().config().dim).await
     }

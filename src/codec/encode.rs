@@ -46,7 +46,7 @@ impl Codec {
     /// Blocks once per chunk, copies once each way, allocates the result.
     ///
     /// # Errors
-    /// As for [`encode_flat`](Self::encode_flat).
+    /// As for [`encode_flat`](Self::encode_flat), and a model of several regions.
     pub fn encode_latent(&self, rows: &[f32]) -> Result<Vec<f32>> {
         let rows = Rows::flat("rows", rows, self.model().config().dim)?;
         pollster::block_on(self.encode_latent_rows(WaitMode::Blocking, rows))
@@ -75,6 +75,7 @@ impl Codec {
         mode: WaitMode,
         rows: Rows<'_>,
     ) -> Result<Vec<f32>> {
+        self.model().expect_one_region()?;
         let chunks = self.backend().encode_latent(self.model(), &rows, mode)?;
         let latents =
             gather("the latents", chunks, rows.len(), self.model().config().latent_dim).await?;

@@ -6,7 +6,7 @@
 mod decode;
 mod encode;
 
-use crate::model::ModelConfig;
+use crate::model::Model;
 
 pub(crate) use decode::{decode, decode_latent};
 pub(crate) use encode::{encode, encode_latent};
@@ -23,9 +23,15 @@ pub(crate) fn threads() -> usize {
 /// The most bytes of a block's rows or latents. Only rows of over 16,384 values reach it.
 const BLOCK_BYTES: usize = 16 << 20;
 
+/// Regions for which a block has as many rows as for each one alone.
+const MAX_BLOCKS: usize = 16;
+
 /// Rows per block for a batch of `rows` rows, so that a small batch still occupies every thread, and
-/// so that a model of long rows does not ask for memory by the gigabyte.
-fn block_rows(rows: usize, config: &ModelConfig) -> usize {
+/// so that a model of long rows does not ask for memory by the gigabyte. With regions a block has more
+/// rows, because each region's rows are a GEMM of their own.
+fn block_rows(rows: usize, model: &Model) -> usize {
+    let config = model.config();
     let longest = config.dim.max(config.latent_dim) * size_of::<f32>();
-    rows.div_ceil(threads()).clamp(1, BLOCK_ROWS).min((BLOCK_BYTES / longest).max(1))
+    let max_rows = BLOCK_ROWS * model.region_count().min(MAX_BLOCKS);
+    rows.div_ceil(threads()).clamp(1, max_rows).min((BLOCK_BYTES / longest).max(1))
 }

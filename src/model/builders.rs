@@ -1,7 +1,7 @@
 //! Builders of a configuration, one for each kind of code, so that an option of one kind cannot be
 //! set on the other.
 
-use super::options::{Activation, Coding, RowNorm};
+use super::options::{Activation, BitFormat, Coding, Regions, RowNorm};
 
 /// A configuration of bit codes, made by [`ModelConfig::bits`](crate::ModelConfig::bits).
 ///
@@ -14,11 +14,22 @@ pub struct BitsConfig {
     pub(super) bytes: usize,
     pub(super) coding: Coding,
     pub(super) row_norm: RowNorm,
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(super) regions: Regions,
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(super) format: BitFormat,
 }
 
 impl BitsConfig {
     pub(super) fn new(dim: usize, bytes: usize) -> Self {
-        Self { dim, bytes, coding: Coding::default(), row_norm: RowNorm::default() }
+        Self {
+            dim,
+            bytes,
+            coding: Coding::default(),
+            row_norm: RowNorm::default(),
+            regions: Regions::default(),
+            format: BitFormat::default(),
+        }
     }
 
     /// Sets how latents become bits. The default is a trellis of 256 states.
@@ -30,6 +41,19 @@ impl BitsConfig {
     /// Sets whether a row's norm is stored. The default is [`RowNorm::Auto`].
     pub fn with_row_norm(mut self, row_norm: RowNorm) -> Self {
         self.row_norm = row_norm;
+        self
+    }
+
+    /// The same with codes of format 2, for models of files.
+    #[cfg(any(test, feature = "files"))]
+    pub(crate) fn in_v2(mut self) -> Self {
+        self.format = BitFormat::V2;
+        self
+    }
+
+    /// Sets the number of regions. The default is one.
+    pub fn with_regions(mut self, regions: Regions) -> Self {
+        self.regions = regions;
         self
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::builders::{BitsConfig, Int8Config};
-use super::options::{Activation, Coding, RowNorm};
+use super::options::{Activation, BitFormat, Coding, Regions, RowNorm};
 use crate::bit_codes::Window;
 use crate::error::{Error, Result};
+use crate::mixture::{MAX_REGIONS, id_bits};
 
 /// The shape and the options of a [`Model`](crate::Model).
 ///
@@ -47,7 +48,15 @@ enum CodeKind {
     /// A signed byte per latent and a scale per row.
     Int8 { activation: Activation, normalized_latent: bool },
     /// A budget of at most this many bytes per row, the bytes of the scale included.
-    Bits { bytes: usize, coding: Coding, row_norm: RowNorm },
+    Bits {
+        bytes: usize,
+        coding: Coding,
+        row_norm: RowNorm,
+        #[cfg_attr(feature = "serde", serde(default))]
+        regions: Regions,
+        #[cfg_attr(feature = "serde", serde(default))]
+        format: BitFormat,
+    },
 }
 
 impl From<Int8Config> for ModelConfig {
@@ -59,8 +68,9 @@ impl From<Int8Config> for ModelConfig {
 
 impl From<BitsConfig> for ModelConfig {
     fn from(config: BitsConfig) -> Self {
-        let BitsConfig { dim, bytes, coding, row_norm } = config;
-        Self { dim, latent_dim: dim, codes: CodeKind::Bits { bytes, coding, row_norm } }
+        let BitsConfig { dim, bytes, coding, row_norm, regions, format } = config;
+        let codes = CodeKind::Bits { bytes, coding, row_norm, regions, format };
+        Self { dim, latent_dim: dim, codes }
     }
 }
 
@@ -138,6 +148,26 @@ impl ModelConfig {
         self.as_bits().map(|bits| bits.row_norm)
     }
 
+    /// How many regions there are; none with 8-bit codes, which have one. A fitted model has
+    /// [`Regions::Count`].
+    #[must_use]
+    pub fn regions(&self) -> Option<Regions> {
+        self.as_bits().map(|bits| bits.regions)
+    }
+
+    /// The regions of a fitted model.
+    pub(crate) fn region_count(&self) -> usize {
+        match self.regions() {
+            Some(Regions::Count(count)) => count,
+            _ => 1,
+        }
+    }
+
+    /// The version of the format of bit codes.
+    pub(crate) fn format(&self) -> Option<BitFormat> {
+        self.as_bits().map(|bits| bits.format)
+    }
+
     /// The first option in which codes of this configuration differ from a model of another: its
     /// name, its value here and its value there.
     ///
@@ -152,6 +182,8 @@ impl ModelConfig {
                 ("latent_dim", config.latent_dim.to_string()),
                 ("bytes of a bit code", shown(config.bytes())),
                 ("coding", shown(config.coding())),
+                ("regions", config.region_count().to_string()),
+                ("format", shown(config.format())),
                 ("row scales", config.has_row_scales().to_string()),
                 ("activation", format!("{:?}", config.activation())),
                 ("normalized_latent", config.normalized_latent().to_string()),
@@ -165,7 +197,7 @@ impl ModelConfig {
     }
 
     /// Sets the number of latents that a fit has chosen.
-    pub(super) fn with_latent_dim(mut self, latent_dim: usize) -> Self {
+    pub(crate) fn with_latent_dim(mut self, latent_dim: usize) -> Self {
         self.latent_dim = latent_dim;
         self
     }
@@ -174,8 +206,8 @@ impl ModelConfig {
     pub(super) fn as_bits(&self) -> Option<BitsConfig> {
         match self.codes {
             CodeKind::Int8 { .. } => None,
-            CodeKind::Bits { bytes, coding, row_norm } => {
-                Some(BitsConfig { dim: self.dim, bytes, coding, row_norm })
+            CodeKind::Bits { bytes, coding, row_norm, regions, format } => {
+                Some(BitsConfig { dim: self.dim, bytes, coding, row_norm, regions, format })
             }
         }
     }
@@ -216,11 +248,13 @@ impl ModelConfig {
         }
         match self.codes {
             CodeKind::Int8 { .. } => Ok(()),
-            CodeKind::Bits { bytes, coding, .. } => self.validate_bits(bytes, coding),
+            CodeKind::Bits { bytes, coding, regions, .. } => {
+                self.validate_bits(bytes, coding, regions)
+            }
         }
     }
 
-    fn validate_bits(&self, bytes: usize, coding: Coding) -> Result<()> {
+    fn validate_bits(&self, bytes: usize, coding: Coding, regions: Regions) -> Result<()> {
         let invalid = |field, value, remedy| Err(Error::InvalidConfig { field, value, remedy });
         if bytes == 0 {
             return invalid("bytes", bytes, "it must be at least 1");
@@ -235,6 +269,15 @@ impl ModelConfig {
             && !(states.is_power_of_two() && (2..=4096).contains(&states))
         {
             return invalid("states", states, "it must be a power of two from 2 to 4096");
+        }
+        if let Regions::Count(count) = regions {
+            if !(1..=MAX_REGIONS).contains(&count) {
+                return invalid("regions", count, "it must be from 1 to 256");
+            }
+            if 8 * self.packed_size() <= id_bits(count) as usize {
+                let remedy = "a row's bytes hold its region's number alone: take fewer regions";
+                return invalid("regions", count, remedy);
+            }
         }
         Ok(())
     }

@@ -3,13 +3,16 @@
 use std::str::FromStr;
 
 use super::config::ModelConfig;
+use super::parts;
 use super::weights::Weights;
-use crate::bit_codes::{BitPlan, MAX_WIDTH};
+use crate::bit_codes::{BitPlan, MAX_SCALAR_WIDTH, Rate};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
+use crate::mixture::Mixture;
 
-/// Hashes a model. Stored models depend on every byte that is hashed, so none ever changes.
-pub(super) fn fingerprint_of(
+/// Hashes a model of linear layers. Stored models depend on every byte that is hashed, so none ever
+/// changes.
+pub(super) fn of_layers(
     config: &ModelConfig,
     weights: &Weights,
     plan: Option<&BitPlan>,
@@ -27,12 +30,33 @@ pub(super) fn fingerprint_of(
         let state_bits = plan.window().state_bits() as u8;
         hasher.update(b"bits");
         hasher.update(&[state_bits, config.row_norm().unwrap_or_default().wire_id()]);
-        hasher.update(plan.bits_per_latent());
+        hasher.update(&plan.symbol_bits());
         hasher.update(bytemuck::cast_slice(plan.steps()));
-        (1..=MAX_WIDTH as u8).for_each(|width| {
-            hasher.update(bytemuck::cast_slice(plan.table(width)));
+        (1..=MAX_SCALAR_WIDTH as u8).for_each(|bits| {
+            hasher.update(bytemuck::cast_slice(plan.tables().table(Rate::whole(bits))));
         });
     }
+    first_bytes(&hasher)
+}
+
+/// Hashes a model of regions: the sizes, then each tensor of its file, name and bytes. None of it ever
+/// changes.
+pub(super) fn of_mixture(config: &ModelConfig, mixture: &Mixture) -> Fingerprint {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"regions");
+    for size in [config.dim, config.packed_size(), mixture.regions().len()] {
+        hasher.update(&(size as u64).to_le_bytes());
+    }
+    let state_bits = config.window().state_bits() as u8;
+    hasher.update(&[state_bits, config.row_norm().unwrap_or_default().wire_id()]);
+    for part in parts::of_mixture(config, mixture) {
+        hasher.update(part.name.as_bytes());
+        hasher.update(part.data.as_bytes());
+    }
+    first_bytes(&hasher)
+}
+
+fn first_bytes(hasher: &blake3::Hasher) -> Fingerprint {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     Fingerprint::from_bytes(bytes)

@@ -7,7 +7,9 @@ mod files;
 mod fingerprint;
 #[cfg(feature = "fit")]
 mod fit;
+mod layer;
 mod options;
+mod parts;
 mod random;
 mod raw;
 mod sizes;
@@ -22,12 +24,14 @@ pub use config::ModelConfig;
 pub(crate) use files::ConfigRecord;
 #[cfg(feature = "fit")]
 pub use fit::{CancelToken, FitOptions, FitReport, FitStage};
-pub use options::{Activation, Coding, RowNorm};
+pub(crate) use layer::{Layer, RegionLayers};
+pub use options::{Activation, Coding, Regions, RowNorm};
 pub use weights::Weights;
 
 use crate::bit_codes::BitPlan;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
+use crate::mixture::{Mixture, Region};
 
 /// A learned encoder and decoder.
 ///
@@ -45,11 +49,12 @@ use crate::fingerprint::Fingerprint;
 ///    With a normalised latent, codes and scale are the same, because the norm is folded into the
 ///    scale. Only [`encode_latent`](crate::Codec::encode_latent) then gives `z / |z|`.
 ///
-/// With bit codes, `s` is the row's norm if the model stores norms, and 1 otherwise:
+/// With bit codes, a row belongs to a region `r` with a centroid `c` and an orthonormal basis `D`.
+/// `s` is the row's norm if the model stores norms, and 1 otherwise:
 ///
 /// ```text
-/// z       = We x / s + be
-/// decoded = s (Wd q + bd)             q: the values that the bit code represents
+/// z       = D_r^T (x / s - c_r)
+/// decoded = s (D_r q + c_r)           q: the values that the bit code represents
 /// ```
 ///
 /// `docs/format.md` describes the bit code.
@@ -60,10 +65,17 @@ pub struct Model(Arc<Inner>);
 
 struct Inner {
     config: ModelConfig,
-    weights: Weights,
-    /// There if and only if the configuration has bit codes.
-    plan: Option<BitPlan>,
+    numbers: Numbers,
     fingerprint: Fingerprint,
+}
+
+/// What a model computes with.
+enum Numbers {
+    /// A linear layer each way. The plan is there if and only if the configuration has bit codes, of
+    /// format 2.
+    Layers(Weights, Option<BitPlan>),
+    /// Bit codes of format 3.
+    Mixture(Mixture),
 }
 
 impl Model {
@@ -82,18 +94,11 @@ impl Model {
         Self::from_parts(config, weights, None)
     }
 
-    /// A model of these parts, for tests of what is made from plans.
-    #[cfg(test)]
-    pub(crate) fn of_plan(
-        config: impl Into<ModelConfig>,
+    pub(crate) fn from_parts(
+        config: ModelConfig,
         weights: Weights,
-        plan: BitPlan,
+        plan: Option<BitPlan>,
     ) -> Result<Self> {
-        let config = config.into().with_latent_dim(plan.latents());
-        Self::from_parts(config, weights, Some(plan))
-    }
-
-    fn from_parts(config: ModelConfig, weights: Weights, plan: Option<BitPlan>) -> Result<Self> {
         config.validate()?;
         weights.validate(&config)?;
         if let Some(plan) = &plan {
@@ -105,18 +110,114 @@ impl Model {
                 return bad("bytes per row", config.packed_size(), plan.code_bytes());
             }
         }
-        let fingerprint = fingerprint::fingerprint_of(&config, &weights, plan.as_ref());
-        Ok(Self(Arc::new(Inner { config, weights, plan, fingerprint })))
+        let fingerprint = fingerprint::of_layers(&config, &weights, plan.as_ref());
+        let numbers = Numbers::Layers(weights, plan);
+        Ok(Self(Arc::new(Inner { config, numbers, fingerprint })))
     }
 
-    /// How latents become bits, in a model with bit codes.
-    pub(crate) fn plan(&self) -> Option<&BitPlan> {
-        self.0.plan.as_ref()
+    /// A model of bit codes of format 3.
+    pub(crate) fn from_mixture(config: ModelConfig, mixture: Mixture) -> Result<Self> {
+        let config = config.with_latent_dim(mixture.latent_dim());
+        config.validate()?;
+        let bad = |what, expected, found| Err(Error::BitPlanLength { what, expected, found });
+        if mixture.regions().len() != config.region_count() {
+            return bad("regions", config.region_count(), mixture.regions().len());
+        }
+        for region in mixture.regions() {
+            if region.plan.code_bytes() != config.packed_size() {
+                return bad("bytes per row", config.packed_size(), region.plan.code_bytes());
+            }
+        }
+        let fingerprint = fingerprint::of_mixture(&config, &mixture);
+        let numbers = Numbers::Mixture(mixture);
+        Ok(Self(Arc::new(Inner { config, numbers, fingerprint })))
     }
 
-    /// Bits of each latent, `[latent_dim]`, in a model with bit codes; none in others.
-    pub fn bits_per_latent(&self) -> Option<&[u8]> {
-        self.plan().map(BitPlan::bits_per_latent)
+    /// The mixture of a model of bit codes of format 3.
+    pub(crate) fn mixture(&self) -> Option<&Mixture> {
+        match &self.0.numbers {
+            Numbers::Layers(..) => None,
+            Numbers::Mixture(mixture) => Some(mixture),
+        }
+    }
+
+    /// The layers of a region. Models without bit codes, and of bit codes of format 2, have one region.
+    pub(crate) fn region(&self, number: usize) -> RegionLayers<'_> {
+        let &ModelConfig { dim, latent_dim, .. } = self.config();
+        match &self.0.numbers {
+            Numbers::Layers(weights, plan) => RegionLayers {
+                centroid: None,
+                encoder: Layer {
+                    weights: &weights.encoder,
+                    transposed: false,
+                    bias: weights.encoder_bias.as_deref(),
+                    inputs: dim,
+                    outputs: latent_dim,
+                },
+                decoder: Layer {
+                    weights: &weights.decoder,
+                    transposed: false,
+                    bias: weights.decoder_bias.as_deref(),
+                    inputs: latent_dim,
+                    outputs: dim,
+                },
+                plan: plan.as_ref(),
+            },
+            Numbers::Mixture(mixture) => {
+                let Region { centroid, basis, plan } = &mixture.regions()[number];
+                let (weights, latents) = (basis.as_slice(), plan.latents());
+                RegionLayers {
+                    centroid: Some(centroid),
+                    encoder: Layer {
+                        weights,
+                        transposed: false,
+                        bias: None,
+                        inputs: dim,
+                        outputs: latents,
+                    },
+                    decoder: Layer {
+                        weights,
+                        transposed: true,
+                        bias: Some(centroid),
+                        inputs: latents,
+                        outputs: dim,
+                    },
+                    plan: Some(plan),
+                }
+            }
+        }
+    }
+
+    /// Number of regions: 1 in a model of 8-bit codes.
+    pub fn region_count(&self) -> usize {
+        self.mixture().map_or(1, |mixture| mixture.regions().len())
+    }
+
+    /// Fails for a model of several regions: latents do not say which region they belong to.
+    pub(crate) fn expect_one_region(&self) -> Result<()> {
+        match self.region_count() {
+            1 => Ok(()),
+            value => {
+                let remedy =
+                    "latents of several regions are not given out: fit with Regions::Count(1)";
+                Err(Error::InvalidConfig { field: "regions", value, remedy })
+            }
+        }
+    }
+
+    /// How latents of a region become bits, in a model with bit codes.
+    pub(crate) fn plan(&self, region: usize) -> Option<&BitPlan> {
+        self.region(region).plan
+    }
+
+    /// Bits of each latent of a region, in a model with bit codes; none in others. Two neighbouring
+    /// latents may share one or three bits.
+    ///
+    /// # Panics
+    /// The model has fewer regions.
+    pub fn bits_per_latent(&self, region: usize) -> Option<Vec<f32>> {
+        let plan = self.plan(region)?;
+        Some(plan.latent_rates().map(|rate| rate.bits_per_latent()).collect())
     }
 
     /// Shape and options.
@@ -124,9 +225,13 @@ impl Model {
         &self.0.config
     }
 
-    /// The numbers.
-    pub fn weights(&self) -> &Weights {
-        &self.0.weights
+    /// The weights of a model that has a single linear layer each way: a model of 8-bit codes, or
+    /// one of bit codes that was written by a version before 0.2.
+    pub fn weights(&self) -> Option<&Weights> {
+        match &self.0.numbers {
+            Numbers::Layers(weights, _) => Some(weights),
+            Numbers::Mixture(_) => None,
+        }
     }
 
     /// The hash of configuration and weights by which codes know their model.

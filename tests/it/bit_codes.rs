@@ -9,6 +9,7 @@ use crate::bit_code_search::assert_equally_good;
 use crate::compare::assert_same_bits;
 use crate::data::Random;
 use crate::engines::{codec, cpu, engine_suite, kernel_suite};
+use crate::format_oracle::naive_decode;
 
 kernel_suite!(rows_come_back_as_the_format_says);
 
@@ -46,53 +47,6 @@ pub fn fitted(rows: &[f32], dim: usize, bytes: usize, coding: Coding, scale: Row
 fn relative_error(codec: &Codec, rows: &[f32]) -> f64 {
     let codes = codec.encode_flat(rows).unwrap();
     metrics::relative_mse(rows, &codec.decode_flat(&codes).unwrap()).unwrap()
-}
-
-/// Decodes in plain loops, with tables read from the model's file, as another program would.
-fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model");
-    model.save(&path).unwrap();
-    let bytes = std::fs::read(&path).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let floats = |name: &str| -> Vec<f64> {
-        let data = file.tensor(name).unwrap().data();
-        let quads = data.chunks_exact(4);
-        quads.map(|b| f32::from_le_bytes(b.try_into().unwrap()).into()).collect()
-    };
-    let config = model.config();
-    let (dim, latents) = (config.dim, config.latent_dim);
-    let bits_per_latent = file.tensor("stream.widths").unwrap().data().to_vec();
-    let (steps, decoder) = (floats("stream.steps"), floats("decoder.weight"));
-    let table = |bits: u8| match bits_per_latent.contains(&bits) {
-        true => floats(&format!("stream.table.{bits}")),
-        false => Vec::new(),
-    };
-    let tables: Vec<Vec<f64>> = (0..=8).map(table).collect();
-    let bias = floats("decoder.bias");
-    let row_bytes = codes.as_bytes().len() / codes.row_count();
-    let mut out = Vec::new();
-    for (row, packed) in codes.as_bytes().chunks(row_bytes).enumerate() {
-        let bit = |k: i64| if k < 0 { 0 } else { packed[k as usize / 8] as usize >> (k % 8) & 1 };
-        let mut end = 0i64;
-        let mut q = vec![0.0; latents];
-        for i in 0..latents {
-            let latent_bits = i64::from(bits_per_latent[i]);
-            end += latent_bits;
-            let bits = match config.coding() {
-                Some(Coding::Trellis { states }) => i64::from(states.trailing_zeros()),
-                _ => latent_bits,
-            };
-            let window: usize = (0..bits).map(|j| bit(end - bits + j) << j).sum();
-            q[i] = steps[i] * tables[latent_bits as usize][window];
-        }
-        let scale = f64::from(codes.scales()[if codes.scales().len() > 1 { row } else { 0 }]);
-        for d in 0..dim {
-            let sum: f64 = (0..latents).map(|l| decoder[d * latents + l] * q[l]).sum();
-            out.push(scale * (sum + bias[d]));
-        }
-    }
-    out
 }
 
 fn rows_come_back_as_the_format_says(engine: &CodecOptions) {
@@ -216,8 +170,9 @@ fn fits_are_deterministic_and_reported() {
     assert_eq!(model.fingerprint(), Model::fit(&train, config).unwrap().fingerprint());
     assert_eq!(heard, report.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>());
     assert_eq!((report.rows, report.rows_used), (700, 700));
-    assert_eq!(Some(report.bits_per_latent.as_slice()), model.bits_per_latent());
-    assert_eq!(report.bits_per_latent.len(), model.config().latent_dim);
+    assert_eq!(report.bits_per_latent.len(), model.region_count());
+    assert_eq!(Some(&report.bits_per_latent[0]), model.bits_per_latent(0).as_ref());
+    assert_eq!(report.bits_per_latent[0].len(), model.config().latent_dim);
     // With and without scales were tried, and the better one was taken.
     let best = report.stages.iter().map(|s| s.relative_mse).fold(f64::MAX, f64::min);
     let measured = relative_error(&codec(&cpu(), &model), &train);

@@ -185,7 +185,7 @@ impl fmt::Display for Case {
 /// Whether the largest latent is not tiny relative to the terms of its sum, and no ReLU is
 /// undecided.
 fn is_well_conditioned(model: &Model, row: &[f32]) -> bool {
-    let weights = model.weights();
+    let weights = model.weights().unwrap();
     let terms = weights.encoder.chunks(row.len()).enumerate().map(|(i, w)| {
         let bias = weights.encoder_bias.as_ref().map_or(0.0, |bias| f64::from(bias[i].abs()));
         bias + w.iter().zip(row).map(|(w, x)| f64::from((w * x).abs())).sum::<f64>()

@@ -45,7 +45,7 @@ fn models_come_back_as_they_were() {
         }
     }
     // One bias without the other is a model too.
-    let mut weights = model(ModelConfig::int8(4, 3), true, 92).weights().clone();
+    let mut weights = model(ModelConfig::int8(4, 3), true, 92).weights().unwrap().clone();
     weights.encoder_bias = None;
     let model = Model::from_weights(ModelConfig::int8(4, 3), weights).unwrap();
     model.save(&one).unwrap();
@@ -55,7 +55,7 @@ fn models_come_back_as_they_were() {
 #[test]
 fn fingerprints_distinguish_models() {
     let base = model(ModelConfig::int8(4, 3), true, 93);
-    let mut weights = vec![base.weights().clone(); 5];
+    let mut weights = vec![base.weights().unwrap().clone(); 5];
     weights[0].encoder[11] = f32::from_bits(weights[0].encoder[11].to_bits() ^ 1);
     weights[1].decoder[0] *= -1.0;
     weights[2].encoder_bias = None;
@@ -65,7 +65,7 @@ fn fingerprints_distinguish_models() {
     let mut models: Vec<Model> =
         weights.into_iter().map(|w| Model::from_weights(plain.clone(), w).unwrap()).collect();
     for options in Options::NONLINEAR {
-        let weights = base.weights().clone();
+        let weights = base.weights().unwrap().clone();
         models.push(Model::from_weights(options.config(4, 3), weights).unwrap());
     }
     models.push(base);
@@ -82,8 +82,8 @@ fn raw_weights_load() {
     let (encoder, decoder) = (folder.path().join("encoder.bin"), folder.path().join("decoder.bin"));
     let expected = Options::PLAIN.relu().model(5, 3, 94);
     let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    fs::write(&encoder, bytes(&expected.weights().encoder)).unwrap();
-    fs::write(&decoder, bytes(&expected.weights().decoder)).unwrap();
+    fs::write(&encoder, bytes(&expected.weights().unwrap().encoder)).unwrap();
+    fs::write(&decoder, bytes(&expected.weights().unwrap().decoder)).unwrap();
     let load = || Model::load_raw(&encoder, &decoder, expected.config().clone());
     assert_same_model(&load().unwrap(), &expected);
 

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use vecodec::metrics::relative_mse;
 use vecodec::{CodecOptions, Codes, Model};
 
 use crate::compare::all_agree;
@@ -71,12 +72,28 @@ fn files_are_written_as_they_were() {
     assert_eq!(shared.as_bytes(), (0..50).collect::<Vec<u8>>());
 }
 
-/// No row of these lies near a tie, so every machine finds the same codes.
+/// No row of these lies near a tie, so every machine finds the same 8-bit codes. The search over a
+/// trellis has changed since: its codes must be as good.
 #[test]
 fn rows_encode_to_what_they_did() {
     for (name, _) in CASES {
         let (expected, rows) = (codes(name), values("rows.f32"));
-        let found = codec(&cpu(), &model(name)).encode_flat(&rows).unwrap();
+        let codec = codec(&cpu(), &model(name));
+        let found = codec.encode_flat(&rows).unwrap();
+        if name.contains("trellis") {
+            let error = |codes| -> Vec<f64> {
+                let decoded = codec.decode_flat(codes).unwrap();
+                let rows = rows.chunks(DIM).zip(decoded.chunks(DIM));
+                rows.map(|(row, decoded)| relative_mse(row, decoded).unwrap()).collect()
+            };
+            let (found, expected) = (error(&found), error(&expected));
+            for (row, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                assert!(*found <= 1.02 * expected, "{name} row {row}: {found} for {expected}");
+            }
+            let sum = |errors: &[f64]| errors.iter().sum::<f64>();
+            assert!(sum(&found) <= 1.001 * sum(&expected), "{name}: {found:?} for {expected:?}");
+            continue;
+        }
         assert_eq!(found.as_bytes(), expected.as_bytes(), "{name}");
         for (found, expected) in found.scales().iter().zip(expected.scales()) {
             assert!((found - expected).abs() <= 1e-5 * expected, "{name}: {found} for {expected}");

@@ -20,6 +20,7 @@ mod f16;
 mod faults;
 mod files;
 mod fit;
+mod format_oracle;
 mod golden;
 mod input;
 mod layers;
@@ -33,6 +34,7 @@ mod properties;
 mod public_api;
 mod real_data;
 mod refused;
+mod regions;
 #[cfg(feature = "serde")]
 mod serialized;
 mod shapes;

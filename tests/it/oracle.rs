@@ -14,7 +14,7 @@ pub struct Encoded {
 
 /// `We x + be`, before the activation.
 pub fn projected(model: &Model, row: &[f32]) -> Vec<f64> {
-    let weights = model.weights();
+    let weights = model.weights().unwrap();
     affine(&weights.encoder, weights.encoder_bias.as_deref(), &widened(row))
 }
 
@@ -95,7 +95,7 @@ pub fn decode_latents(model: &Model, latents: &[f32]) -> Vec<f64> {
 }
 
 fn decode_row(model: &Model, z: &[f64]) -> Vec<f64> {
-    let weights = model.weights();
+    let weights = model.weights().unwrap();
     affine(&weights.decoder, weights.decoder_bias.as_deref(), z)
 }
 

@@ -47,7 +47,7 @@ fn decoding_errs_by_the_rounding(engine: &CodecOptions) {
             let (row, column) = (at / case.dim, at % case.dim);
             let scale = f64::from(codes.scales()[row]);
             let z: Vec<f64> = packed[row].iter().map(|b| f64::from(*b as i8) * scale).collect();
-            let weights = &model.weights().decoder[column * case.latent..][..case.latent];
+            let weights = &model.weights().unwrap().decoder[column * case.latent..][..case.latent];
             let bound = rounding(weights, &z, true);
             let error = (f64::from(*found) - expected).abs();
             assert!(error <= bound, "{case:?}, {row}, {column}: {found} of {expected} +- {bound}");
@@ -67,7 +67,7 @@ fn encoding_errs_by_the_rounding(engine: &CodecOptions) {
             let expected = oracle::activated(&model, &rows[row * case.dim..][..case.dim]);
             let scale = f64::from(codes.scales()[row]);
             for (l, expected) in expected.iter().enumerate() {
-                let weights = &model.weights().encoder[l * case.dim..][..case.dim];
+                let weights = &model.weights().unwrap().encoder[l * case.dim..][..case.dim];
                 let bound = rounding(weights, &values, false);
                 let found = f64::from(latents[row * case.latent + l]);
                 let error = (found - expected).abs();

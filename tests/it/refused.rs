@@ -34,7 +34,7 @@ fn sizes_of_zero_are_refused() {
 fn weights_of_the_wrong_length_or_not_finite() {
     let good = model(ModelConfig::int8(5, 3), true, 84);
     let with = |name: &str, change: &dyn Fn(&mut Vec<f32>)| {
-        let mut weights = good.weights().clone();
+        let mut weights = good.weights().unwrap().clone();
         change(match name {
             "encoder.weight" => &mut weights.encoder,
             "encoder.bias" => weights.encoder_bias.as_mut().unwrap(),

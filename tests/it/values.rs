@@ -124,7 +124,7 @@ fn zero_rows_decode_to_the_bias(engine: &CodecOptions) {
 fn vanishing_rows_decode_to_the_bias(engine: &CodecOptions) {
     for options in Options::ALL {
         let mut model = options.bias().model(6, 5, 73);
-        let weights = Weights { encoder_bias: None, ..model.weights().clone() };
+        let weights = Weights { encoder_bias: None, ..model.weights().unwrap().clone() };
         model = Model::from_weights(model.config().clone(), weights).unwrap();
         let smallest = f32::from_bits(1);
         let rows = [[smallest; 6], [-1e-40; 6], [f32::MIN_POSITIVE; 6], [3e-39; 6]];
@@ -133,7 +133,7 @@ fn vanishing_rows_decode_to_the_bias(engine: &CodecOptions) {
         assert_eq!(codes.scales(), [0.0; 4], "{options}");
         assert_eq!(codes.as_bytes(), [0; 4 * 5], "{options}");
         for row in codec.decode(&codes).unwrap() {
-            assert_eq!(Some(row), model.weights().decoder_bias, "{options}");
+            assert_eq!(Some(row), model.weights().unwrap().decoder_bias, "{options}");
         }
     }
 }
@@ -170,7 +170,7 @@ fn values_near_the_limit_of_f32(engine: &CodecOptions) {
     ];
     for normalized in [false, true] {
         let config = ModelConfig::int8(5, 5).with_normalized_latent(normalized);
-        let model = Model::from_weights(config, model.weights().clone()).unwrap();
+        let model = Model::from_weights(config, model.weights().unwrap().clone()).unwrap();
         let codec = codec(engine, &model);
         all_agree(|report| {
             let case = format!("normalised: {normalized}");
@@ -215,7 +215,7 @@ fn one_scale_serves_all_rows(engine: &CodecOptions) {
 
         let nothing = Codes::from_parts(&model, packed, 0.0f32).unwrap();
         for row in codec.decode(&nothing).unwrap() {
-            assert_eq!(Some(row), model.weights().decoder_bias);
+            assert_eq!(Some(row), model.weights().unwrap().decoder_bias);
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::shaders;
 use super::tiling::WORKGROUP;
 use super::{Binding, Kernel, Lhs, Resident};
-use crate::bit_codes::{BitPlan, MAX_WIDTH, Window};
+use crate::bit_codes::{BitPlan, LatentWindow, Symbol, Window, cost_scale, level_range};
 use crate::plan::{Grid, Section, count, padded};
 
 /// How kernels read a plan's codes.
@@ -13,42 +13,52 @@ pub(crate) struct BitCodes<'a>(pub(crate) &'a BitPlan);
 impl BitCodes<'_> {
     /// The codes as the left operand of a GEMM.
     pub(crate) fn lhs(&self) -> Lhs {
-        Lhs::BitCodes { words: code_words(self.0), state_bits: self.0.window().state_bits() }
+        Lhs::BitCodes { words: code_words(self.0), exact: self.0.tables().are_f16() }
     }
 
     /// The data that the GEMM reads.
     pub(crate) fn residents(&self) -> [(Resident, Vec<u8>); 2] {
-        [(Resident::BitLayout, self.layout()), (Resident::BitTables, self.tables())]
+        let tables = bytemuck::cast_slice(self.0.tables().entries()).to_vec();
+        [(Resident::BitLayout, self.layout()), (Resident::BitTables, tables)]
     }
 
-    /// For four latents each: ends and numbers of bits, then steps.
+    /// For four latents each: how their windows are read, then where their tables begin.
     fn layout(&self) -> Vec<u8> {
         let plan = self.0;
-        let count4 = padded(plan.latents()) / 4;
-        // Padding reads the first bit and counts nothing, because its step is zero.
-        let mut latents = vec![[1 | 1 << 24, 0u32]; 4 * count4];
-        let fields = plan.ends().iter().zip(plan.bits_per_latent()).zip(plan.steps());
-        for (latent, ((end, width), step)) in latents.iter_mut().zip(fields) {
-            *latent = [end | u32::from(*width) << 24, step.to_bits()];
+        // Padding reads the first bit and the first table, and counts nothing, because its weights are
+        // zero.
+        let mut latents = vec![[1 << 20, 0u32]; padded(plan.latents())];
+        for (latent, window) in latents.iter_mut().zip(plan.latent_windows()) {
+            let LatentWindow { start, bits, missing, table } = window;
+            *latent = [start | bits << 20 | missing << 24, table];
         }
         let (fours, _) = latents.as_chunks::<4>();
         let words: Vec<[[u32; 4]; 2]> = fours
             .iter()
-            .map(|four| [four.map(|[bits, _]| bits), four.map(|[_, step]| step)])
+            .map(|four| [four.map(|[window, _]| window), four.map(|[_, table]| table)])
             .collect();
         bytemuck::cast_slice(&words).to_vec()
     }
+}
 
-    /// One table after the other, by number of bits; zeros for numbers that no latent has.
-    fn tables(&self) -> Vec<u8> {
-        let table = |width: u8| {
-            let mut table = self.0.table(width).to_vec();
-            table.resize(1 << self.0.window().bits(width), 0.0);
-            table
-        };
-        let tables: Vec<f32> = (1..=MAX_WIDTH as u8).flat_map(table).collect();
-        bytemuck::cast_slice(&tables).to_vec()
-    }
+/// `Symbol` in `shaders/bits/contract.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
+pub(crate) struct SearchedSymbol {
+    pub(crate) end: u32,
+    pub(crate) bits: u32,
+    pub(crate) latent: u32,
+    pub(crate) latents: u32,
+    pub(crate) tables: [u32; 2],
+    pub(crate) table_scales: [f32; 2],
+    pub(crate) low: [i32; 2],
+    pub(crate) high: [i32; 2],
+    pub(crate) max_slopes: [i32; 2],
+    pub(crate) shifts: [u32; 2],
+    pub(crate) stride: u32,
+    pub(crate) position: u32,
+    pub(crate) cost_scale: f32,
+    pub(crate) padding: u32,
 }
 
 /// How bit codes are searched for.
@@ -62,7 +72,7 @@ pub(crate) struct Search<'a> {
 struct Trellis {
     state_bits: u32,
     threads: u32,
-    /// For each latent, where a thread's decisions about it begin among its own, in bits.
+    /// For each symbol, where a thread's decisions about it begin among its own, in bits.
     positions: Vec<u32>,
     /// Words of a thread's decisions.
     decision_words: u32,
@@ -84,36 +94,52 @@ impl<'a> Search<'a> {
     }
 
     /// The data that the search reads beside the tables of [`BitCodes`].
-    pub(crate) fn residents(&self) -> Vec<(Resident, Vec<u8>)> {
-        let plan = bytemuck::cast_slice(&self.latents()).to_vec();
-        let mut residents = vec![(Resident::SearchPlan, plan)];
-        if self.trellis.is_none() {
-            residents.push((Resident::Thresholds, thresholds(self.plan)));
-        }
-        residents
+    pub(crate) fn resident(&self) -> (Resident, Vec<u8>) {
+        (Resident::SearchPlan, bytemuck::cast_slice(&self.symbols()).to_vec())
     }
 
-    /// `Latent` in `shaders/bits/contract.wgsl` for each latent.
-    fn latents(&self) -> Vec<[u32; 4]> {
-        let plan = self.plan;
-        let fields = plan.ends().iter().zip(plan.bits_per_latent()).zip(plan.steps());
-        let position = |i| self.trellis.as_ref().map_or(0, |trellis| trellis.positions[i]);
-        let latent = |(i, ((end, width), step)): (usize, ((&u32, &u8), &f32))| {
-            [*end, u32::from(*width), step.to_bits(), position(i)]
+    fn symbols(&self) -> Vec<SearchedSymbol> {
+        let (plan, cost_scale) = (self.plan, cost_scale(self.plan));
+        let symbol = |(number, symbol): (usize, &Symbol)| {
+            let (rate, tables) = (symbol.rate, plan.tables());
+            let second = rate.latents() - 1;
+            let both = |value: &dyn Fn(usize) -> f32| [value(0), value(second)];
+            let step = |latent: usize| plan.steps()[symbol.latent + latent];
+            let mut searched = SearchedSymbol {
+                end: symbol.end,
+                bits: rate.bits(),
+                latent: count(symbol.latent),
+                latents: count(rate.latents()),
+                tables: [0, second].map(|latent| count(tables.start(rate, latent))),
+                table_scales: both(&step),
+                ..SearchedSymbol::default()
+            };
+            if let Some(trellis) = &self.trellis
+                && plan.window().is_trellis(rate)
+            {
+                let range = |latent| level_range(plan, symbol, latent, cost_scale);
+                searched.table_scales = both(&|latent| step(latent) * cost_scale);
+                let ranges = [range(0), range(second)];
+                searched.low = ranges.map(|range| range.lowest);
+                searched.high = ranges.map(|range| range.highest);
+                searched.max_slopes = ranges.map(|range| range.max_slope);
+                searched.shifts = ranges.map(|range| range.shift as u32);
+                searched.stride = plan.stride(number);
+                searched.position = trellis.positions[number];
+                searched.cost_scale = cost_scale;
+            }
+            searched
         };
-        fields.enumerate().map(latent).collect()
+        plan.symbols().iter().enumerate().map(symbol).collect()
     }
 
     /// The kernel from latents to codes and scales.
     pub(crate) fn kernel(&self) -> Kernel {
-        let tables = match self.trellis {
-            Some(_) => Resident::BitTables,
-            None => Resident::Thresholds,
-        };
         let mut bindings = vec![Binding::Params, Binding::Section(Section::Latents)];
-        bindings.extend([Resident::SearchPlan, tables].map(Binding::Resident));
+        bindings.extend([Resident::SearchPlan, Resident::BitTables].map(Binding::Resident));
         bindings.extend([Section::Scales, Section::Codes].map(Binding::Section));
         let mut constants = vec![
+            ("SYMBOLS", f64::from(count(self.plan.symbols().len()))),
             ("LATENTS", f64::from(count(self.plan.latents()))),
             ("CODE_WORDS", f64::from(code_words(self.plan))),
             ("STORES_NORMS", f64::from(u8::from(self.stores_norms))),
@@ -134,10 +160,11 @@ impl<'a> Search<'a> {
                     ("OWNED", f64::from((1u32 << state_bits) / 2 / threads)),
                     ("DECISION_WORDS", f64::from(decision_words)),
                     ("MEMORY", f64::from(memory)),
+                    ("LAST_STRIDE", f64::from(self.plan.last_stride())),
                 ]);
                 files.push(&shaders::BITS_TRELLIS);
                 bindings.push(Binding::Section(Section::Decisions));
-                ("search.trellis", threads, threads, 4 * u64::from(memory))
+                ("search.trellis", threads, threads, 4 * u64::from(memory) + 8)
             }
         };
         Kernel {
@@ -154,19 +181,25 @@ impl<'a> Search<'a> {
     /// Iterations of a thread's loops as software adapters count them: a loop counts one pass more
     /// than its body runs, and with it every loop inside.
     fn loop_iterations(&self) -> u64 {
-        let bits = || self.plan.bits_per_latent().iter();
+        let symbols = || self.plan.symbols().iter();
+        let words = u64::from(code_words(self.plan));
         let Some(trellis) = &self.trellis else {
-            return 2 + bits().map(|width| 2 + u64::from(*width)).sum::<u64>();
+            let bits = symbols().map(|symbol| 2 + u64::from(symbol.rate.bits()));
+            return 3 + words + bits.sum::<u64>();
         };
         let (states, threads) = (1u64 << trellis.state_bits, u64::from(trellis.threads));
         let (owned, each) = (states / 2 / threads, states / threads);
-        let latent = |width: &u8| {
-            let groups = (states >> width).div_ceil(threads);
-            1 + 4 * (owned + 1) + groups * ((1 << width) - 1) + each
+        let symbol = |symbol: &Symbol| {
+            let bits = symbol.rate.bits();
+            if bits > trellis.state_bits {
+                return 2 + u64::from(bits);
+            }
+            let groups = (states >> bits).div_ceil(threads);
+            1 + 4 * (owned + 1) + groups * ((1 << bits) - 1) + each
         };
-        let words = u64::from(code_words(self.plan)).div_ceil(threads);
-        let ends = each + states + self.plan.latents() as u64 + words + 8;
-        ends + bits().map(latent).sum::<u64>()
+        // Tracing back has a loop over the words that it skips.
+        let ends = each + states + 2 * self.plan.symbols().len() as u64 + 3 * words + 8;
+        ends + symbols().map(symbol).sum::<u64>()
     }
 }
 
@@ -174,10 +207,13 @@ impl Trellis {
     fn new(plan: &BitPlan, state_bits: u32) -> Self {
         let (states, mut end) = (1 << state_bits, 0u32);
         let threads = threads(states);
-        let position = |width: &u8| {
-            let width = u32::from(*width);
+        let position = |symbol: &Symbol| {
+            let width = symbol.rate.bits();
+            if width > state_bits {
+                return end;
+            }
             let bits = (states >> width).div_ceil(threads) * width;
-            // A latent's decisions do not cross a word.
+            // A symbol's decisions do not cross a word.
             if end % 32 + bits > 32 {
                 end = end.next_multiple_of(32);
             }
@@ -185,8 +221,8 @@ impl Trellis {
             end += bits;
             position
         };
-        let positions = plan.bits_per_latent().iter().map(position).collect();
-        Self { state_bits, threads, positions, decision_words: end.div_ceil(32) }
+        let positions = plan.symbols().iter().map(position).collect();
+        Self { state_bits, threads, positions, decision_words: end.div_ceil(32).max(1) }
     }
 
     /// A cost for every state, and in the end the code.
@@ -206,16 +242,4 @@ fn threads(states: u32) -> u32 {
 /// Words of a row's code.
 fn code_words(plan: &BitPlan) -> u32 {
     count(padded(plan.code_bytes()) / 4)
-}
-
-/// For each number of bits, the values half way between its levels, then one value of padding.
-fn thresholds(plan: &BitPlan) -> Vec<u8> {
-    let between = |width: u8| {
-        let table = plan.table(width);
-        let mut values: Vec<f32> = table.windows(2).map(|p| 0.5 * (p[0] + p[1])).collect();
-        values.resize(1 << width, 0.0);
-        values
-    };
-    let values: Vec<f32> = (1..=MAX_WIDTH as u8).flat_map(between).collect();
-    bytemuck::cast_slice(&values).to_vec()
 }

@@ -11,12 +11,16 @@ pub(crate) enum Lhs {
     /// 8-bit codes. The result of each row is multiplied by the row's scale.
     Int8Codes,
     /// Bit codes of `words` 32-bit words per row. The result of each row is multiplied by the row's
-    /// scale. `state_bits` is the number of bits of a trellis' window, or 0 for scalar codes.
-    BitCodes { words: u32, state_bits: u32 },
+    /// scale. `exact` says whether f16 holds the values of the tables exactly.
+    BitCodes { words: u32, exact: bool },
     /// Rows or latents as f32.
     Rows,
     /// Rows as f16.
     RowsF16,
+    /// Rows minus a centroid. The rows are f16 with `f16`, else f32.
+    CenteredRows { f16: bool },
+    /// Latents of bit codes.
+    Latents,
 }
 
 /// How results are stored.
@@ -70,8 +74,8 @@ pub(crate) fn gemm(
     bindings.extend([from, to].map(Binding::Section));
     match lhs {
         Lhs::Int8Codes => bindings.push(Binding::Section(Section::Scales)),
-        Lhs::BitCodes { words, state_bits } => {
-            constants.extend([("CODE_WORDS", words.into()), ("STATE_BITS", state_bits.into())]);
+        Lhs::BitCodes { words, .. } => {
+            constants.push(("CODE_WORDS", words.into()));
             bindings.push(Binding::Section(Section::Scales));
             bindings.extend([Resident::BitLayout, Resident::BitTables].map(Binding::Resident));
         }
@@ -81,6 +85,8 @@ pub(crate) fn gemm(
                 bindings.push(Binding::Section(Section::Scales));
             }
         }
+        Lhs::CenteredRows { .. } => bindings.push(Binding::Resident(Resident::Centroid)),
+        Lhs::Latents => bindings.push(Binding::Resident(Resident::ReciprocalSteps)),
     }
     if ragged {
         constants.push(("OUTPUTS", outputs as f64));
@@ -99,9 +105,13 @@ pub(crate) fn gemm(
 fn name(lhs: Lhs, tiling: GemmTiling, epilogue: Epilogue, ragged: bool) -> String {
     let lhs = match lhs {
         Lhs::Int8Codes => "decode",
-        Lhs::BitCodes { .. } => "decode_bits",
+        Lhs::BitCodes { exact: true, .. } => "decode_bits",
+        Lhs::BitCodes { exact: false, .. } => "decode_bits_f32",
         Lhs::Rows => "project",
         Lhs::RowsF16 => "project_f16_rows",
+        Lhs::CenteredRows { f16: false } => "project_centered",
+        Lhs::CenteredRows { f16: true } => "project_centered_f16_rows",
+        Lhs::Latents => "decode_latents",
     };
     let epilogue = match epilogue {
         Epilogue::StoreTight if ragged => "store_f32_ragged",
@@ -140,10 +150,18 @@ fn files(
     });
     files.extend([&shaders::PARAMS, &shaders::FLOAT_BITS, &shaders::GEMM]);
     files.extend(match lhs {
-        Lhs::Int8Codes => [&shaders::ROW_SCALES, &shaders::LHS_INT8_CODES],
-        Lhs::BitCodes { .. } => [&shaders::ROW_SCALES, &shaders::LHS_BIT_CODES],
-        Lhs::Rows => [&shaders::ROWS_F32, &shaders::LHS_ROWS],
-        Lhs::RowsF16 => [&shaders::ROWS_F16, &shaders::LHS_ROWS],
+        Lhs::Int8Codes => vec![&shaders::ROW_SCALES, &shaders::LHS_INT8_CODES],
+        Lhs::BitCodes { exact, .. } => {
+            let exactness = if exact { &shaders::EXACT_IN_F16 } else { &shaders::INEXACT_IN_F16 };
+            vec![&shaders::ROW_SCALES, &shaders::LHS_BIT_CODES, exactness]
+        }
+        Lhs::Rows => vec![&shaders::ROWS_F32, &shaders::LHS_ROWS],
+        Lhs::RowsF16 => vec![&shaders::ROWS_F16, &shaders::LHS_ROWS],
+        Lhs::CenteredRows { f16 } => {
+            let rows = if f16 { &shaders::ROWS_F16 } else { &shaders::ROWS_F32 };
+            vec![rows, &shaders::LHS_CENTERED_ROWS, &shaders::INEXACT_IN_F16]
+        }
+        Lhs::Latents => vec![&shaders::ROWS_F32, &shaders::LHS_LATENTS, &shaders::INEXACT_IN_F16],
     });
     files.extend(match tiling {
         GemmTiling::Coop { .. } if quantizes => Some(&shaders::COOP_QUANTIZE),

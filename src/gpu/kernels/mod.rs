@@ -14,6 +14,8 @@ mod shaders;
 mod tiling;
 mod weights;
 
+#[cfg(test)]
+pub(crate) use bit_codes::SearchedSymbol;
 pub(crate) use bit_codes::{BitCodes, Search};
 pub(crate) use gemm::{Epilogue, Layer, Lhs, gemm};
 pub(crate) use normalize::normalize;
@@ -69,16 +71,18 @@ pub(crate) enum Binding {
 pub(crate) enum Resident {
     EncoderWeights,
     EncoderBias,
+    /// What is subtracted from rows.
+    Centroid,
     DecoderWeights,
     DecoderBias,
-    /// How bit codes are read: ends and numbers of bits, then steps, for four latents each.
+    /// One over the steps of bit codes, by which latents are multiplied before the decoder.
+    ReciprocalSteps,
+    /// How bit codes are read: their windows, then where their tables begin, for four latents each.
     BitLayout,
     /// The tables of bit codes, one after the other.
     BitTables,
-    /// How bit codes are searched for: `Latent` in `shaders/bits/contract.wgsl` for each latent.
+    /// How bit codes are searched for: `Symbol` in `shaders/bits/contract.wgsl` for each symbol.
     SearchPlan,
-    /// The values half way between the levels of scalar codes.
-    Thresholds,
 }
 
 impl Resident {
@@ -87,12 +91,13 @@ impl Resident {
         match self {
             Self::EncoderWeights => "vecodec.encoder",
             Self::EncoderBias => "vecodec.encoder.bias",
+            Self::Centroid => "vecodec.centroid",
+            Self::ReciprocalSteps => "vecodec.bits.reciprocal_steps",
             Self::DecoderWeights => "vecodec.decoder",
             Self::DecoderBias => "vecodec.decoder.bias",
             Self::BitLayout => "vecodec.bits.layout",
             Self::BitTables => "vecodec.bits.tables",
             Self::SearchPlan => "vecodec.bits.plan",
-            Self::Thresholds => "vecodec.bits.thresholds",
         }
     }
 }

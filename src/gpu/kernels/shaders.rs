@@ -44,6 +44,10 @@ files! {
     LHS_INT8_CODES = "lhs/int8_codes.wgsl";
     LHS_BIT_CODES = "lhs/bit_codes.wgsl";
     LHS_ROWS = "lhs/rows.wgsl";
+    LHS_CENTERED_ROWS = "lhs/centered_rows.wgsl";
+    LHS_LATENTS = "lhs/latents.wgsl";
+    EXACT_IN_F16 = "lhs/exact_in_f16.wgsl";
+    INEXACT_IN_F16 = "lhs/inexact_in_f16.wgsl";
     ROW_SCALES = "lhs/row_scales.wgsl";
     RHS_F32 = "rhs/f32.wgsl";
     RHS_F16 = "rhs/f16.wgsl";

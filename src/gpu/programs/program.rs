@@ -13,7 +13,7 @@ use super::super::device::Gpu;
 use super::super::kernels::{Binding, Kernel, KernelOptions, Resident};
 use super::recipe::{Recipe, missing_resident};
 use super::verbs;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::plan::{RowLayout, Section, count};
 
@@ -31,6 +31,12 @@ pub(crate) struct Programs {
 
 impl Programs {
     pub(crate) fn new(gpu: &Gpu, model: &Model, options: KernelOptions) -> Result<Self> {
+        if model.region_count() > 1 {
+            let (field, value) = ("regions", model.region_count());
+            let remedy =
+                "the GPU engine takes one: pass Engine::Cpu, or fit with Regions::Count(1)";
+            return Err(Error::InvalidConfig { field, value, remedy });
+        }
         let recipes = verbs::recipes(model, gpu.caps(), options);
         for recipe in recipes.all() {
             recipe.check(&recipes.residents, gpu.caps())?;

@@ -6,7 +6,7 @@ use super::super::kernels::{
     gemm, normalize, pack, quantize,
 };
 use super::recipe::{Recipe, Recipes};
-use crate::model::{Activation, Model};
+use crate::model::{Activation, Model, RegionLayers};
 use crate::plan::{RowBytes, RowLayout, Section, padded};
 
 const VALUE_BYTES: u64 = size_of::<f32>() as u64;
@@ -14,7 +14,7 @@ const F16_BYTES: u64 = 2;
 
 /// The recipes of a model on an adapter, over data that is there once.
 pub(crate) fn recipes(model: &Model, caps: &Caps, options: KernelOptions) -> Recipes {
-    let (config, weights) = (model.config(), model.weights());
+    let (config, region) = (model.config(), model.region(0));
     let (dim, latent_dim) = (config.dim, config.latent_dim);
     let layer =
         |weights: &[f32], shape @ [inputs, outputs]: [usize; 2], residents: [Resident; 2]| {
@@ -25,21 +25,28 @@ pub(crate) fn recipes(model: &Model, caps: &Caps, options: KernelOptions) -> Rec
             (Layer { inputs, outputs, relu: false, descale, tiling, weights, bias }, packed.bytes)
         };
     let names = [Resident::EncoderWeights, Resident::EncoderBias];
-    let (mut encoder, encoder_bytes) = layer(&weights.encoder, [dim, latent_dim], names);
+    let (mut encoder, encoder_bytes) = layer(region.encoder.weights, [dim, latent_dim], names);
     encoder.relu = config.activation() == Activation::Relu;
     let names = [Resident::DecoderWeights, Resident::DecoderBias];
-    let (decoder, decoder_bytes) = layer(&weights.decoder, [latent_dim, dim], names);
+    let decoder_weights = decoder_weights(&region);
+    let (decoder, decoder_bytes) = layer(&decoder_weights, [latent_dim, dim], names);
 
     let mut residents = vec![
         (Resident::EncoderWeights, encoder_bytes),
-        (Resident::EncoderBias, bias(weights.encoder_bias.as_deref(), latent_dim)),
+        (Resident::EncoderBias, bias(region.encoder.bias, latent_dim)),
         (Resident::DecoderWeights, decoder_bytes),
-        (Resident::DecoderBias, bias(weights.decoder_bias.as_deref(), dim)),
+        (Resident::DecoderBias, bias(region.decoder.bias, dim)),
     ];
-    let bits = model.plan().map(|plan| {
+    if let Some(centroid) = region.centroid {
+        residents.push((Resident::Centroid, bias(Some(centroid), dim)));
+    }
+    let bits = region.plan.map(|plan| {
         let search = Search::new(plan, config.has_row_scales());
         residents.extend(BitCodes(plan).residents());
-        residents.extend(search.residents());
+        residents.push(search.resident());
+        let reciprocal = |step: &f32| if *step == 0.0 { 0.0 } else { step.recip() };
+        let reciprocals: Vec<f32> = plan.steps().iter().map(reciprocal).collect();
+        residents.push((Resident::ReciprocalSteps, bias(Some(&reciprocals), latent_dim)));
         (BitCodes(plan).lhs(), search)
     });
     let verbs = Verbs {
@@ -48,6 +55,7 @@ pub(crate) fn recipes(model: &Model, caps: &Caps, options: KernelOptions) -> Rec
         code_bytes: padded(config.packed_size()) as u64,
         // Rows whose norms are stored beside bit codes are divided by them first.
         normalizes: bits.is_some() && config.has_row_scales(),
+        centers: region.centroid.is_some(),
         encoder,
         decoder,
         bits,
@@ -63,6 +71,21 @@ pub(crate) fn recipes(model: &Model, caps: &Caps, options: KernelOptions) -> Rec
     }
 }
 
+/// The weights `[dim, latents]` of the decoder. Those of bit codes hold the factor of each latent's
+/// table, so that the left operand of the GEMM is a table's value.
+fn decoder_weights(region: &RegionLayers<'_>) -> Vec<f32> {
+    let RegionLayers { decoder, plan, .. } = region;
+    let weight = |output, input| {
+        let weight = decoder.weight(output, input);
+        plan.map_or(weight, |plan| weight * plan.steps()[input])
+    };
+    let outputs = 0..decoder.outputs;
+    outputs
+        .flat_map(|o| (0..decoder.inputs).map(move |i| (o, i)))
+        .map(|(o, i)| weight(o, i))
+        .collect()
+}
+
 /// What the verbs of a model have in common.
 struct Verbs<'a> {
     dim: usize,
@@ -70,6 +93,8 @@ struct Verbs<'a> {
     /// Bytes of a row's packed codes, padded to words.
     code_bytes: u64,
     normalizes: bool,
+    /// Whether a centroid is subtracted from rows.
+    centers: bool,
     encoder: Layer,
     decoder: Layer,
     bits: Option<(Lhs, Search<'a>)>,
@@ -138,7 +163,8 @@ impl Verbs<'_> {
         let outputs = vec![(Section::Rows, self.dim as u64 * VALUE_BYTES)];
         let layout = RowLayout { inputs: vec![self.padded_latents()], scratch: vec![], outputs };
         let (from, to) = (Section::Latents, Section::Rows);
-        let kernel = gemm(Lhs::Rows, &self.decoder, Epilogue::StoreTight, from, to);
+        let lhs = if self.bits.is_some() { Lhs::Latents } else { Lhs::Rows };
+        let kernel = gemm(lhs, &self.decoder, Epilogue::StoreTight, from, to);
         Recipe { verb: "vecodec.decode_latent", layout, kernels: vec![kernel] }
     }
 
@@ -151,13 +177,16 @@ impl Verbs<'_> {
         scratch: &mut Vec<RowBytes>,
         kernels: &mut Vec<Kernel>,
     ) -> (Lhs, Section) {
+        let f16 = rows == Lhs::RowsF16;
         if !self.normalizes {
-            return (rows, Section::Rows);
+            let lhs = if self.centers { Lhs::CenteredRows { f16 } } else { rows };
+            return (lhs, Section::Rows);
         }
         let values = padded(self.dim) as u64;
         scratch.push((Section::UnitRows, values * VALUE_BYTES));
-        kernels.push(normalize(values / 4, rows == Lhs::RowsF16, norms));
-        (Lhs::Rows, Section::UnitRows)
+        kernels.push(normalize(values / 4, f16, norms));
+        let lhs = if self.centers { Lhs::CenteredRows { f16: false } } else { Lhs::Rows };
+        (lhs, Section::UnitRows)
     }
 
     /// The GEMM with the encoder's weights, stored for another kernel.

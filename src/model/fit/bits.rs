@@ -1,26 +1,34 @@
 //! Fits of bit codes: bits go where the variance is.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use super::super::sizes::SCALE_BYTES;
-use super::super::{BitsConfig, Model, ModelConfig, RowNorm, Weights};
-use super::measure::{MEASURED_ROWS, relative_error, sampled, unit_rows};
-use super::principal::principal_components;
+use super::super::{BitsConfig, Model, ModelConfig, Regions, RowNorm};
+use super::measure::{Errors, MEASURED_ROWS, errors_of, sampled, split, unit_rows};
+use super::regions::{Draft, standardized};
 use super::stages::Stages;
-use crate::bit_codes::{Trainer, allocate};
+use crate::bit_codes::{Check, Rate, Tables, Trainer, allocate, usual_distortions};
 use crate::error::Result;
-use crate::linear::linear;
+use crate::mixture::MAX_REGIONS;
 use crate::quantize::norm;
 use crate::rows::Rows;
 
-/// The most rows that a bit code is fitted on; of more, a random sample is taken.
+/// The max_regions rows that a bit code is fitted on; of more, a random sample is taken.
 const MOST_ROWS: usize = 200_000;
 /// Rows that tables are trained on, drawn at random.
-const TRAINED_ROWS: usize = 8192;
+const TRAINED_ROWS: usize = 16_384;
+/// The max_regions rows that are held out for a choice. They are a tenth of the rows at max_regions.
+const HELD_OUT_ROWS: usize = 4096;
+/// Training rows that a region has at least, where the fit chooses the number.
+const ROWS_PER_REGION: usize = 1000;
+/// A larger number of regions must lower the error by this share.
+const LEAST_WIN: f64 = 0.01;
 /// Where the norms' standard deviation is below this share of their mean, a scale could not repay
 /// its bytes, and is not tried.
 const LEAST_SPREAD: f64 = 1e-3;
 
-/// Fits with and without norms, or as the configuration says, and returns the better model and
-/// the number of rows that it was fitted on.
+/// Fits a model, and returns it with the number of rows that it was fitted on.
 pub(super) fn fit(
     rows: &Rows<'_>,
     config: &BitsConfig,
@@ -28,7 +36,7 @@ pub(super) fn fit(
 ) -> Result<(Model, usize)> {
     let used = sampled(rows, MOST_ROWS, stages.seed());
     let count = used.len() / config.dim;
-    let choices: &[RowNorm] = match config.row_norm {
+    let norms: &[RowNorm] = match config.row_norm {
         RowNorm::Omit => &[RowNorm::Omit],
         RowNorm::Store => &[RowNorm::Store],
         // Less than a byte beside the scale: there is no choice.
@@ -36,16 +44,31 @@ pub(super) fn fit(
         RowNorm::Auto if norms_vary(&used, config.dim) => &[RowNorm::Omit, RowNorm::Store],
         RowNorm::Auto => &[RowNorm::Omit],
     };
-    let mut best: Option<(Model, f64)> = None;
-    for &row_norm in choices {
-        let config = config.clone().with_row_norm(row_norm);
-        let (model, error) = fit_with(used.clone(), &config, stages)?;
-        if best.as_ref().is_none_or(|(_, least)| error < *least) {
-            best = Some((model, error));
+    let most_regions = match config.regions {
+        Regions::Auto => (count / ROWS_PER_REGION).min(MAX_REGIONS),
+        Regions::Count(_) => 1,
+    };
+    let mut config = config.clone().with_row_norm(norms[0]);
+    let mut regions = match config.regions {
+        Regions::Count(count) => count,
+        Regions::Auto => 1,
+    };
+    let cancel = stages.cancel();
+    let check = || cancel.check();
+    let trainer = if norms.len() > 1 || most_regions > 1 {
+        let (train, held_out) = split(&used, config.dim, HELD_OUT_ROWS, stages.seed());
+        let choice = Choice { train, held_out, check: &check };
+        let mut tried = choice.norm(&mut config, regions, norms, stages)?;
+        if most_regions > 1 {
+            regions = choice.regions(&tried, &config, most_regions, stages)?;
         }
-    }
-    let (model, _) = best.expect("there is at least one choice");
-    Ok((model, count))
+        tried.rows = vec![].into();
+        tried.trainer
+    } else {
+        trainer(&used, &config, stages, &check)?
+    };
+    let config = config.with_regions(Regions::Count(regions));
+    Ok((fit_regions(used, &config, regions, &trainer, stages)?, count))
 }
 
 fn norms_vary(rows: &[f32], dim: usize) -> bool {
@@ -55,60 +78,157 @@ fn norms_vary(rows: &[f32], dim: usize) -> bool {
     variance.sqrt() > LEAST_SPREAD * mean
 }
 
-/// The model with or without a scale, and its error on the training rows.
-fn fit_with(
-    mut used: Vec<f32>,
-    config: &BitsConfig,
-    stages: &mut Stages<'_>,
-) -> Result<(Model, f64)> {
-    let (dim, cancel) = (config.dim, stages.cancel());
-    let check = || cancel.check();
-    let measured = sampled(&Rows::flat("training rows", &used, dim)?, MEASURED_ROWS, stages.seed());
-    let stores_norms = config.row_norm == RowNorm::Store;
-    if stores_norms {
-        unit_rows(&mut used, dim);
-    }
-    let rows = Rows::flat("training rows", &used, dim)?;
-    let bits = ModelConfig::from(config.clone());
-    let every_latent = ModelConfig::int8(dim, dim).into();
-    let (weights, variances) = principal_components(&rows, &every_latent, &cancel)?;
-
-    let trained = sampled(&rows, TRAINED_ROWS, stages.seed());
-    let mut latents = vec![0.0; trained.len()];
-    linear(&mut latents, &trained, &weights.encoder, weights.encoder_bias.as_deref(), dim);
-    let steps: Vec<f32> = variances.iter().map(|v| v.sqrt() as f32).collect();
-    let trainer = Trainer::new(bits.window(), &latents, dim, &steps, &check)?;
-    let bits_per_latent = allocate(&variances, trainer.distortions(), 8 * bits.packed_size());
-
-    let count = bits_per_latent.len();
-    let latents: Vec<f32> =
-        latents.chunks_exact(dim).flat_map(|row| &row[..count]).copied().collect();
-    let weights = truncated(weights, dim, count);
-    let model = |plan: crate::bit_codes::BitPlan| {
-        let bytes = plan.code_bytes() + if stores_norms { SCALE_BYTES } else { 0 };
-        let used = ModelConfig::from(BitsConfig { bytes, ..config.clone() });
-        let config = used.with_latent_dim(count);
-        Model::from_parts(config, weights.clone(), Some(plan))
-    };
-    let name =
-        |what: &str| if stores_norms { format!("{what}, with scales") } else { what.to_owned() };
-    let steps = steps[..count].to_vec();
-    let first = model(trainer.untrained(bits_per_latent.clone(), steps.clone())?)?;
-    stages.end(&name("components and bits"), relative_error(&first, &measured, &cancel)?)?;
-    let trained = model(trainer.plan(bits_per_latent, steps, &latents)?)?;
-    let error = relative_error(&trained, &measured, &cancel)?;
-    stages.end(&name("tables and steps"), error)?;
-    Ok((trained, error))
+/// Rows to fit on and rows to judge by, where a fit has a choice.
+struct Choice<'a> {
+    train: Vec<f32>,
+    held_out: Vec<f32>,
+    check: Check<'a>,
 }
 
-/// The first `count` latents of a model that has `dim` of them.
-fn truncated(weights: Weights, dim: usize, count: usize) -> Weights {
-    let Weights { mut encoder, encoder_bias, decoder, decoder_bias } = weights;
-    encoder.truncate(count * dim);
-    let encoder_bias = encoder_bias.map(|mut bias| {
-        bias.truncate(count);
-        bias
-    });
-    let decoder = decoder.chunks_exact(dim).flat_map(|row| &row[..count]).copied().collect();
-    Weights { encoder, encoder_bias, decoder, decoder_bias }
+impl<'a> Choice<'a> {
+    /// Chooses whether to store norms: what has the smaller error on the rows that were held out. Two
+    /// errors count, the error relative to the energy of all rows, and the mean of each row's own.
+    /// Where few rows have nearly all of the energy, the first alone would sacrifice the others.
+    fn norm(
+        &self,
+        config: &mut BitsConfig,
+        regions: usize,
+        norms: &[RowNorm],
+        stages: &mut Stages<'_>,
+    ) -> Result<Tried<'_, 'a>> {
+        let mut best: Option<(f64, RowNorm, Tried<'_, 'a>)> = None;
+        for &row_norm in norms {
+            let config = config.clone().with_row_norm(row_norm);
+            let tried = Tried::new(self, &config, stages)?;
+            let mut score = 0.0;
+            if norms.len() > 1 {
+                let errors = tried.errors(&config, regions, &self.held_out, stages)?;
+                let name = if row_norm == RowNorm::Store { "with norms" } else { "without norms" };
+                stages.end(&format!("held-out rows, {name}"), errors.relative_mse())?;
+                score = errors.relative_mse() * errors.mean_of_rows();
+            }
+            if best.as_ref().is_none_or(|(least, ..)| score < *least) {
+                best = Some((score, row_norm, tried));
+            }
+        }
+        let (_, row_norm, tried) = best.expect("there is at least one choice");
+        config.row_norm = row_norm;
+        Ok(tried)
+    }
+
+    /// The number of regions: one, and then more while the error on the rows that were held out shrinks
+    /// by [`LEAST_WIN`].
+    fn regions(
+        &self,
+        tried: &Tried<'_, '_>,
+        config: &BitsConfig,
+        max_regions: usize,
+        stages: &mut Stages<'_>,
+    ) -> Result<usize> {
+        let mut best: Option<(f64, usize)> = None;
+        for count in [1, 4, 8, 16, 32, 64, 128, 256] {
+            // Rows of few bytes have no room for the numbers of regions.
+            let too_short = 8 * ModelConfig::from(config.clone()).packed_size() < 16;
+            if count > 1 && (count > max_regions || too_short) {
+                break;
+            }
+            let error = tried.errors(config, count, &self.held_out, stages)?.relative_mse();
+            let plural = if count == 1 { "" } else { "s" };
+            stages.end(&format!("held-out rows, {count} region{plural}"), error)?;
+            if best.is_some_and(|(least, _)| error > (1.0 - LEAST_WIN) * least) {
+                break;
+            }
+            best = Some((error, count));
+        }
+        Ok(best.map_or(1, |(_, count)| count))
+    }
+}
+
+/// Rows for trials, and the tables that all trials share.
+struct Tried<'a, 'c> {
+    rows: Cow<'a, [f32]>,
+    trainer: Trainer<'c>,
+    tables: Arc<Tables>,
+}
+
+impl<'a, 'c> Tried<'a, 'c> {
+    fn new(choice: &'a Choice<'c>, config: &BitsConfig, stages: &Stages<'_>) -> Result<Self> {
+        let mut rows = Cow::Borrowed(choice.train.as_slice());
+        if config.row_norm == RowNorm::Store {
+            unit_rows(rows.to_mut(), config.dim);
+        }
+        let trainer = trainer(&rows, config, stages, choice.check)?;
+        Ok(Self { tables: trainer.tables()?, trainer, rows })
+    }
+
+    /// The errors of held-out rows with this many regions and tables that are not trained further.
+    fn errors(
+        &self,
+        config: &BitsConfig,
+        count: usize,
+        held_out: &[f32],
+        stages: &Stages<'_>,
+    ) -> Result<Errors> {
+        let cancel = stages.cancel();
+        let config = ModelConfig::from(config.clone().with_regions(Regions::Count(count)));
+        let (draft, _) = Draft::fit(
+            &self.rows,
+            &config,
+            count,
+            self.trainer.distortions(),
+            stages.seed(),
+            &cancel,
+        )?;
+        let mixture = draft.mixture(draft.plans(&self.tables)?)?;
+        errors_of(&Model::from_mixture(config, mixture)?, held_out, &cancel)
+    }
+}
+
+/// The tables of all rates that the budget may need, for rows whose norms are divided out if they are
+/// stored.
+fn trainer<'a>(
+    rows: &[f32],
+    config: &BitsConfig,
+    stages: &Stages<'_>,
+    check: Check<'a>,
+) -> Result<Trainer<'a>> {
+    let sample = Rows::flat("training rows", rows, config.dim)?;
+    let mut sample = sampled(&sample, TRAINED_ROWS, stages.seed());
+    if config.row_norm == RowNorm::Store {
+        unit_rows(&mut sample, config.dim);
+    }
+    let (latents, variances) = standardized(&sample, config.dim, &stages.cancel())?;
+    let bits = ModelConfig::from(config.clone());
+    let (window, budget) = (bits.window(), 8 * bits.packed_size());
+    // Tables of rates far beyond what the budget allows would be trained for nothing.
+    let usual = allocate(window, &variances, &usual_distortions(), budget);
+    let max_rate = usual.iter().max().map_or(Rate::whole(1), |rate| rate.plus(2));
+    Trainer::new(window, max_rate, &latents, variances.len(), check)
+}
+
+/// The model of this many regions, fitted on all rows.
+fn fit_regions(
+    mut used: Vec<f32>,
+    config: &BitsConfig,
+    count: usize,
+    trainer: &Trainer<'_>,
+    stages: &mut Stages<'_>,
+) -> Result<Model> {
+    let (dim, cancel, seed) = (config.dim, stages.cancel(), stages.seed());
+    let measured = sampled(&Rows::flat("training rows", &used, dim)?, MEASURED_ROWS, seed);
+    if config.row_norm == RowNorm::Store {
+        unit_rows(&mut used, dim);
+    }
+    let bits = ModelConfig::from(config.clone());
+    let (draft, assigned) = Draft::fit(&used, &bits, count, trainer.distortions(), seed, &cancel)?;
+    let plans = draft.plans(&trainer.tables()?)?;
+    let model = |plans| Model::from_mixture(bits.clone(), draft.mixture(plans)?);
+    let error = errors_of(&model(plans.clone())?, &measured, &cancel)?.relative_mse();
+    stages.end("regions, axes and bits", error)?;
+    let latents = draft.training_latents(&used, &assigned, TRAINED_ROWS, seed);
+    let latents: Vec<&[f32]> = latents.iter().map(Vec::as_slice).collect();
+    let trained = model(trainer.trained(plans, &latents)?)?;
+    let error = errors_of(&trained, &measured, &cancel)?.relative_mse();
+    stages.end("tables and steps", error)?;
+    Ok(trained)
 }

@@ -8,7 +8,7 @@ use super::super::{Model, RowNorm};
 use super::options::CancelToken;
 use super::principal::requantize;
 use crate::error::Result;
-use crate::linear::linear;
+use crate::mixture::Groups;
 use crate::quantize::to_unit;
 use crate::rows::Rows;
 
@@ -17,24 +17,44 @@ pub(super) const MEASURED_ROWS: usize = 4096;
 
 /// At most `max_rows` rows in their order, drawn at random without replacement. Samples of other sizes
 /// are drawn from other random numbers of the same seed.
-///
-/// This is selection sampling (Knuth, The Art of Computer Programming, 3.4.2, algorithm S). It takes
-/// each row with the probability `missing / left`: the rows that the sample still needs over the rows
-/// that are left. Even strides would lose whole classes of rows where classes take turns.
 pub(super) fn sampled(rows: &Rows<'_>, max_rows: usize, seed: u64) -> Vec<f32> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(max_rows as u64);
-    let mut missing = rows.len().min(max_rows);
-    let mut sample = Vec::with_capacity(missing * rows.dim());
+    let mut selection = Selection::new(rows.len(), max_rows, seed);
+    let mut sample = Vec::with_capacity(rows.len().min(max_rows) * rows.dim());
     for row in 0..rows.len() {
-        let left = (rows.len() - row) as u128;
-        // A uniform integer below `left`. Its bias is below left / 2^64.
-        if (u128::from(rng.next_u64()) * left) >> 64 < missing as u128 {
+        if selection.takes_next() {
             sample.extend_from_slice(rows.row(row));
-            missing -= 1;
         }
     }
     sample
+}
+
+/// A random sample of numbered things, decided one by one.
+///
+/// This is selection sampling (Knuth, The Art of Computer Programming, 3.4.2, algorithm S). It takes
+/// each thing with the probability `missing / left`: the things that the sample still needs over the
+/// things that are left. Even strides would lose whole classes of rows where classes take turns.
+pub(super) struct Selection {
+    rng: ChaCha8Rng,
+    missing: usize,
+    left: usize,
+}
+
+impl Selection {
+    pub(super) fn new(count: usize, wanted: usize, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(wanted as u64);
+        Self { rng, missing: count.min(wanted), left: count }
+    }
+
+    /// Whether the sample takes the next thing.
+    pub(super) fn takes_next(&mut self) -> bool {
+        // A uniform integer below `left`. Its bias is below left / 2^64.
+        let drawn = (u128::from(self.rng.next_u64()) * self.left as u128) >> 64;
+        let takes = drawn < self.missing as u128;
+        self.missing -= usize::from(takes);
+        self.left -= 1;
+        takes
+    }
 }
 
 /// Divides each row by its norm, and returns the norms. A row of zeros stays as it is.
@@ -42,37 +62,127 @@ pub(super) fn unit_rows(rows: &mut [f32], dim: usize) -> Vec<f32> {
     rows.chunks_exact_mut(dim).map(to_unit).collect()
 }
 
-/// Squared error over signal energy of rows that are encoded and decoded.
-pub(super) fn relative_error(model: &Model, rows: &[f32], cancel: &CancelToken) -> Result<f64> {
-    let (config, weights) = (model.config(), model.weights());
-    let mut x = rows.to_vec();
-    let scales = match config.row_norm() {
-        Some(RowNorm::Store) => unit_rows(&mut x, config.dim),
-        _ => vec![1.0; rows.len() / config.dim],
-    };
-    let mut latents = vec![0.0; scales.len() * config.latent_dim];
-    linear(&mut latents, &x, &weights.encoder, weights.encoder_bias.as_deref(), config.dim);
-    match model.plan() {
-        None => requantize(config, &mut latents),
-        Some(plan) => latents.par_chunks_mut(256 * config.latent_dim).try_for_each(|latents| {
-            cancel.check()?;
-            let mut packed_rows = vec![0; latents.len() / config.latent_dim * plan.code_bytes()];
-            plan.encode(latents, &mut packed_rows);
-            let rows = latents.chunks_exact_mut(config.latent_dim);
-            rows.zip(packed_rows.chunks_exact(plan.code_bytes()))
-                .for_each(|(z, s)| plan.decode(s, z));
-            Ok(())
-        })?,
-    }
-    let bias = weights.decoder_bias.as_deref();
-    linear(&mut x, &latents, &weights.decoder, bias, config.latent_dim);
-    let (mut error, mut energy) = (0.0, 0.0);
-    let pairs = rows.chunks_exact(config.dim).zip(x.chunks_exact(config.dim));
-    for ((row, decoded), scale) in pairs.zip(scales) {
-        for (v, d) in row.iter().zip(decoded) {
-            error += (f64::from(*v) - f64::from(d * scale)).powi(2);
-            energy += f64::from(*v).powi(2);
+/// Rows to fit on, and rows that are held out: at most `max_rows`, and a tenth at most.
+pub(super) fn split(rows: &[f32], dim: usize, max_rows: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
+    let count = rows.len() / dim;
+    let wanted = max_rows.min(count / 10).max(1);
+    let (mut train, mut held_out) = (Vec::with_capacity(rows.len()), Vec::new());
+    let mut chosen = Selection::new(count, wanted, seed);
+    for row in rows.chunks_exact(dim) {
+        if chosen.takes_next() {
+            held_out.extend_from_slice(row);
+        } else {
+            train.extend_from_slice(row);
         }
     }
-    Ok(if error == 0.0 { 0.0 } else { error / energy })
+    // A single row is fitted on and judged by.
+    if train.is_empty() {
+        train.clone_from(&held_out);
+    }
+    (train, held_out)
+}
+
+/// What encoding and decoding leave of rows.
+pub(super) struct Errors {
+    error: f64,
+    energy: f64,
+    /// The sum over rows of the row's error over its energy.
+    of_rows: f64,
+    rows: usize,
+}
+
+impl Errors {
+    fn of(rows: &[f32], decoded: &[f32], dim: usize) -> Self {
+        let mut errors = Self { error: 0.0, energy: 0.0, of_rows: 0.0, rows: rows.len() / dim };
+        for (row, decoded) in rows.chunks_exact(dim).zip(decoded.chunks_exact(dim)) {
+            let (mut error, mut energy) = (0.0, 0.0);
+            for (v, d) in row.iter().zip(decoded) {
+                error += (f64::from(*v) - f64::from(*d)).powi(2);
+                energy += f64::from(*v).powi(2);
+            }
+            errors.error += error;
+            errors.energy += energy;
+            errors.of_rows += if error == 0.0 { 0.0 } else { (error / energy).min(1e6) };
+        }
+        errors
+    }
+
+    fn merged(self, other: Self) -> Self {
+        Self {
+            error: self.error + other.error,
+            energy: self.energy + other.energy,
+            of_rows: self.of_rows + other.of_rows,
+            rows: self.rows + other.rows,
+        }
+    }
+
+    /// Squared error over signal energy.
+    pub(super) fn relative_mse(&self) -> f64 {
+        if self.error == 0.0 { 0.0 } else { self.error / self.energy }
+    }
+
+    /// The mean of the rows' squared errors over their energies.
+    pub(super) fn mean_of_rows(&self) -> f64 {
+        self.of_rows / self.rows as f64
+    }
+}
+
+/// Encodes and decodes rows with a model of bit codes of format 3.
+pub(super) fn errors_of(model: &Model, rows: &[f32], cancel: &CancelToken) -> Result<Errors> {
+    const PART_ROWS: usize = 2048;
+    let dim = model.config().dim;
+    let blocks = rows.par_chunks(PART_ROWS * dim).map(|rows| {
+        cancel.check()?;
+        Ok(Errors::of(rows, &recoded(model, rows), dim))
+    });
+    let blocks = blocks.collect::<Result<Vec<_>>>()?;
+    let none = Errors { error: 0.0, energy: 0.0, of_rows: 0.0, rows: 0 };
+    Ok(blocks.into_iter().fold(none, Errors::merged))
+}
+
+/// Rows as they come back from their bit codes.
+fn recoded(model: &Model, rows: &[f32]) -> Vec<f32> {
+    let dim = model.config().dim;
+    let mixture = model.mixture().expect("fits make models of regions");
+    let mut x = rows.to_vec();
+    let norms = match model.config().row_norm() {
+        Some(RowNorm::Store) => unit_rows(&mut x, dim),
+        _ => vec![1.0; rows.len() / dim],
+    };
+    let mut regions = vec![0; norms.len()];
+    mixture.assign(&x, &mut Default::default(), &mut regions);
+    let mut groups = Groups::default();
+    groups.sort(&regions, mixture.regions().len());
+    let mut decoded = vec![0.0; rows.len()];
+    for (number, group) in groups.iter() {
+        let (region, layers) = (&mixture.regions()[number], model.region(number));
+        let row = |row: &u32| *row as usize * dim..(*row as usize + 1) * dim;
+        let pairs = group.iter().flat_map(|r| x[row(r)].iter().zip(&region.centroid));
+        let centered: Vec<f32> = pairs.map(|(x, c)| x - c).collect();
+        let plan = &region.plan;
+        let mut latents = vec![0.0; group.len() * plan.latents()];
+        layers.encoder.apply(&centered, &mut latents);
+        let mut packed_rows = vec![0; group.len() * plan.code_bytes()];
+        plan.encode(&latents, &mut packed_rows);
+        let codes = packed_rows.chunks_exact(plan.code_bytes());
+        latents.chunks_exact_mut(plan.latents()).zip(codes).for_each(|(z, s)| plan.decode(s, z));
+        let mut out = centered;
+        layers.decoder.apply(&latents, &mut out);
+        for (r, out) in group.iter().zip(out.chunks_exact(dim)) {
+            let norm = norms[*r as usize];
+            decoded[row(r)].iter_mut().zip(out).for_each(|(d, v)| *d = v * norm);
+        }
+    }
+    decoded
+}
+
+/// Squared error over signal energy of rows that are encoded to 8-bit codes and decoded.
+pub(super) fn relative_error(model: &Model, rows: &[f32]) -> f64 {
+    let (config, region) = (model.config(), model.region(0));
+    let mut latents = vec![0.0; rows.len() / config.dim * config.latent_dim];
+    region.encoder.apply(rows, &mut latents);
+    requantize(config, &mut latents);
+    let mut decoded = vec![0.0; rows.len()];
+    region.decoder.apply(&latents, &mut decoded);
+    Errors::of(rows, &decoded, config.dim).relative_mse()
 }

@@ -4,6 +4,7 @@ mod bits;
 mod measure;
 mod options;
 mod principal;
+mod regions;
 mod stages;
 
 pub use self::options::{CancelToken, FitOptions, FitReport, FitStage};
@@ -74,7 +75,9 @@ impl Model {
             rows: rows.len(),
             rows_used,
             stages: stages.into_stages(),
-            bits_per_latent: model.bits_per_latent().unwrap_or_default().to_vec(),
+            bits_per_latent: (0..model.region_count())
+                .filter_map(|region| model.bits_per_latent(region))
+                .collect(),
             has_row_scales: model.config().has_row_scales(),
         };
         Ok((model, report))
@@ -87,11 +90,11 @@ fn fit_codes(rows: &Rows<'_>, config: &ModelConfig, stages: &mut Stages<'_>) -> 
     let sample = sampled(rows, MEASURED_ROWS, stages.seed());
     let (mut weights, _) = principal_components(rows, config, &cancel)?;
     let mut model = Model::from_weights(config.clone(), weights.clone())?;
-    stages.end("principal components", relative_error(&model, &sample, &cancel)?)?;
+    stages.end("principal components", relative_error(&model, &sample))?;
     if !config.is_linear() {
         refit_decoder(rows, config, &mut weights, &cancel)?;
         model = Model::from_weights(config.clone(), weights)?;
-        stages.end("decoder by least squares", relative_error(&model, &sample, &cancel)?)?;
+        stages.end("decoder by least squares", relative_error(&model, &sample))?;
     }
     Ok(model)
 }

@@ -18,8 +18,8 @@ pub struct FitReport {
     pub rows_used: usize,
     /// The stages, in order.
     pub stages: Vec<FitStage>,
-    /// Bits of each latent in a model of bit codes, empty in a model of 8-bit codes.
-    pub bits_per_latent: Vec<u8>,
+    /// Bits of each latent of each region in a model of bit codes, empty in a model of 8-bit codes.
+    pub bits_per_latent: Vec<Vec<f32>>,
     /// Whether each row has a scale of its own.
     pub has_row_scales: bool,
 }

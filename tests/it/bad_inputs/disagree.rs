@@ -83,15 +83,15 @@ fn altered_records_with_tensors_that_fit_are_refused() {
         }
         for bytes in [1u64, 2, 3, 7, 200].into_iter().filter(|_| fixture.has_bits()) {
             let mut draft = draft.clone();
-            let norm = if draft.record["stream"]["row_scale"] == true { 4 } else { 0 };
-            draft.record["stream"]["bytes"] = (bytes + norm).into();
+            let norm = if draft.record["bits"]["row_norm"] == true { 4 } else { 0 };
+            draft.record["bits"]["bytes"] = (bytes + norm).into();
             draft.tensor("codes").unwrap().shape[1] = bytes;
             draft.lay_out(1 << 16);
             altered.push((format!("{bytes} bytes per row"), draft));
         }
         for states in [2u64, 8, 4096].into_iter().filter(|_| fixture.has_bits()) {
             let mut draft = draft.clone();
-            draft.record["stream"]["states"] = states.into();
+            draft.record["bits"]["states"] = states.into();
             altered.push((format!("{states} states"), draft));
         }
         if !fixture.has_bits() {

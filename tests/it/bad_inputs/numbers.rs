@@ -75,10 +75,12 @@ fn hostile_numbers_of_the_record() {
                     attempt(&mut tally, &what, &draft, &fixture, is_model);
                 }
             }
-            for field in ["bytes", "states", "row_scale"].iter().filter(|_| fixture.has_bits()) {
+            for field in
+                ["bytes", "states", "row_norm", "regions"].iter().filter(|_| fixture.has_bits())
+            {
                 for value in values().into_iter().chain([json!(false)]) {
                     let mut draft = draft.clone();
-                    draft.record["stream"][*field] = value.clone();
+                    draft.record["bits"][*field] = value.clone();
                     let what = format!("{}: {field} is {value}", fixture.name);
                     attempt(&mut tally, &what, &draft, &fixture, is_model);
                 }

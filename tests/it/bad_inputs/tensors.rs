@@ -243,7 +243,7 @@ fn values_that_no_model_and_no_codes_have() {
                 assert!(tally.codes(&what, &draft.write(), &fixture).is_none(), "{what}");
             }
             // Bits that no latent can have.
-            let Some(tensor) = draft.clone().tensor("stream.widths").cloned() else { continue };
+            let Some(tensor) = draft.clone().tensor("bits").cloned() else { continue };
             for at in tensor.offsets[0] as usize..tensor.offsets[1] as usize {
                 for bits in [0, 9, 16, 32, 64, 127, 128, 255] {
                     let mut draft = draft.clone();

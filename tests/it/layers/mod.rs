@@ -35,6 +35,7 @@ const LEAVES: &[&str] = &[
     "linear",
     "memory",
     "metrics",
+    "mixture",
     "plan",
     "quantize",
     "rows",

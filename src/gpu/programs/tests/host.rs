@@ -6,7 +6,7 @@ use std::mem::offset_of;
 use naga::{AddressSpace, Literal, Module, TypeInner};
 
 use super::super::super::chunk::Params;
-use super::super::super::kernels::{Binding, Kernel, Resident};
+use super::super::super::kernels::{Binding, Kernel, Resident, SearchedSymbol};
 use super::super::recipe::Recipe;
 use super::translate::parsed;
 use super::{bits_model, caps, int8_model, recipes, shipped_kernels};
@@ -51,7 +51,9 @@ fn names(binding: Binding) -> &'static [&'static str] {
         Binding::Resident(Resident::EncoderWeights | Resident::DecoderWeights) => &["weights"],
         Binding::Resident(Resident::EncoderBias | Resident::DecoderBias) => &["bias"],
         Binding::Resident(Resident::BitLayout) => &["bit_layout"],
-        Binding::Resident(Resident::BitTables | Resident::Thresholds) => &["tables"],
+        Binding::Resident(Resident::BitTables) => &["tables"],
+        Binding::Resident(Resident::Centroid) => &["centroid"],
+        Binding::Resident(Resident::ReciprocalSteps) => &["reciprocal_steps"],
         Binding::Resident(Resident::SearchPlan) => &["plan"],
         // Left operands are `rows`, and results `out`.
         Binding::Section(Section::Rows) => &["rows", "out"],
@@ -140,19 +142,35 @@ fn grids_cover_the_tiles_of_their_kernels() {
 }
 
 #[test]
-fn a_latent_to_search_for_has_one_layout_in_rust_and_wgsl() {
+fn a_symbol_to_search_for_has_one_layout_in_rust_and_wgsl() {
+    let expected = [
+        ("end", offset_of!(SearchedSymbol, end)),
+        ("bits", offset_of!(SearchedSymbol, bits)),
+        ("latent", offset_of!(SearchedSymbol, latent)),
+        ("latents", offset_of!(SearchedSymbol, latents)),
+        ("tables", offset_of!(SearchedSymbol, tables)),
+        ("table_scales", offset_of!(SearchedSymbol, table_scales)),
+        ("low", offset_of!(SearchedSymbol, low)),
+        ("high", offset_of!(SearchedSymbol, high)),
+        ("max_slopes", offset_of!(SearchedSymbol, max_slopes)),
+        ("shifts", offset_of!(SearchedSymbol, shifts)),
+        ("stride", offset_of!(SearchedSymbol, stride)),
+        ("position", offset_of!(SearchedSymbol, position)),
+        ("cost_scale", offset_of!(SearchedSymbol, cost_scale)),
+        ("padding", offset_of!(SearchedSymbol, padding)),
+    ];
     let searches = shipped_kernels();
     for kernel in searches.iter().filter(|kernel| kernel.name.starts_with("search.")) {
         let (module, _) = parsed(kernel);
-        let (_, latent) =
-            module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Latent")).unwrap();
-        let TypeInner::Struct { members, span } = &latent.inner else {
-            panic!("a latent is a struct");
+        let (_, symbol) =
+            module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Symbol")).unwrap();
+        let TypeInner::Struct { members, span } = &symbol.inner else {
+            panic!("a symbol is a struct");
         };
         let found: Vec<_> =
-            members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
-        assert_eq!(found, [("end", 0), ("width", 4), ("step", 8), ("position", 12)]);
-        assert_eq!(*span, 16);
+            members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset as usize)).collect();
+        assert_eq!(found, expected);
+        assert_eq!(*span as usize, size_of::<SearchedSymbol>());
     }
 }
 

@@ -7,14 +7,16 @@ mod table;
 mod translate;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::super::device::Caps;
 use super::super::kernels::{Kernel, KernelOptions, Precision, Tiling};
 use super::recipe::Recipes;
 use super::recipes;
-use crate::bit_codes::{BitPlan, Window};
+use crate::bit_codes::{BitPlan, Layout, RATE_COUNT, Rate, Tables, Window};
 use crate::gpu::device::ChunkBytes;
-use crate::model::{Activation, Model, ModelConfig, RowNorm, Weights};
+use crate::mixture::{Mixture, Region, id_bits};
+use crate::model::{Activation, BitsConfig, Coding, Model, ModelConfig, Regions, RowNorm, Weights};
 use crate::plan::Limits;
 
 /// Sizes `[dim, latents]` that take every way through the kernels: tiles that hold a latent and tiles
@@ -47,33 +49,104 @@ fn int8_model(shape @ [dim, latents]: [usize; 2], relu: bool) -> Model {
     Model::from_weights(config, weights(shape)).unwrap()
 }
 
-fn bits_model((state_bits, latents, norms): (u32, usize, bool)) -> Model {
+/// A model of bit codes of format 3 with this many regions.
+fn regions_model((state_bits, latents, norms): (u32, usize, bool), count: usize) -> Model {
+    let window = if state_bits == 0 { Window::Own } else { Window::Last(state_bits) };
+    let layout = if state_bits == 0 { Layout::Bytes } else { Layout::Packed };
+    let dim = latents + 3;
+    let rates = |shorter: usize| -> Vec<Rate> {
+        let latents = latents.saturating_sub(2 * shorter).max(1);
+        let pairs = |rate: Rate| window.allows(rate) && latents >= 12;
+        let halves = [Rate::ONE_AND_HALF, Rate::HALF].into_iter().filter(|rate| pairs(*rate));
+        let mut rates: Vec<Rate> = halves.flat_map(|rate| [rate; 2]).collect();
+        let pairs: usize = rates.iter().map(|rate| rate.latents()).sum();
+        // With a trellis of many bits, one latent is outside of it.
+        let widest = if state_bits == 8 { 9 } else { 3 };
+        rates.extend((0..latents - pairs).map(|i| match i {
+            0 if latents > 2 => Rate::whole(widest),
+            i => Rate::whole(1 + i as u8 % 2),
+        }));
+        rates.sort_by(|a, b| b.cmp(a));
+        // The pairs begin at even latents.
+        let above = rates.iter().filter(|rate| **rate > Rate::ONE_AND_HALF).count();
+        if above % 2 == 1 && rates.contains(&Rate::ONE_AND_HALF) {
+            rates[above - 1] = Rate::whole(1);
+            rates.sort_by(|a, b| b.cmp(a));
+        }
+        rates
+    };
+    let mut tables: [Vec<f32>; RATE_COUNT] = Default::default();
+    for rate in (0..count).flat_map(rates) {
+        let entries = rate.latents() << window.bits(rate);
+        tables[rate.number()] = (0..entries).map(|i| (i % 512) as f32 / 8.0).collect();
+    }
+    let tables = Arc::new(Tables::new(window, &tables).unwrap());
+    let first = id_bits(count);
+    let plan = |number: usize, bytes| {
+        let rates = rates(number);
+        let latents: usize = rates.iter().map(|rate| rate.latents()).sum();
+        BitPlan::new(tables.clone(), layout, &rates, vec![1.0; latents], first, bytes).unwrap()
+    };
+    let bytes = (0..count).map(|number| plan(number, None).code_bytes()).max();
+    let region = |number: usize| {
+        let plan = plan(number, bytes);
+        let values = |len: usize, seed: usize| {
+            (0..len).map(|i| ((i * 31 + seed) % 101) as f32 / 101.0 - 0.5).collect()
+        };
+        let basis = values(dim * plan.latents(), 7 + number);
+        Region { centroid: values(dim, number), basis, plan }
+    };
+    let regions: Vec<Region> = (0..count).map(region).collect();
+    let shortlist = count.min(4);
+    let mixture =
+        Mixture::new(dim, regions, [0.1; RATE_COUNT], vec![0.5; count], shortlist).unwrap();
+    let bytes = bytes.unwrap() + if norms { 4 } else { 0 };
+    Model::from_mixture(bits_config(state_bits, dim, bytes, norms, count).into(), mixture).unwrap()
+}
+
+fn bits_model(plan: (u32, usize, bool)) -> Model {
+    regions_model(plan, 1)
+}
+
+fn bits_config(
+    state_bits: u32,
+    dim: usize,
+    bytes: usize,
+    norms: bool,
+    regions: usize,
+) -> BitsConfig {
+    let norm = if norms { RowNorm::Store } else { RowNorm::Omit };
+    let coding = match state_bits {
+        0 => Coding::Scalar,
+        bits => Coding::Trellis { states: 1 << bits },
+    };
+    let config = ModelConfig::bits(dim, bytes).with_row_norm(norm).with_coding(coding);
+    config.with_regions(Regions::Count(regions))
+}
+
+/// A model of bit codes of format 2, whose tables f16 does not hold exactly.
+fn v2_model((state_bits, latents, norms): (u32, usize, bool)) -> Model {
     let window = if state_bits == 0 { Window::Own } else { Window::Last(state_bits) };
     let widest = if state_bits == 0 { 3 } else { state_bits.min(3) as u8 };
-    let bits_per_latent: Vec<u8> = (0..latents).map(|i| widest - i as u8 % widest).collect();
-    let table = |width: u8| match width {
-        0 => vec![],
-        _ => (0..1 << window.bits(width)).map(|i| i as f32 / 8.0).collect(),
-    };
-    let tables = (0..=widest).map(table).collect();
-    let plan = BitPlan::new(window, bits_per_latent, vec![1.0; latents], tables).unwrap();
+    let rates: Vec<Rate> = (0..latents).map(|i| Rate::whole(widest - i as u8 % widest)).collect();
+    let mut tables: [Vec<f32>; RATE_COUNT] = Default::default();
+    for bits in 1..=widest {
+        let rate = Rate::whole(bits);
+        tables[rate.number()] = (0..1 << window.bits(rate)).map(|i| i as f32 / 7.0).collect();
+    }
+    let tables = Arc::new(Tables::new(window, &tables).unwrap());
+    let plan = BitPlan::new(tables, Layout::Packed, &rates, vec![1.0; latents], 0, None).unwrap();
     let dim = latents + 3;
     let bytes = plan.code_bytes() + if norms { 4 } else { 0 };
-    let config = ModelConfig::bits(dim, bytes).with_row_norm(if norms {
-        RowNorm::Store
-    } else {
-        RowNorm::Omit
-    });
-    let config = match state_bits {
-        0 => config.with_coding(crate::Coding::Scalar),
-        bits => config.with_coding(crate::Coding::Trellis { states: 1 << bits }),
-    };
-    Model::of_plan(config, weights([dim, latents]), plan).unwrap()
+    let config = bits_config(state_bits, dim, bytes, norms, 1).in_v2();
+    let config = ModelConfig::from(config).with_latent_dim(latents);
+    Model::from_parts(config, weights([dim, latents]), Some(plan)).unwrap()
 }
 
 fn models() -> Vec<Model> {
     let int8 = SHAPES.into_iter().flat_map(|s| [false, true].map(|relu| int8_model(s, relu)));
-    int8.chain(PLANS.into_iter().map(bits_model)).collect()
+    let bits = PLANS.into_iter().flat_map(|plan| [bits_model(plan), v2_model(plan)]);
+    int8.chain(bits).collect()
 }
 
 fn caps(software: bool, coop_side: Option<u32>) -> Caps {

@@ -1,0 +1,4 @@
+// For a left operand whose values f16 does not hold exactly.
+// gives: LHS_IS_F16
+
+const LHS_IS_F16: bool = false;

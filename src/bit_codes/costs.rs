@@ -1,0 +1,138 @@
+//! The costs of a search over the trellis, in integers, so that all engines find the same codes.
+//!
+//! ```text
+//! C             = 2^floor(log2(TARGET / root mean square over latents of step 2^-rate))
+//! level[state]  = round(table[state] * (step C))
+//! goal          = round(z C)
+//! target        = goal, within [lowest level - MARGIN, largest level + MARGIN]
+//! span          = largest level - lowest level + MARGIN
+//! slope         = min(|goal - target|, floor(2^29 / span))
+//! e             = |target - level[state]|,  at highest span
+//! f(e)          = (e e) >> 16              for e <= 32767,
+//!                 16384 + ((e - 32768) >> u)   above
+//! u             = the lowest for which span >> u <= 16383
+//! increment     = min(f(e) + ((e slope) >> 15), 32767)
+//! cost'[state]  = min(best[group] - lowest + increment, 32767)
+//! ```
+//!
+//! `round` is half to even. `best[group]` is the lowest cost of the states before, and `lowest` is the
+//! lowest cost of all states. The increment of a symbol of two latents is the sum of two, and 32,767 at
+//! highest. No number exceeds 32 bits.
+//!
+//! 1. An error of the expected size is between half of `TARGET` and `TARGET`, so that its increment is
+//!    about 10. Increments are whole numbers, which costs about a thousandth of the error.
+//! 2. A latent that lies far outside its table would have a large increment for every state, and 16
+//!    bits would not hold what tells states apart. With an excess of `x`, the increment is therefore
+//!    the squared error less the square of the excess, which all states have in common:
+//!    `(e + x)^2 - x^2 = e^2 + 2 x e`. The limit of the slope keeps the farthest level within 16 bits.
+//! 3. The increments of far levels grow linearly. Of tables of many bits even the nearest level can be
+//!    that far, and it must still have the lowest increment.
+//! 4. Where the span is below 32,768, 16 bits hold `target`, `level` and `e`.
+
+use super::plan::{BitPlan, Symbol};
+
+/// The expected error of a latent.
+const TARGET: f64 = 1024.0;
+/// How far beyond the levels a target may lie: about four standard deviations of a latent of one bit.
+pub(crate) const MARGIN: i32 = 4096;
+/// The largest cost.
+pub(crate) const MAX_COST: i16 = i16::MAX;
+/// Beyond every level, and still far from an overflow of `i32`.
+const MAX_LEVEL: f32 = (1 << 28) as f32;
+const MAX_GOAL: f32 = (1 << 29) as f32;
+
+/// The factor `C` of a plan's latents.
+pub(crate) fn cost_scale(plan: &BitPlan) -> f32 {
+    let errors = plan.latent_rates().zip(plan.steps()).map(|(rate, step)| {
+        (f64::from(*step) * (-f64::from(rate.bits_per_latent())).exp2()).powi(2)
+    });
+    let mean = errors.sum::<f64>() / plan.latents() as f64;
+    let exponent = if mean > 0.0 { (TARGET / mean.sqrt()).log2().floor() } else { 0.0 };
+    exponent.clamp(-100.0, 100.0).exp2() as f32
+}
+
+/// The levels of one latent of a symbol: the lowest, the largest, and what follows from them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Range {
+    pub(crate) lowest: i32,
+    pub(crate) highest: i32,
+    pub(crate) max_slope: i32,
+    /// By how many bits the distances of far levels are shifted.
+    pub(crate) shift: i32,
+}
+
+impl Range {
+    #[inline(always)]
+    pub(crate) fn new(lowest: i32, highest: i32) -> Self {
+        let span = highest - lowest + MARGIN;
+        let max_slope = (1 << 29) / span;
+        // Of spans up to 16,383 the logarithm is at highest 13.
+        let shift = (span.ilog2() as i32 - 13).max(0);
+        Self { lowest, highest, max_slope, shift }
+    }
+
+    /// Whether 16 bits hold everything about a latent without an excess.
+    fn is_narrow(&self) -> bool {
+        const MAX: i32 = MAX_COST as i32;
+        self.highest - self.lowest + MARGIN <= MAX
+            && self.lowest - MARGIN >= -MAX
+            && self.highest + MARGIN <= MAX
+    }
+
+    /// The target and the slope of a latent in units of the costs.
+    #[inline(always)]
+    pub(crate) fn goal(&self, scaled: f32) -> (i32, i32) {
+        let goal = scaled.round_ties_even().max(-MAX_GOAL).min(MAX_GOAL) as i32;
+        let target = goal.max(self.lowest - MARGIN).min(self.highest + MARGIN);
+        (target, (goal - target).abs().min(self.max_slope))
+    }
+}
+
+/// The increment of a level.
+#[inline(always)]
+pub(crate) fn increment(target: i32, slope: i32, shift: i32, level: i32) -> i32 {
+    const MAX: i32 = MAX_COST as i32;
+    let e = (target - level).abs();
+    let near = (e.min(MAX) * e.min(MAX)) >> 16;
+    let far = 16_384 + ((e - 32_768) >> shift);
+    let inside = if e <= MAX { near } else { far };
+    (inside + ((e * slope) >> 15)).min(MAX)
+}
+
+/// Whether 16 bits hold everything about a symbol whose latents have levels in these ranges.
+pub(crate) fn is_narrow(ranges: &[Range]) -> bool {
+    ranges.iter().all(Range::is_narrow)
+}
+
+/// Writes the levels of one latent of a symbol, one for each state, and returns their range.
+#[inline(always)]
+pub(crate) fn set_levels(
+    plan: &BitPlan,
+    symbol: &Symbol,
+    latent: usize,
+    cost_scale: f32,
+    levels: &mut [i32],
+) -> Range {
+    let table_scale = plan.steps()[symbol.latent + latent] * cost_scale;
+    let table = plan.tables().latent_table(symbol.rate, latent);
+    let (mut lowest, mut highest) = (i32::MAX, i32::MIN);
+    for (level, value) in levels.iter_mut().zip(table) {
+        let rounded = (value * table_scale).round_ties_even().max(-MAX_LEVEL).min(MAX_LEVEL);
+        *level = rounded as i32;
+        lowest = lowest.min(*level);
+        highest = highest.max(*level);
+    }
+    Range::new(lowest, highest)
+}
+
+/// The range of the levels of one latent of a symbol.
+#[cfg(feature = "gpu")]
+pub(crate) fn level_range(
+    plan: &BitPlan,
+    symbol: &Symbol,
+    latent: usize,
+    cost_scale: f32,
+) -> Range {
+    let mut levels = vec![0; 1 << plan.window().bits(symbol.rate)];
+    set_levels(plan, symbol, latent, cost_scale, &mut levels)
+}

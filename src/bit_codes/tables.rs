@@ -1,0 +1,125 @@
+//! The tables of bit codes: one for each rate, shared by all regions of a model.
+
+use super::rates::{MAX_SCALAR_WIDTH, RATE_COUNT, Rate};
+use crate::error::{Error, Result};
+
+/// The most bits of a trellis' window: 4,096 states.
+pub(crate) const MAX_STATE_BITS: u32 = 12;
+
+/// The bits that a value depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Window {
+    /// The symbol's own bits.
+    Own,
+    /// This many bits, up to and with the symbol's own. A symbol of more bits has its own bits alone.
+    Last(u32),
+}
+
+impl Window {
+    /// Bits of every window of a trellis, 0 for a scalar quantiser.
+    pub(crate) fn state_bits(self) -> u32 {
+        match self {
+            Self::Own => 0,
+            Self::Last(bits) => bits,
+        }
+    }
+
+    /// Bits of the window of a symbol of this rate.
+    pub(crate) fn bits(self, rate: Rate) -> u32 {
+        self.state_bits().max(rate.bits())
+    }
+
+    /// Whether a symbol of this rate is a step of the trellis.
+    pub(crate) fn is_trellis(self, rate: Rate) -> bool {
+        rate.bits() <= self.state_bits()
+    }
+
+    /// Whether symbols of this rate exist.
+    ///
+    /// Scalar codes have no symbols of two latents, and none of over eight bits, because no latent
+    /// crosses a byte. Three bits for two latents need eight states.
+    pub(crate) fn allows(self, rate: Rate) -> bool {
+        match self {
+            Self::Own => rate.latents() == 1 && rate.bits() as usize <= MAX_SCALAR_WIDTH,
+            Self::Last(bits) => rate.latents() == 1 || rate.bits() <= bits,
+        }
+    }
+}
+
+/// A table for each rate that has one.
+///
+/// The table of a rate has an entry for each value of the window. The table of a symbol of two
+/// latents has the first latent's entries, then the second latent's.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tables {
+    window: Window,
+    /// All tables, the largest rate first.
+    entries: Vec<f32>,
+    /// Where each table begins, and the end of the last one.
+    starts: [usize; RATE_COUNT + 1],
+}
+
+impl Tables {
+    /// Checks the tables, which are given by the number of their rate. A rate without a table has an
+    /// empty one.
+    pub(crate) fn new(window: Window, tables: &[Vec<f32>; RATE_COUNT]) -> Result<Self> {
+        if let Window::Last(bits) = window
+            && !(1..=MAX_STATE_BITS).contains(&bits)
+        {
+            let (what, max) = ("a trellis' window", MAX_STATE_BITS as usize);
+            return Err(Error::BitPlanBits { what, max, found: bits as usize });
+        }
+        let (mut entries, mut starts) = (Vec::new(), [0; RATE_COUNT + 1]);
+        for (rate, table) in Rate::all().zip(tables) {
+            let expected = rate.latents() << window.bits(rate);
+            if !table.is_empty() && (table.len() != expected || !window.allows(rate)) {
+                let (what, found) = ("entries in a table", table.len());
+                return Err(Error::BitPlanLength { what, expected, found });
+            }
+            if let Some(index) = table.iter().position(|v| !v.is_finite()) {
+                let tensor = "bit plan table";
+                return Err(Error::NonFiniteWeight { tensor, index, value: table[index] });
+            }
+            entries.extend_from_slice(table);
+            starts[rate.number() + 1] = entries.len();
+        }
+        Ok(Self { window, entries, starts })
+    }
+
+    pub(crate) fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The table of a rate, empty if there is none.
+    pub(crate) fn table(&self, rate: Rate) -> &[f32] {
+        let number = rate.number();
+        &self.entries[self.starts[number]..self.starts[number + 1]]
+    }
+
+    /// The table of one latent of a symbol of this rate: the first or the second.
+    pub(crate) fn latent_table(&self, rate: Rate, latent: usize) -> &[f32] {
+        let entries = 1 << self.window.bits(rate);
+        &self.table(rate)[latent * entries..][..entries]
+    }
+
+    /// All tables, one after the other.
+    pub(crate) fn entries(&self) -> &[f32] {
+        &self.entries
+    }
+
+    /// Where the table of a latent of a symbol begins among [`entries`](Self::entries).
+    pub(crate) fn start(&self, rate: Rate, latent: usize) -> usize {
+        self.starts[rate.number()] + (latent << self.window.bits(rate))
+    }
+
+    /// The tables by the number of their rate.
+    #[cfg(feature = "fit")]
+    pub(super) fn to_vecs(&self) -> [Vec<f32>; RATE_COUNT] {
+        std::array::from_fn(|n| self.entries[self.starts[n]..self.starts[n + 1]].to_vec())
+    }
+
+    /// Whether f16 holds every entry exactly, so that one f16 serves as the left operand of a GEMM.
+    pub(crate) fn are_f16(&self) -> bool {
+        self.entries.iter().all(|v| half::f16::from_f32(*v).to_f32() == *v)
+    }
+}

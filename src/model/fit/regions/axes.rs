@@ -1,0 +1,168 @@
+//! The centroid and the principal axes of each region.
+
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::{Accum, Mat, Par, Side};
+
+use super::super::options::CancelToken;
+use crate::error::{Error, Result};
+use crate::mixture::Groups;
+
+/// Rows that are worked on at a time.
+pub(super) const BLOCK_ROWS: usize = 1024;
+
+/// The centroid of a region, its axes in order of their variances, and these.
+#[derive(Clone)]
+pub(super) struct Axes {
+    pub(super) rows: usize,
+    pub(super) centroid: Vec<f32>,
+    /// `[axes, dim]`
+    pub(super) basis: Vec<f32>,
+    pub(super) variances: Vec<f64>,
+}
+
+/// The axes of all regions of the rows `[rows, dim]`, given the region of each row.
+///
+/// A region's covariance is mixed with the pooled covariance of all residuals by
+/// `n / (n + 2 dim)`: a region of few rows would otherwise take the accidents of its rows for axes.
+pub(super) fn axes(
+    rows: &[f32],
+    dim: usize,
+    assigned: &[u8],
+    count: usize,
+    cancel: &CancelToken,
+) -> Result<Vec<Axes>> {
+    let mut groups = Groups::default();
+    groups.sort(assigned, count);
+    let means = means(rows, dim, &groups, count);
+    let row_count = assigned.len();
+    if count == 1 && row_count < dim {
+        return Ok(vec![axes_of_few(rows, dim, &means[0])?]);
+    }
+    let mut pooled = Mat::<f64>::zeros(dim, dim);
+    let mut scatters: Vec<(usize, Mat<f64>)> = Vec::with_capacity(count);
+    for (number, group) in groups.iter() {
+        let mut scatter = Mat::<f64>::zeros(dim, dim);
+        for block in group.chunks(BLOCK_ROWS) {
+            cancel.check()?;
+            let centred = Mat::from_fn(block.len(), dim, |r, c| {
+                f64::from(rows[block[r] as usize * dim + c]) - means[number][c]
+            });
+            triangular::matmul(
+                scatter.as_mut(),
+                BlockStructure::TriangularLower,
+                Accum::Add,
+                centred.transpose(),
+                BlockStructure::Rectangular,
+                &centred,
+                BlockStructure::Rectangular,
+                1.0,
+                Par::rayon(0),
+            );
+        }
+        if count > 1 {
+            pooled += &scatter;
+        }
+        scatters.push((number, scatter));
+    }
+    let mut all = Vec::with_capacity(count);
+    let mut scatters = scatters.into_iter().peekable();
+    for (number, mean) in means.iter().enumerate() {
+        cancel.check()?;
+        let (rows, mut covariance) = match scatters.next_if(|(found, _)| *found == number) {
+            Some((_, scatter)) => (groups.rows(number).len(), scatter),
+            None => (0, Mat::zeros(dim, dim)),
+        };
+        // n C_r + 2 dim C, both over n + 2 dim.
+        let extra = if count > 1 { 2 * dim } else { 0 };
+        let share = 1.0 / (rows + extra) as f64;
+        let pooled_share = extra as f64 / row_count as f64;
+        for c in 0..dim {
+            for r in c..dim {
+                let mixed = match extra {
+                    0 => covariance[(r, c)],
+                    _ => covariance[(r, c)] + pooled_share * pooled[(r, c)],
+                };
+                covariance[(r, c)] = share * mixed;
+            }
+        }
+        all.push(of_covariance(rows, mean, &covariance)?);
+    }
+    Ok(all)
+}
+
+/// The mean of each region's rows; of all rows for a region without any.
+fn means(rows: &[f32], dim: usize, groups: &Groups, count: usize) -> Vec<Vec<f64>> {
+    let mut total = vec![0.0; dim];
+    let mut means = vec![None; count];
+    for (number, group) in groups.iter() {
+        let mut sum = vec![0.0; dim];
+        for row in group {
+            let row = &rows[*row as usize * dim..][..dim];
+            sum.iter_mut().zip(row).for_each(|(sum, v)| *sum += f64::from(*v));
+        }
+        total.iter_mut().zip(&sum).for_each(|(total, sum)| *total += sum);
+        sum.iter_mut().for_each(|sum| *sum /= group.len() as f64);
+        means[number] = Some(sum);
+    }
+    let row_count = rows.len() / dim;
+    total.iter_mut().for_each(|total| *total /= row_count as f64);
+    means.into_iter().map(|mean| mean.unwrap_or_else(|| total.clone())).collect()
+}
+
+/// The axes of a covariance, of which the lower triangle counts.
+fn of_covariance(rows: usize, mean: &[f64], covariance: &Mat<f64>) -> Result<Axes> {
+    let dim = mean.len();
+    let eigen = covariance
+        .self_adjoint_eigen(Side::Lower)
+        .map_err(|_| Error::Fit { stage: "the eigenvectors of the covariance" })?;
+    let (mut basis, mut variances) = (Vec::with_capacity(dim * dim), Vec::with_capacity(dim));
+    // Eigenvalues ascend.
+    for column in (0..dim).rev() {
+        let axis: Vec<f64> = eigen.U().col(column).iter().copied().collect();
+        variances.push(eigen.S()[column].max(0.0));
+        basis.extend(signed(&axis));
+    }
+    Ok(Axes { rows, centroid: mean.iter().map(|m| *m as f32).collect(), basis, variances })
+}
+
+/// The axes of fewer rows than dimensions: the eigenvectors of the products of all pairs of rows give
+/// them (Turk and Pentland, 1991), and an n x n problem is far smaller.
+fn axes_of_few(rows: &[f32], dim: usize, mean: &[f64]) -> Result<Axes> {
+    let count = rows.len() / dim;
+    let centred = Mat::from_fn(count, dim, |r, c| f64::from(rows[r * dim + c]) - mean[c]);
+    let mut products = Mat::<f64>::zeros(count, count);
+    matmul(&mut products, Accum::Replace, &centred, centred.transpose(), 1.0, Par::rayon(0));
+    let eigen = products
+        .self_adjoint_eigen(Side::Lower)
+        .map_err(|_| Error::Fit { stage: "the eigenvectors of the rows' products" })?;
+    let largest = eigen.S()[count - 1].max(0.0);
+    let (mut basis, mut variances) = (Vec::new(), Vec::new());
+    for column in (0..count).rev() {
+        let energy = eigen.S()[column];
+        // Beyond the rank of the rows there are no axes. One is always there.
+        if !variances.is_empty() && energy <= 1e-12 * largest {
+            break;
+        }
+        let mut axis = vec![0.0; dim];
+        for row in 0..count {
+            let weight = eigen.U()[(row, column)];
+            axis.iter_mut().enumerate().for_each(|(c, a)| *a += weight * centred[(row, c)]);
+        }
+        let norm = axis.iter().map(|a| a * a).sum::<f64>().sqrt();
+        match norm > 0.0 {
+            true => axis.iter_mut().for_each(|a| *a /= norm),
+            false => axis[0] = 1.0,
+        }
+        basis.extend(signed(&axis));
+        variances.push(energy.max(0.0) / count as f64);
+    }
+    let centroid = mean.iter().map(|m| *m as f32).collect();
+    Ok(Axes { rows: count, centroid, basis, variances })
+}
+
+/// An axis whose largest entry is positive: an eigenvector's sign is arbitrary.
+fn signed(axis: &[f64]) -> impl Iterator<Item = f32> {
+    let largest = axis.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
+    axis.iter().map(move |v| (largest.signum() * v) as f32)
+}

@@ -1,0 +1,266 @@
+//! Regions: clusters of rows, and for each a centroid, axes and rates. Rows move to the region that is
+//! expected to code them best, and regions follow their rows.
+
+mod axes;
+mod cluster;
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use self::axes::{Axes, BLOCK_ROWS, axes};
+use self::cluster::clusters;
+use super::super::ModelConfig;
+use super::measure::Selection;
+use super::options::CancelToken;
+use crate::bit_codes::{
+    BitPlan, Distortions, Layout, RATE_COUNT, Rate, Tables, Window, allocate, byte_order,
+};
+use crate::error::Result;
+use crate::linear::linear;
+use crate::mixture::{Groups, Mixture, Region, coding_cost, id_bits, rest_share};
+
+/// How often rows move to the region of least cost.
+const ROUNDS: usize = 4;
+/// Regions that an encoder considers for a row.
+const SHORTLIST: usize = 4;
+
+/// The latents `[rows, latents]` of rows on their common axes, each divided by its standard deviation;
+/// and the latents' variances.
+pub(super) fn standardized(
+    rows: &[f32],
+    dim: usize,
+    cancel: &CancelToken,
+) -> Result<(Vec<f32>, Vec<f64>)> {
+    let assigned = vec![0; rows.len() / dim];
+    let axes = axes(rows, dim, &assigned, 1, cancel)?.remove(0);
+    let count = axes.variances.len();
+    let mut latents = vec![0.0; assigned.len() * count];
+    let blocks = rows.par_chunks(BLOCK_ROWS * dim).zip(latents.par_chunks_mut(BLOCK_ROWS * count));
+    blocks.for_each(|(rows, latents)| {
+        let mut centered = vec![0.0; rows.len()];
+        axes.center(rows, &mut centered);
+        linear(latents, &centered, &axes.basis, None, dim);
+        for row in latents.chunks_exact_mut(count) {
+            for (z, variance) in row.iter_mut().zip(&axes.variances) {
+                let scaled = (f64::from(*z) / variance.sqrt()) as f32;
+                *z = if scaled.is_finite() { scaled } else { 0.0 };
+            }
+        }
+    });
+    Ok((latents, axes.variances))
+}
+
+/// Regions before their tables are trained.
+pub(super) struct Draft {
+    dim: usize,
+    window: Window,
+    code_bytes: usize,
+    distortions: Distortions,
+    regions: Vec<DraftRegion>,
+}
+
+struct DraftRegion {
+    axes: Axes,
+    /// Of the symbols.
+    rates: Vec<Rate>,
+    /// Of the latents that have bits.
+    latent_rates: Vec<Rate>,
+}
+
+impl Draft {
+    /// Fits `count` regions to rows `[rows, dim]`. Returns the region of each row, too.
+    pub(super) fn fit(
+        rows: &[f32],
+        config: &ModelConfig,
+        count: usize,
+        distortions: &Distortions,
+        seed: u64,
+        cancel: &CancelToken,
+    ) -> Result<(Self, Vec<u8>)> {
+        let dim = config.dim;
+        let mut assigned = clusters(rows, dim, count, seed, cancel)?;
+        let mut draft = Self {
+            dim,
+            window: config.window(),
+            code_bytes: config.packed_size(),
+            distortions: *distortions,
+            regions: vec![],
+        };
+        draft.follow(rows, &assigned, count, cancel)?;
+        if count > 1 {
+            for _ in 0..ROUNDS {
+                assigned = draft.assign(rows, cancel)?;
+                draft.follow(rows, &assigned, count, cancel)?;
+            }
+        }
+        Ok((draft, assigned))
+    }
+
+    /// Makes the regions those of their rows.
+    fn follow(
+        &mut self,
+        rows: &[f32],
+        assigned: &[u8],
+        count: usize,
+        cancel: &CancelToken,
+    ) -> Result<()> {
+        let axes = axes(rows, self.dim, assigned, count, cancel)?;
+        self.regions = axes.into_iter().map(|axes| self.planned(axes, count)).collect();
+        Ok(())
+    }
+
+    /// Gives bits to the axes, and leaves out those without.
+    fn planned(&self, axes: Axes, count: usize) -> DraftRegion {
+        let bits = 8 * self.code_bytes - id_bits(count) as usize;
+        let Axes { rows, centroid, basis, variances } = axes;
+        if self.window != Window::Own {
+            let rates = allocate(self.window, &variances, &self.distortions, bits);
+            let latent_rates =
+                rates.iter().flat_map(|rate| std::iter::repeat_n(*rate, rate.latents())).collect();
+            let axes = Axes { rows, centroid, basis, variances };
+            return DraftRegion { axes, rates, latent_rates };
+        }
+        // Latents of a scalar code do not cross a byte, so that not every bit can be used.
+        let mut spent = bits;
+        let (rates, order) = loop {
+            let rates = allocate(self.window, &variances, &self.distortions, spent);
+            match byte_order(&rates, id_bits(count), self.code_bytes) {
+                Some(order) => break (rates, order),
+                None => spent -= 1,
+            }
+        };
+        let axis = |i: &usize| &basis[i * self.dim..][..self.dim];
+        let rest = rates.len()..variances.len();
+        let all = || order.iter().copied().chain(rest.clone());
+        let basis = all().flat_map(|i| axis(&i)).copied().collect();
+        let variances = all().map(|i| variances[i]).collect();
+        let rates: Vec<Rate> = order.iter().map(|i| rates[*i]).collect();
+        let axes = Axes { rows, centroid, basis, variances };
+        DraftRegion { axes, latent_rates: rates.clone(), rates }
+    }
+
+    /// The region of each row that is expected to leave the least error of it.
+    fn assign(&self, rows: &[f32], cancel: &CancelToken) -> Result<Vec<u8>> {
+        let block = |rows: &[f32]| {
+            cancel.check()?;
+            let count = rows.len() / self.dim;
+            let (mut best, mut found) = (vec![f64::INFINITY; count], vec![0u8; count]);
+            let mut centered = vec![0.0; rows.len()];
+            let mut latents = Vec::new();
+            for (number, region) in self.regions.iter().enumerate() {
+                let used = region.latent_rates.len();
+                region.axes.center(rows, &mut centered);
+                latents.resize(count * used, 0.0);
+                linear(
+                    &mut latents,
+                    &centered,
+                    &region.axes.basis[..used * self.dim],
+                    None,
+                    self.dim,
+                );
+                let shares = self.shares(region);
+                let rows = centered.chunks_exact(self.dim).zip(latents.chunks_exact(used));
+                for (row, (y, z)) in rows.enumerate() {
+                    let energy: f64 = y.iter().map(|y| f64::from(*y).powi(2)).sum();
+                    let (mut squares, mut coded) = (0.0, 0.0);
+                    for ((z, share), variance) in z.iter().zip(&shares).zip(&region.axes.variances)
+                    {
+                        let square = f64::from(*z).powi(2);
+                        squares += square;
+                        coded += coding_cost(*share, *variance, square);
+                    }
+                    let cost = coded + (energy - squares).max(0.0);
+                    if cost < best[row] {
+                        (best[row], found[row]) = (cost, number as u8);
+                    }
+                }
+            }
+            Ok(found)
+        };
+        let blocks = rows.par_chunks(BLOCK_ROWS * self.dim).map(block);
+        Ok(blocks.collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// The share of the variance of each coded latent that its bits leave.
+    fn shares(&self, region: &DraftRegion) -> Vec<f64> {
+        region.latent_rates.iter().map(|rate| self.distortions[rate.number()]).collect()
+    }
+
+    /// The plans of all regions with these tables. Steps are standard deviations.
+    pub(super) fn plans(&self, tables: &Arc<Tables>) -> Result<Vec<BitPlan>> {
+        let layout = if self.window == Window::Own { Layout::Bytes } else { Layout::Packed };
+        let first = id_bits(self.regions.len());
+        let plan = |region: &DraftRegion| {
+            let used = region.latent_rates.len();
+            let steps = region.axes.variances[..used].iter().map(|v| v.sqrt() as f32).collect();
+            let bytes = Some(self.code_bytes);
+            BitPlan::new(tables.clone(), layout, &region.rates, steps, first, bytes)
+        };
+        self.regions.iter().map(plan).collect()
+    }
+
+    /// The latents that will be coded of a random sample of rows, by region.
+    pub(super) fn training_latents(
+        &self,
+        rows: &[f32],
+        assigned: &[u8],
+        max_rows: usize,
+        seed: u64,
+    ) -> Vec<Vec<f32>> {
+        let mut selection = Selection::new(assigned.len(), max_rows, seed);
+        let sample: Vec<usize> = (0..assigned.len()).filter(|_| selection.takes_next()).collect();
+        let regions: Vec<u8> = sample.iter().map(|row| assigned[*row]).collect();
+        let mut groups = Groups::default();
+        groups.sort(&regions, self.regions.len());
+        let mut all = vec![vec![]; self.regions.len()];
+        for (number, group) in groups.iter() {
+            let region = &self.regions[number];
+            let used = region.latent_rates.len();
+            let gathered: Vec<f32> = group
+                .iter()
+                .flat_map(|at| &rows[sample[*at as usize] * self.dim..][..self.dim])
+                .copied()
+                .collect();
+            let mut centered = vec![0.0; gathered.len()];
+            region.axes.center(&gathered, &mut centered);
+            let latents = &mut all[number];
+            latents.resize(group.len() * used, 0.0);
+            linear(latents, &centered, &region.axes.basis[..used * self.dim], None, self.dim);
+        }
+        all
+    }
+
+    /// The mixture of these regions with plans that may have been trained.
+    pub(super) fn mixture(&self, plans: Vec<BitPlan>) -> Result<Mixture> {
+        let rest_shares = self.regions.iter().zip(&plans).map(|(region, plan)| {
+            let mut shares = self.shares(region);
+            shares.resize(region.axes.variances.len(), 1.0);
+            rest_share(plan, &region.axes.variances, &shares)
+        });
+        let rest_shares = rest_shares.collect();
+        let region = |(region, plan): (&DraftRegion, BitPlan)| Region {
+            centroid: region.axes.centroid.clone(),
+            basis: region.axes.basis[..plan.latents() * self.dim].to_vec(),
+            plan,
+        };
+        let regions: Vec<Region> = self.regions.iter().zip(plans).map(region).collect();
+        let mut distortions = [1.0; RATE_COUNT];
+        for (share, found) in distortions.iter_mut().zip(self.distortions) {
+            *share = if found.is_finite() { found as f32 } else { 1.0 };
+        }
+        let shortlist = SHORTLIST.min(regions.len());
+        Mixture::new(self.dim, regions, distortions, rest_shares, shortlist)
+    }
+}
+
+impl Axes {
+    /// Rows without the centroid.
+    fn center(&self, rows: &[f32], centered: &mut [f32]) {
+        let dim = self.centroid.len();
+        for (row, out) in rows.chunks_exact(dim).zip(centered.chunks_exact_mut(dim)) {
+            let pairs = row.iter().zip(&self.centroid);
+            out.iter_mut().zip(pairs).for_each(|(out, (x, c))| *out = x - c);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! A model's linear layers, in one form for all versions of models.
+
+use crate::bit_codes::BitPlan;
+use crate::linear::{Weights, linear_with};
+
+/// A linear layer: `out = W x + bias`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layer<'a> {
+    /// `[outputs, inputs]`, or `[inputs, outputs]` if transposed.
+    pub(crate) weights: &'a [f32],
+    pub(crate) transposed: bool,
+    pub(crate) bias: Option<&'a [f32]>,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+}
+
+/// The codec of a region: `z = encoder(x - centroid)`, `x^ = decoder(q)`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RegionLayers<'a> {
+    /// What is subtracted from a row first; nothing if none.
+    pub(crate) centroid: Option<&'a [f32]>,
+    pub(crate) encoder: Layer<'a>,
+    pub(crate) decoder: Layer<'a>,
+    /// How latents become bits; none with 8-bit codes.
+    pub(crate) plan: Option<&'a BitPlan>,
+}
+
+impl Layer<'_> {
+    /// Computes rows `[n, outputs]` from `x [n, inputs]`, on the calling thread.
+    pub(crate) fn apply(&self, x: &[f32], out: &mut [f32]) {
+        let weights = Weights { values: self.weights, transposed: self.transposed };
+        linear_with(out, x, weights, self.bias, self.inputs);
+    }
+
+    /// The weight of an input for an output.
+    pub(crate) fn weight(&self, output: usize, input: usize) -> f32 {
+        match self.transposed {
+            true => self.weights[input * self.outputs + output],
+            false => self.weights[output * self.inputs + input],
+        }
+    }
+}
