@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
+use vecodec::{Regions, RowNorm};
 
 use crate::data::ValueType;
 use crate::rows::{RowRange, SkipInvalid};
@@ -73,6 +74,13 @@ pub struct FitArgs {
     /// Normalise the latents, with --latent
     #[arg(long, conflicts_with = "bytes")]
     pub normalize: bool,
+    /// Regions of the model, with --bytes: auto, or a number from 1 to 256. Several regions need less
+    /// error for the same bytes, and run on the CPU engine alone
+    #[arg(long, value_name = "auto|N", value_parser = regions, default_value = "1", conflicts_with = "latent")]
+    pub regions: Regions,
+    /// Whether the norm of each row takes four of the bytes, with --bytes
+    #[arg(long, value_enum, default_value_t, conflicts_with = "latent")]
+    pub row_norm: RowNormArg,
     /// Path of the model to write (safetensors)
     #[arg(short, long, value_name = "MODEL")]
     pub output: PathBuf,
@@ -228,6 +236,36 @@ pub enum CodingArg {
     /// Trellis-coded quantisation of all latents of a row, with less error at the same bytes on most data
     #[default]
     Trellis,
+}
+
+/// Whether norms of rows are stored.
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub enum RowNormArg {
+    /// What has less error on rows that are held out
+    #[default]
+    Auto,
+    /// All bytes go to the latents
+    Omit,
+    /// Four bytes hold the norm
+    Store,
+}
+
+impl From<RowNormArg> for RowNorm {
+    fn from(arg: RowNormArg) -> Self {
+        match arg {
+            RowNormArg::Auto => Self::Auto,
+            RowNormArg::Omit => Self::Omit,
+            RowNormArg::Store => Self::Store,
+        }
+    }
+}
+
+fn regions(text: &str) -> Result<Regions, String> {
+    match text.parse() {
+        _ if text == "auto" => Ok(Regions::Auto),
+        Ok(count @ 1..=256) => Ok(Regions::Count(count)),
+        _ => Err("pass auto, or a number from 1 to 256".to_owned()),
+    }
 }
 
 /// The engine that runs the codec.

@@ -25,6 +25,7 @@ struct Report {
     invalid_rows: usize,
     dim: usize,
     latent: usize,
+    regions: usize,
     bytes_per_row: usize,
     ratio: f64,
     seconds: f64,
@@ -61,7 +62,8 @@ pub fn run(args: &FitArgs) -> Result<()> {
         return Err(CliError::file(data.path(), detail));
     }
     let spinner = Progress::spinner("fitting");
-    let (model, fit) = fit_values(&values, size.config(data.dim()), args.seed)
+    let config = size.config_with(data.dim(), args.regions, args.row_norm.into());
+    let (model, fit) = fit_values(&values, config, args.seed)
         .map_err(|e| CliError::in_rows(data.path(), |row| invalid.number(0, row), e))?;
     drop(spinner);
     model.save(&args.output)?;
@@ -74,6 +76,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
         invalid_rows: invalid.count(),
         dim: config.dim,
         latent: config.latent_dim,
+        regions: model.region_count(),
         bytes_per_row: config.code_size(),
         ratio: data.value_bytes() as f64 / config.code_size() as f64,
         seconds: start.elapsed().as_secs_f64(),

@@ -1,6 +1,6 @@
 //! The size of an encoded row. Only this file makes a model's configuration from a size.
 
-use vecodec::{Activation, Coding, ModelConfig};
+use vecodec::{Activation, Coding, ModelConfig, Regions, RowNorm};
 
 use crate::args::{CodingArg, SizeArgs};
 
@@ -31,6 +31,17 @@ impl Size {
             }
             Self::Bits { bytes, coding } => {
                 ModelConfig::bits(dim, bytes).with_coding(coding).into()
+            }
+        }
+    }
+
+    /// The configuration of a model with these options of bit codes. 8-bit codes do not have them.
+    pub fn config_with(self, dim: usize, regions: Regions, row_norm: RowNorm) -> ModelConfig {
+        match self {
+            Self::Int8 { .. } => self.config(dim),
+            Self::Bits { bytes, coding } => {
+                let bits = ModelConfig::bits(dim, bytes).with_coding(coding);
+                bits.with_regions(regions).with_row_norm(row_norm).into()
             }
         }
     }
