@@ -82,7 +82,7 @@ impl Range {
     /// The target and the slope of a latent in units of the costs.
     #[inline(always)]
     pub(crate) fn goal(&self, scaled: f32) -> (i32, i32) {
-        let goal = scaled.round_ties_even().max(-MAX_GOAL).min(MAX_GOAL) as i32;
+        let goal = scaled.round_ties_even().clamp(-MAX_GOAL, MAX_GOAL) as i32;
         let target = goal.max(self.lowest - MARGIN).min(self.highest + MARGIN);
         (target, (goal - target).abs().min(self.max_slope))
     }
@@ -117,7 +117,7 @@ pub(crate) fn set_levels(
     let table = plan.tables().latent_table(symbol.rate, latent);
     let (mut lowest, mut highest) = (i32::MAX, i32::MIN);
     for (level, value) in levels.iter_mut().zip(table) {
-        let rounded = (value * table_scale).round_ties_even().max(-MAX_LEVEL).min(MAX_LEVEL);
+        let rounded = (value * table_scale).round_ties_even().clamp(-MAX_LEVEL, MAX_LEVEL);
         *level = rounded as i32;
         lowest = lowest.min(*level);
         highest = highest.max(*level);

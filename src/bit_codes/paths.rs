@@ -1,6 +1,11 @@
 //! One step of a search over the trellis: the costs of all states after a symbol, for several rows side
 //! by side.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "a loop over lanes becomes one instruction, whatever arrays it indexes"
+)]
+
 use super::costs::{MAX_COST, Range, increment};
 
 /// A number for each of the rows that are searched side by side.
@@ -68,7 +73,7 @@ impl<const L: usize> Increments<L> for One<'_, L> {
         let mut increments = [0; L];
         for lane in 0..L {
             let e = i32::from(self.target[lane].wrapping_sub(level));
-            increments[lane] = (e * e >> 16) as i16;
+            increments[lane] = ((e * e) >> 16) as i16;
         }
         increments
     }
