@@ -14,10 +14,8 @@ use crate::error::Result;
 
 /// Latents that the error of each rate is measured on.
 const FIRST_LATENTS: usize = 128;
-/// Values that tables are trained on: so many for each entry of a table, within these limits.
-const VALUES_PER_ENTRY: usize = 64;
-const LEAST_VALUES: usize = 1 << 16;
-const MAX_VALUES: usize = 1 << 17;
+/// Values that tables are trained on.
+const VALUES: usize = 1 << 16;
 /// Values that errors are measured on, times the states, and at least.
 const MEASURED_TIMES_STATES: usize = 1 << 22;
 const LEAST_MEASURED: usize = 1 << 13;
@@ -51,7 +49,7 @@ impl<'a> Trainer<'a> {
         let rows: Vec<f32> = standardized
             .chunks_exact(count)
             .take(
-                (MEASURED_TIMES_STATES >> window.state_bits()).clamp(LEAST_MEASURED, MAX_VALUES)
+                (MEASURED_TIMES_STATES >> window.state_bits()).clamp(LEAST_MEASURED, VALUES)
                     / latents,
             )
             .flat_map(|row| row.iter().cycle().take(latents))
@@ -142,7 +140,7 @@ fn gaussian_table(window: Window, rate: Rate, check: Check<'_>) -> Result<Arc<[f
     if let Some(table) = locked().get(&key) {
         return Ok(table.clone());
     }
-    let rows = gaussian::values(values(window.state_bits()) / FIRST_LATENTS * FIRST_LATENTS);
+    let rows = gaussian::values(VALUES);
     let mut best: Option<(Arc<[f32]>, f64)> = None;
     for table in gaussian::beginnings(window, rate) {
         let plan = plan_of_one(window, rate, table, FIRST_LATENTS)?;
@@ -153,11 +151,6 @@ fn gaussian_table(window: Window, rate: Rate, check: Check<'_>) -> Result<Arc<[f
     }
     let (table, _) = best.expect("there is at least one beginning");
     Ok(locked().entry(key).or_insert(table).clone())
-}
-
-/// How many values tables are trained on.
-fn values(state_bits: u32) -> usize {
-    (VALUES_PER_ENTRY << state_bits).clamp(LEAST_VALUES, MAX_VALUES)
 }
 
 /// Lloyd's iteration: quantise, then move every table entry (and step) to where the error of what
