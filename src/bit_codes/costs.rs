@@ -7,17 +7,17 @@
 //! target        = goal, within [lowest level - MARGIN, largest level + MARGIN]
 //! span          = largest level - lowest level + MARGIN
 //! slope         = min(|goal - target|, floor(2^29 / span))
-//! e             = |target - level[state]|,  at highest span
+//! e             = |target - level[state]|,  at most span
 //! f(e)          = (e e) >> 16              for e <= 32767,
 //!                 16384 + ((e - 32768) >> u)   above
-//! u             = the lowest for which span >> u <= 16383
+//! u             = the least for which span >> u <= 16383
 //! increment     = min(f(e) + ((e slope) >> 15), 32767)
 //! cost'[state]  = min(best[group] - lowest + increment, 32767)
 //! ```
 //!
 //! `round` is half to even. `best[group]` is the lowest cost of the states before, and `lowest` is the
 //! lowest cost of all states. The increment of a symbol of two latents is the sum of two, and 32,767 at
-//! highest. No number exceeds 32 bits.
+//! most. No number exceeds 32 bits.
 //!
 //! 1. An error of the expected size is between half of `TARGET` and `TARGET`, so that its increment is
 //!    about 10. Increments are whole numbers, which costs about a thousandth of the error.
@@ -66,7 +66,7 @@ impl Range {
     pub(crate) fn new(lowest: i32, highest: i32) -> Self {
         let span = highest - lowest + MARGIN;
         let max_slope = (1 << 29) / span;
-        // Of spans up to 16,383 the logarithm is at highest 13.
+        // Of spans up to 16,383 the logarithm is at most 13.
         let shift = (span.ilog2() as i32 - 13).max(0);
         Self { lowest, highest, max_slope, shift }
     }

@@ -14,11 +14,11 @@ use crate::mixture::MAX_REGIONS;
 use crate::quantize::norm;
 use crate::rows::Rows;
 
-/// The max_regions rows that a bit code is fitted on; of more, a random sample is taken.
+/// The most rows that a bit code is fitted on; of more, a random sample is taken.
 const MOST_ROWS: usize = 200_000;
 /// Rows that tables are trained on, drawn at random.
 const TRAINED_ROWS: usize = 16_384;
-/// The max_regions rows that are held out for a choice. They are a tenth of the rows at max_regions.
+/// The most rows that are held out for a choice. They are a tenth of the rows at most.
 const HELD_OUT_ROWS: usize = 4096;
 /// Training rows that a region has at least, where the fit chooses the number.
 const ROWS_PER_REGION: usize = 1000;
