@@ -1,8 +1,8 @@
 // Rows minus a centroid as the left operand of a linear layer:
-//     out[r, o] = sum_i (x[r, i] - centroid[i]) W[i, o] + bias[o]
+//     out[r, o] = sum_i (x[r, i] - centroid[i]) W[i, o]
 // The centroid is subtracted before the product, so that a large mean takes no digits.
 // needs: INPUTS4, RowsRaw, load_rows, row_values
-// gives: LhsRaw, load_lhs, lhs_values, row_scale, finish
+// gives: LhsRaw, load_lhs, lhs_values
 
 // [INPUTS4], padded with zeros.
 @group(0) @binding(5) var<storage, read> centroid: array<vec4<f32>>;
@@ -18,13 +18,4 @@ fn load_lhs(row: u32, i4: u32) -> LhsRaw {
 
 fn lhs_values(raw: LhsRaw) -> vec4<f32> {
     return row_values(raw.row) - raw.centroid;
-}
-
-// Rows have no scale.
-fn row_scale(row: u32) -> f32 {
-    return 1.0;
-}
-
-fn finish(sum: vec4<f32>, one: f32, b: vec4<f32>) -> vec4<f32> {
-    return sum + b;
 }

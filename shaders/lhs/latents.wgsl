@@ -1,8 +1,8 @@
 // Latents of bit codes as the left operand of the decoder, whose weights hold the factor of each
 // latent's table:
-//     out[r, d] = sum_l (z[r, l] / step[l]) W[l, d] + bias[d]
+//     out[r, d] = sum_l (z[r, l] / step[l]) W[l, d]
 // needs: INPUTS4, RowsRaw, load_rows, row_values
-// gives: LhsRaw, load_lhs, lhs_values, row_scale, finish
+// gives: LhsRaw, load_lhs, lhs_values
 
 // 1 / step, [INPUTS4]: zero for a step of zero and for padding.
 @group(0) @binding(5) var<storage, read> reciprocal_steps: array<vec4<f32>>;
@@ -18,13 +18,4 @@ fn load_lhs(row: u32, i4: u32) -> LhsRaw {
 
 fn lhs_values(raw: LhsRaw) -> vec4<f32> {
     return row_values(raw.row) * raw.reciprocal_steps;
-}
-
-// Latents have no scale.
-fn row_scale(row: u32) -> f32 {
-    return 1.0;
-}
-
-fn finish(sum: vec4<f32>, one: f32, b: vec4<f32>) -> vec4<f32> {
-    return sum + b;
 }

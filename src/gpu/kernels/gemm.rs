@@ -80,13 +80,15 @@ pub(crate) fn gemm(
             bindings.extend([Resident::BitLayout, Resident::BitTables].map(Binding::Resident));
         }
         Lhs::Rows | Lhs::RowsF16 => {
-            constants.push(("RELU", f64::from(u8::from(relu))));
             if epilogue == Epilogue::Quantize {
                 bindings.push(Binding::Section(Section::Scales));
             }
         }
         Lhs::CenteredRows { .. } => bindings.push(Binding::Resident(Resident::Centroid)),
         Lhs::Latents => bindings.push(Binding::Resident(Resident::ReciprocalSteps)),
+    }
+    if !matches!(lhs, Lhs::Int8Codes | Lhs::BitCodes { .. }) {
+        constants.push(("RELU", f64::from(u8::from(relu))));
     }
     if ragged {
         constants.push(("OUTPUTS", outputs as f64));
@@ -155,13 +157,19 @@ fn files(
             let exactness = if exact { &shaders::EXACT_IN_F16 } else { &shaders::INEXACT_IN_F16 };
             vec![&shaders::ROW_SCALES, &shaders::LHS_BIT_CODES, exactness]
         }
-        Lhs::Rows => vec![&shaders::ROWS_F32, &shaders::LHS_ROWS],
-        Lhs::RowsF16 => vec![&shaders::ROWS_F16, &shaders::LHS_ROWS],
+        Lhs::Rows => vec![&shaders::ROWS_F32, &shaders::LHS_ROWS, &shaders::LHS_ROW_LAYER],
+        Lhs::RowsF16 => vec![&shaders::ROWS_F16, &shaders::LHS_ROWS, &shaders::LHS_ROW_LAYER],
         Lhs::CenteredRows { f16 } => {
             let rows = if f16 { &shaders::ROWS_F16 } else { &shaders::ROWS_F32 };
-            vec![rows, &shaders::LHS_CENTERED_ROWS, &shaders::INEXACT_IN_F16]
+            let own = &shaders::LHS_CENTERED_ROWS;
+            vec![rows, own, &shaders::LHS_ROW_LAYER, &shaders::INEXACT_IN_F16]
         }
-        Lhs::Latents => vec![&shaders::ROWS_F32, &shaders::LHS_LATENTS, &shaders::INEXACT_IN_F16],
+        Lhs::Latents => vec![
+            &shaders::ROWS_F32,
+            &shaders::LHS_LATENTS,
+            &shaders::LHS_ROW_LAYER,
+            &shaders::INEXACT_IN_F16,
+        ],
     });
     files.extend(match tiling {
         GemmTiling::Coop { .. } if quantizes => Some(&shaders::COOP_QUANTIZE),

@@ -44,6 +44,7 @@ files! {
     LHS_INT8_CODES = "lhs/int8_codes.wgsl";
     LHS_BIT_CODES = "lhs/bit_codes.wgsl";
     LHS_ROWS = "lhs/rows.wgsl";
+    LHS_ROW_LAYER = "lhs/row_layer.wgsl";
     LHS_CENTERED_ROWS = "lhs/centered_rows.wgsl";
     LHS_LATENTS = "lhs/latents.wgsl";
     EXACT_IN_F16 = "lhs/exact_in_f16.wgsl";
