@@ -21,6 +21,11 @@ impl Size {
 
     /// The configuration of a model for rows of `dim` values.
     pub fn config(self, dim: usize) -> ModelConfig {
+        self.config_with(dim, Regions::default(), RowNorm::default())
+    }
+
+    /// The same with these options of bit codes, which 8-bit codes do not have.
+    pub fn config_with(self, dim: usize, regions: Regions, row_norm: RowNorm) -> ModelConfig {
         match self {
             Self::Int8 { latent, relu, normalize } => {
                 let activation = if relu { Activation::Relu } else { Activation::Identity };
@@ -29,16 +34,6 @@ impl Size {
                     .with_normalized_latent(normalize)
                     .into()
             }
-            Self::Bits { bytes, coding } => {
-                ModelConfig::bits(dim, bytes).with_coding(coding).into()
-            }
-        }
-    }
-
-    /// The configuration of a model with these options of bit codes. 8-bit codes do not have them.
-    pub fn config_with(self, dim: usize, regions: Regions, row_norm: RowNorm) -> ModelConfig {
-        match self {
-            Self::Int8 { .. } => self.config(dim),
             Self::Bits { bytes, coding } => {
                 let bits = ModelConfig::bits(dim, bytes).with_coding(coding);
                 bits.with_regions(regions).with_row_norm(row_norm).into()
