@@ -85,14 +85,18 @@ fn level(k: usize, levels: usize, deviation: f64) -> f64 {
     deviation * inverse_normal((k as f64 + 0.5) / levels as f64)
 }
 
+/// A number of so many bits, its bits in the other order.
+fn reversed(number: usize, bits: u32) -> usize {
+    (number as u64).reverse_bits().checked_shr(64 - bits).unwrap_or(0) as usize
+}
+
 /// Levels in an order that spreads the values that are reachable from any state: entry `t` is quantile
 /// number `t * odd` modulo their number, the odd number nearest to the golden section of it, of `t`
 /// read from its oldest bit down.
 fn scattered(bits: u32) -> Vec<f32> {
     let entries = 1usize << bits;
     let golden = (entries as f64 * 0.618_033_988_75) as usize | 1;
-    let reversed = |t: usize| (t as u32).reverse_bits() as usize >> (32 - bits);
-    let number = |t: usize| reversed(t).wrapping_mul(golden) % entries;
+    let number = |t: usize| reversed(t, bits).wrapping_mul(golden) % entries;
     (0..entries).map(|t| level(number(t), entries, 1.0) as f32).collect()
 }
 
@@ -101,11 +105,7 @@ fn scattered(bits: u32) -> Vec<f32> {
 fn ordered(bits: u32, own: u32) -> Vec<f32> {
     let entries = 1usize << bits;
     let older = bits - own;
-    let reversed = |g: usize| match older {
-        0 => 0,
-        older => (g as u32).reverse_bits() as usize >> (32 - older),
-    };
-    let number = |t: usize| (t >> older << older) | reversed(t & ((1 << older) - 1));
+    let number = |t: usize| (t >> older << older) | reversed(t & ((1 << older) - 1), older);
     (0..entries).map(|t| level(number(t), entries, 3f64.sqrt()) as f32).collect()
 }
 

@@ -15,6 +15,16 @@ pub(crate) enum Layout {
     Bytes,
 }
 
+impl Layout {
+    /// The layout of codes of format 3: no latent of a scalar code crosses a byte.
+    pub(crate) fn of(window: Window) -> Self {
+        match window {
+            Window::Own => Self::Bytes,
+            Window::Last(_) => Self::Packed,
+        }
+    }
+}
+
 /// The symbols of a row's bit code: what turns latents into bits and back.
 #[derive(Clone, Debug)]
 pub(crate) struct BitPlan {

@@ -93,7 +93,7 @@ impl<'a> Trainer<'a> {
             }
             table.iter_mut().for_each(|v| *v = half::f16::from_f32(*v).to_f32());
         }
-        with_tables(&plans, &tables, |plan| plan.steps().to_vec())
+        with_tables(&plans, &tables, |_, plan| plan.steps().to_vec())
     }
 }
 
@@ -178,14 +178,16 @@ fn refine(
     Ok((plans, sums.error))
 }
 
-/// The plans with other tables and steps.
+/// The plans with other tables, and with steps that are made from the number of a plan and the plan.
 fn with_tables(
     plans: &[BitPlan],
     tables: &[Vec<f32>; RATE_COUNT],
-    steps: impl Fn(&BitPlan) -> Vec<f32>,
+    steps: impl Fn(usize, &BitPlan) -> Vec<f32>,
 ) -> Result<Vec<BitPlan>> {
     let tables = Arc::new(Tables::new(plans[0].window(), tables)?);
-    plans.iter().map(|plan| plan.with_tables(tables.clone(), steps(plan))).collect()
+    let plan =
+        |(number, plan): (usize, &BitPlan)| plan.with_tables(tables.clone(), steps(number, plan));
+    plans.iter().enumerate().map(plan).collect()
 }
 
 /// Two sums whose quotient is the best value of a number.
@@ -275,16 +277,14 @@ impl Sums {
                 table.sort_by(f32::total_cmp);
             }
         }
-        let tables = Arc::new(Tables::new(plans[0].window(), &tables)?);
-        let moved = |(plan, sums): (&BitPlan, &Vec<Ratio>)| {
-            let mut moved_steps = plan.steps.clone();
+        with_tables(plans, &tables, |number, plan| {
+            let mut moved = plan.steps.clone();
             if steps {
-                let sums = moved_steps.iter_mut().zip(sums);
+                let sums = moved.iter_mut().zip(&self.latents[number]);
                 sums.for_each(|(step, sums)| *step = ratio(*step, sums));
             }
-            plan.with_tables(tables.clone(), moved_steps)
-        };
-        plans.iter().zip(&self.latents).map(moved).collect()
+            moved
+        })
     }
 }
 

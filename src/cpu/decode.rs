@@ -8,7 +8,7 @@ use super::block_rows;
 use crate::codes::Codes;
 use crate::element::Element;
 use crate::error::Result;
-use crate::mixture::{Groups, region_of};
+use crate::mixture;
 use crate::model::{Model, RegionLayers};
 use crate::quantize::dequantize;
 use crate::rows::Rows;
@@ -19,10 +19,7 @@ struct Scratch {
     /// Rows of a block, before they are rounded.
     rows: Vec<f32>,
     latents: Vec<f32>,
-    /// The regions of a block, and the decoded rows of one of them.
-    regions: Vec<u8>,
-    groups: Groups,
-    decoded: Vec<f32>,
+    mixture: mixture::Scratch,
 }
 
 /// Writes the decoded rows `[range, dim]` of a batch.
@@ -54,36 +51,16 @@ fn decode_block(
     scratch: &mut Scratch,
     out: &mut [f32],
 ) {
-    let config = model.config();
-    let (row_bytes, count) = (config.packed_size(), model.region_count());
+    let (config, row_bytes) = (model.config(), model.config().packed_size());
     let rows = first..first + out.len() / config.dim;
     let packed = &codes.as_bytes()[rows.start * row_bytes..rows.end * row_bytes];
-    let packed_row = |row: usize| &packed[row * row_bytes..][..row_bytes];
-    if count == 1 {
-        let region = model.region(0);
-        latents_of(&region, (0..rows.len()).map(|row| (first + row, packed_row(row))), codes, {
-            scratch.latents.resize(rows.len() * region.decoder.inputs, 0.0);
-            &mut scratch.latents
-        });
-        region.decoder.apply(&scratch.latents, out);
-    } else {
-        scratch.regions.clear();
-        let regions = packed.chunks_exact(row_bytes).map(|packed| region_of(packed, count) as u8);
-        scratch.regions.extend(regions);
-        scratch.groups.sort(&scratch.regions, count);
-        for (number, group) in scratch.groups.iter() {
-            let region = model.region(number);
-            let of_group =
-                group.iter().map(|row| (first + *row as usize, packed_row(*row as usize)));
-            latents_of(&region, of_group, codes, {
-                scratch.latents.resize(group.len() * region.decoder.inputs, 0.0);
-                &mut scratch.latents
-            });
-            scratch.decoded.resize(group.len() * config.dim, 0.0);
-            region.decoder.apply(&scratch.latents, &mut scratch.decoded);
-            for (row, decoded) in group.iter().zip(scratch.decoded.chunks_exact(config.dim)) {
-                out[*row as usize * config.dim..][..config.dim].copy_from_slice(decoded);
-            }
+    match model.mixture() {
+        Some(mixture) => mixture.decode(packed, &mut scratch.mixture, out),
+        None => {
+            let (region, latents) = (model.region(0), &mut scratch.latents);
+            latents.resize(rows.len() * region.decoder.inputs, 0.0);
+            set_latents(&region, codes, rows.clone(), packed, latents);
+            region.decoder.apply(latents, out);
         }
     }
     if config.bytes().is_some() && codes.scales() != [1.0] {
@@ -94,16 +71,18 @@ fn decode_block(
     }
 }
 
-/// Writes the latents of some rows of a region, given by their number and their packed codes.
-fn latents_of<'a>(
+/// Writes the latents of some rows, in a model that has a linear layer each way.
+fn set_latents(
     region: &RegionLayers<'_>,
-    rows: impl Iterator<Item = (usize, &'a [u8])>,
     codes: &Codes,
+    rows: Range<usize>,
+    packed: &[u8],
     latents: &mut [f32],
 ) {
     let latents = latents.chunks_exact_mut(region.decoder.inputs);
+    let packed = packed.chunks_exact(packed.len() / rows.len());
     pulp::Arch::new().dispatch(|| {
-        for ((row, packed), z) in rows.zip(latents) {
+        for ((row, packed), z) in rows.zip(packed).zip(latents) {
             match region.plan {
                 None => dequantize(packed, codes.scale(row), z),
                 Some(plan) => plan.decode(packed, z),

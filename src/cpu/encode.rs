@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::block_rows;
 use crate::element::{Element, sealed::Sealed as _};
 use crate::error::{Error, Result};
-use crate::mixture::{self, Groups, Mixture};
+use crate::mixture::{self, center_rows};
 use crate::model::{Activation, Model, RegionLayers};
 use crate::quantize::{normalize, quantize, to_unit};
 use crate::rows::Rows;
@@ -16,13 +16,9 @@ use crate::rows::Rows;
 #[derive(Default)]
 struct Scratch {
     rows: Vec<f32>,
-    latents: Vec<f32>,
-    regions: Vec<u8>,
-    groups: Groups,
-    assignment: mixture::Scratch,
-    /// Rows and codes of a region.
     centered: Vec<f32>,
-    packed: Vec<u8>,
+    latents: Vec<f32>,
+    mixture: mixture::Scratch,
 }
 
 /// Writes the codes `[rows, packed_size]` and scales `[rows]` of a batch. A model whose rows have no
@@ -44,17 +40,19 @@ pub(crate) fn encode<T: Element>(
             let first = index * block;
             let range = first..first + scales.len();
             with_rows(model, rows, range, Some(scales), scratch, |x, scratch, scales| {
-                match model.mixture().filter(|mixture| mixture.regions().len() > 1) {
+                match model.mixture() {
                     None => {
                         encode_rows(model, first, x, scratch, packed, scales.unwrap_or_default())
                     }
-                    Some(mixture) => encode_regions(model, mixture, first, x, scratch, packed),
+                    Some(mixture) => mixture
+                        .encode(x, &mut scratch.mixture, packed)
+                        .map_err(|row| Error::Overflow { row: first + row }),
                 }
             })
         })
 }
 
-/// Encodes rows of a model of one region.
+/// Encodes rows of a model that has a linear layer each way.
 fn encode_rows(
     model: &Model,
     first: usize,
@@ -83,49 +81,6 @@ fn encode_rows(
     }
     plan.encode(&scratch.latents, packed);
     Ok(())
-}
-
-/// Encodes rows of a model of several regions, region by region. Fails if a latent leaves the range of
-/// `f32`.
-fn encode_regions(
-    model: &Model,
-    mixture: &Mixture,
-    first: usize,
-    x: &[f32],
-    scratch: &mut Scratch,
-    packed: &mut [u8],
-) -> Result<()> {
-    let (dim, row_bytes) = (model.config().dim, model.config().packed_size());
-    scratch.regions.resize(x.len() / dim, 0);
-    mixture.assign(x, &mut scratch.assignment, &mut scratch.regions);
-    scratch.groups.sort(&scratch.regions, mixture.regions().len());
-    let mut bad_row: Option<u32> = None;
-    for (number, group) in scratch.groups.iter() {
-        let region = &mixture.regions()[number];
-        scratch.centered.resize(group.len() * dim, 0.0);
-        for (row, out) in group.iter().zip(scratch.centered.chunks_exact_mut(dim)) {
-            subtract(&x[*row as usize * dim..][..dim], &region.centroid, out);
-        }
-        let latents = region.plan.latents();
-        scratch.latents.resize(group.len() * latents, 0.0);
-        model.region(number).encoder.apply(&scratch.centered, &mut scratch.latents);
-        if let Some(at) = overflow(&scratch.latents, latents) {
-            bad_row = Some(bad_row.unwrap_or(u32::MAX).min(group[at]));
-            continue;
-        }
-        scratch.packed.resize(group.len() * row_bytes, 0);
-        region.plan.encode(&scratch.latents, &mut scratch.packed);
-        for (row, codes) in group.iter().zip(scratch.packed.chunks_exact(row_bytes)) {
-            let packed = &mut packed[*row as usize * row_bytes..][..row_bytes];
-            packed.copy_from_slice(codes);
-            // The region's number is the first bits of the row, which the codes leave zero.
-            packed[0] |= number as u8;
-        }
-    }
-    match bad_row {
-        Some(row) => Err(Error::Overflow { row: first + row as usize }),
-        None => Ok(()),
-    }
 }
 
 /// The first row of latents that is not finite.
@@ -212,13 +167,11 @@ fn project(
     centered: &mut Vec<f32>,
     latents: &mut [f32],
 ) {
-    let dim = model.config().dim;
     let x = match region.centroid {
         None => x,
         Some(centroid) => {
             centered.resize(x.len(), 0.0);
-            let rows = x.chunks_exact(dim).zip(centered.chunks_exact_mut(dim));
-            rows.for_each(|(x, out)| subtract(x, centroid, out));
+            center_rows(x, centroid, centered);
             centered.as_slice()
         }
     };
@@ -227,10 +180,6 @@ fn project(
         // `z < 0` and not `max`, so that a NaN stays and is reported.
         latents.iter_mut().filter(|z| **z < 0.0).for_each(|z| *z = 0.0);
     }
-}
-
-fn subtract(x: &[f32], centroid: &[f32], out: &mut [f32]) {
-    out.iter_mut().zip(x.iter().zip(centroid)).for_each(|(out, (x, c))| *out = x - c);
 }
 
 /// Some rows as `f32`, one after the other.

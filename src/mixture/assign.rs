@@ -173,12 +173,7 @@ impl Assigner {
         linear(&mut scratch.products, &scratch.rows, &self.centroids, offsets, dim);
         for scores in scratch.products.chunks_exact_mut(count) {
             for _ in 0..self.shortlist {
-                let mut best = 0;
-                for (region, score) in scores.iter().enumerate() {
-                    if *score > scores[best] {
-                        best = region;
-                    }
-                }
+                let best = largest(scores);
                 scores[best] = f32::NEG_INFINITY;
                 scratch.nearest.push(best as u8);
             }
@@ -196,6 +191,17 @@ impl Leading {
         let rest = sum_of_squares(y) - sum_of_squares(z);
         coded.sum::<f32>() + self.rest_share * rest.max(0.0)
     }
+}
+
+/// The number of the largest value, the first of equals.
+pub(crate) fn largest(values: &[f32]) -> usize {
+    let mut best = 0;
+    for (number, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = number;
+        }
+    }
+    best
 }
 
 /// Several sums side by side, which a compiler may compute by vectors.

@@ -10,15 +10,17 @@
 //! probabilistic PCA (Tipping and Bishop, 1999).
 
 mod assign;
+mod code;
 mod group;
 mod region;
 
 use assign::Assigner;
-pub(crate) use assign::Scratch;
 #[cfg(feature = "fit")]
-pub(crate) use assign::{coding_cost, rest_share};
+pub(crate) use assign::{coding_cost, largest, rest_share};
+pub(crate) use code::Scratch;
+#[cfg(feature = "fit")]
 pub(crate) use group::Groups;
-pub(crate) use region::Region;
+pub(crate) use region::{Region, center_rows, id_bits};
 
 use crate::bit_codes::RATE_COUNT;
 use crate::error::{Error, Result};
@@ -83,9 +85,20 @@ impl Mixture {
         &self.regions
     }
 
-    /// Writes the region of each row `[rows, dim]`.
-    pub(crate) fn assign(&self, rows: &[f32], scratch: &mut Scratch, found: &mut [u8]) {
-        self.assigner.assign(&self.regions, rows, scratch, found);
+    /// Encodes rows `[rows, dim]` whose norms are divided out if they are stored. If latents leave the
+    /// range of `f32`, it gives the first such row, and not all rows are encoded.
+    pub(crate) fn encode(
+        &self,
+        rows: &[f32],
+        scratch: &mut Scratch,
+        packed: &mut [u8],
+    ) -> Result<(), usize> {
+        code::encode(&self.regions, &self.assigner, rows, scratch, packed)
+    }
+
+    /// Decodes rows `[rows, dim]`, without their norms.
+    pub(crate) fn decode(&self, packed: &[u8], scratch: &mut Scratch, out: &mut [f32]) {
+        code::decode(&self.regions, packed, scratch, out);
     }
 
     pub(crate) fn distortions(&self) -> &[f32; RATE_COUNT] {
@@ -104,16 +117,4 @@ impl Mixture {
     pub(crate) fn latent_dim(&self) -> usize {
         self.regions.iter().map(|region| region.plan.latents()).max().unwrap_or(0)
     }
-}
-
-/// Bits of a region's number, in front of a row's codes.
-pub(crate) fn id_bits(regions: usize) -> u32 {
-    usize::BITS - (regions - 1).leading_zeros()
-}
-
-/// The region of an encoded row. A number beyond the last region, which no encoder writes, counts as
-/// the last.
-pub(crate) fn region_of(packed: &[u8], regions: usize) -> usize {
-    let id = usize::from(packed[0]) & ((1 << id_bits(regions)) - 1);
-    id.min(regions - 1)
 }

@@ -1,6 +1,7 @@
 //! A region.
 
 use crate::bit_codes::BitPlan;
+use crate::linear::{Weights, linear, linear_with};
 
 /// One affine codec of a mixture.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,4 +11,41 @@ pub(crate) struct Region {
     /// `D_r^T`, `[latents, dim]`: orthonormal rows.
     pub(crate) basis: Vec<f32>,
     pub(crate) plan: BitPlan,
+}
+
+impl Region {
+    /// Writes the latents `[rows, latents]` of rows `[rows, dim]` without the centroid.
+    pub(super) fn project(&self, centered: &[f32], latents: &mut [f32]) {
+        linear(latents, centered, &self.basis, None, self.centroid.len());
+    }
+
+    /// Writes the rows `[rows, dim]` of latents `[rows, latents]`.
+    pub(super) fn reconstruct(&self, latents: &[f32], rows: &mut [f32]) {
+        let weights = Weights { values: &self.basis, transposed: true };
+        linear_with(rows, latents, weights, Some(&self.centroid), self.plan.latents());
+    }
+}
+
+/// Writes a row without a centroid.
+pub(super) fn center(row: &[f32], centroid: &[f32], out: &mut [f32]) {
+    out.iter_mut().zip(row.iter().zip(centroid)).for_each(|(out, (x, c))| *out = x - c);
+}
+
+/// Writes rows `[rows, dim]` without a centroid.
+pub(crate) fn center_rows(rows: &[f32], centroid: &[f32], out: &mut [f32]) {
+    let dim = centroid.len();
+    let rows = rows.chunks_exact(dim).zip(out.chunks_exact_mut(dim));
+    rows.for_each(|(row, out)| center(row, centroid, out));
+}
+
+/// Bits of a region's number, in front of a row's codes.
+pub(crate) fn id_bits(regions: usize) -> u32 {
+    usize::BITS - (regions - 1).leading_zeros()
+}
+
+/// The region of an encoded row. A number beyond the last region, which no encoder writes, counts as
+/// the last.
+pub(super) fn region_of(packed: &[u8], regions: usize) -> usize {
+    let id = usize::from(packed[0]) & ((1 << id_bits(regions)) - 1);
+    id.min(regions - 1)
 }

@@ -137,7 +137,7 @@ impl MixtureParts {
     /// Checks the numbers and divides them among regions. Their lengths fit `rates`.
     pub(super) fn into_mixture(self, config: &ModelConfig) -> Result<Mixture> {
         let tables = Arc::new(Tables::new(config.window(), &self.tables)?);
-        let layout = layout(config.window());
+        let layout = Layout::of(config.window());
         let (mut basis, mut steps) = (self.basis.as_slice(), self.steps.as_slice());
         let mut regions = Vec::with_capacity(self.rates.len());
         for (rates, centroid) in self.rates.iter().zip(self.centroids.chunks_exact(config.dim)) {
@@ -153,14 +153,6 @@ impl MixtureParts {
             regions.push(Region { centroid, basis, plan });
         }
         Mixture::new(config.dim, regions, self.distortions, self.rest_shares, self.shortlist)
-    }
-}
-
-/// How symbols are laid out: no latent of a scalar code crosses a byte.
-pub(super) fn layout(window: Window) -> Layout {
-    match window {
-        Window::Own => Layout::Bytes,
-        Window::Last(_) => Layout::Packed,
     }
 }
 

@@ -8,7 +8,6 @@ use super::super::{Model, RowNorm};
 use super::options::CancelToken;
 use super::principal::requantize;
 use crate::error::Result;
-use crate::mixture::Groups;
 use crate::quantize::to_unit;
 use crate::rows::Rows;
 
@@ -149,31 +148,15 @@ fn recoded(model: &Model, rows: &[f32]) -> Vec<f32> {
         Some(RowNorm::Store) => unit_rows(&mut x, dim),
         _ => vec![1.0; rows.len() / dim],
     };
-    let mut regions = vec![0; norms.len()];
-    mixture.assign(&x, &mut Default::default(), &mut regions);
-    let mut groups = Groups::default();
-    groups.sort(&regions, mixture.regions().len());
-    let mut decoded = vec![0.0; rows.len()];
-    for (number, group) in groups.iter() {
-        let (region, layers) = (&mixture.regions()[number], model.region(number));
-        let row = |row: &u32| *row as usize * dim..(*row as usize + 1) * dim;
-        let pairs = group.iter().flat_map(|r| x[row(r)].iter().zip(&region.centroid));
-        let centered: Vec<f32> = pairs.map(|(x, c)| x - c).collect();
-        let plan = &region.plan;
-        let mut latents = vec![0.0; group.len() * plan.latents()];
-        layers.encoder.apply(&centered, &mut latents);
-        let mut packed_rows = vec![0; group.len() * plan.code_bytes()];
-        plan.encode(&latents, &mut packed_rows);
-        let codes = packed_rows.chunks_exact(plan.code_bytes());
-        latents.chunks_exact_mut(plan.latents()).zip(codes).for_each(|(z, s)| plan.decode(s, z));
-        let mut out = centered;
-        layers.decoder.apply(&latents, &mut out);
-        for (r, out) in group.iter().zip(out.chunks_exact(dim)) {
-            let norm = norms[*r as usize];
-            decoded[row(r)].iter_mut().zip(out).for_each(|(d, v)| *d = v * norm);
-        }
+    let mut packed = vec![0; norms.len() * model.config().packed_size()];
+    let mut scratch = Default::default();
+    // Rows whose latents leave the range of f32 count with what codes of zeros give.
+    let _ = mixture.encode(&x, &mut scratch, &mut packed);
+    mixture.decode(&packed, &mut scratch, &mut x);
+    for (row, norm) in x.chunks_exact_mut(dim).zip(norms) {
+        row.iter_mut().for_each(|v| *v *= norm);
     }
-    decoded
+    x
 }
 
 /// Squared error over signal energy of rows that are encoded to 8-bit codes and decoded.

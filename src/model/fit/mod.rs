@@ -88,7 +88,7 @@ impl Model {
 fn fit_codes(rows: &Rows<'_>, config: &ModelConfig, stages: &mut Stages<'_>) -> Result<Model> {
     let cancel = stages.cancel();
     let sample = sampled(rows, MEASURED_ROWS, stages.seed());
-    let (mut weights, _) = principal_components(rows, config, &cancel)?;
+    let mut weights = principal_components(rows, config, &cancel)?;
     let mut model = Model::from_weights(config.clone(), weights.clone())?;
     stages.end("principal components", relative_error(&model, &sample))?;
     if !config.is_linear() {

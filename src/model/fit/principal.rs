@@ -40,13 +40,12 @@ pub(super) fn memory_bytes(dim: usize, latent_dim: usize) -> u64 {
         .unwrap_or(u64::MAX)
 }
 
-/// Encoder and decoder of the linear model, the encoder's bias shifted if a ReLU follows; and the
-/// latents' variances, which descend.
+/// Encoder and decoder of the linear model, the encoder's bias shifted if a ReLU follows.
 pub(super) fn principal_components(
     rows: &Rows<'_>,
     config: &ModelConfig,
     cancel: &CancelToken,
-) -> Result<(Weights, Vec<f64>)> {
+) -> Result<Weights> {
     let &ModelConfig { dim, latent_dim, .. } = config;
     let mean = mean(rows, cancel)?;
     let mut covariance = Mat::<f64>::zeros(dim, dim);
@@ -62,16 +61,11 @@ pub(super) fn principal_components(
     let mut encoder = vec![0.0f32; latent_dim * dim];
     let mut encoder_bias = vec![0.0f32; latent_dim];
     let mut decoder = vec![0.0f32; dim * latent_dim];
-    let mut variances = vec![0.0; latent_dim];
     // Eigenvalues ascend. Latents beyond `dim` stay zero.
     for (latent, column) in (0..dim).rev().take(latent_dim).enumerate() {
         let axis: Vec<f64> = eigen.U().col(column).iter().copied().collect();
-        // An eigenvector's sign is arbitrary: its largest entry is made positive.
-        let largest =
-            axis.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
-        let sign = largest.signum();
+        let sign = sign_of(&axis);
         let variance = eigen.S()[column].max(0.0) / rows.len() as f64;
-        variances[latent] = variance;
         let shift = match config.activation() {
             Activation::Relu => RELU_SHIFT * variance.sqrt(),
             Activation::Identity => 0.0,
@@ -84,13 +78,12 @@ pub(super) fn principal_components(
         }
     }
     let decoder_bias = mean.into_iter().map(|m| m as f32).collect();
-    let weights = Weights {
+    Ok(Weights {
         encoder,
         encoder_bias: Some(encoder_bias),
         decoder,
         decoder_bias: Some(decoder_bias),
-    };
-    Ok((weights, variances))
+    })
 }
 
 /// Replaces the decoder and its bias by the ridge solution of
@@ -169,8 +162,14 @@ fn for_blocks(rows: &Rows<'_>, cancel: &CancelToken, mut work: impl FnMut(&[f32]
     Ok(())
 }
 
+/// The sign that makes an axis' largest entry positive: an eigenvector's own sign is arbitrary.
+pub(super) fn sign_of(axis: &[f64]) -> f64 {
+    let larger = |a: f64, b: f64| if b.abs() > a.abs() { b } else { a };
+    axis.iter().copied().fold(0.0, larger).signum()
+}
+
 /// Adds the lower triangle of `x^T x`.
-fn add_gram(gram: &mut Mat<f64>, x: MatRef<'_, f64>) {
+pub(super) fn add_gram(gram: &mut Mat<f64>, x: MatRef<'_, f64>) {
     triangular::matmul(
         gram.as_mut(),
         BlockStructure::TriangularLower,

@@ -1,10 +1,10 @@
 //! The centroid and the principal axes of each region.
 
 use faer::linalg::matmul::matmul;
-use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, Par, Side};
 
 use super::super::options::CancelToken;
+use super::super::principal::{add_gram, sign_of};
 use crate::error::{Error, Result};
 use crate::mixture::Groups;
 
@@ -48,17 +48,7 @@ pub(super) fn axes(
             let centred = Mat::from_fn(block.len(), dim, |r, c| {
                 f64::from(rows[block[r] as usize * dim + c]) - means[number][c]
             });
-            triangular::matmul(
-                scatter.as_mut(),
-                BlockStructure::TriangularLower,
-                Accum::Add,
-                centred.transpose(),
-                BlockStructure::Rectangular,
-                &centred,
-                BlockStructure::Rectangular,
-                1.0,
-                Par::rayon(0),
-            );
+            add_gram(&mut scatter, centred.as_ref());
         }
         if count > 1 {
             pooled += &scatter;
@@ -161,8 +151,8 @@ fn axes_of_few(rows: &[f32], dim: usize, mean: &[f64]) -> Result<Axes> {
     Ok(Axes { rows: count, centroid, basis, variances })
 }
 
-/// An axis whose largest entry is positive: an eigenvector's sign is arbitrary.
+/// An axis whose largest entry is positive.
 fn signed(axis: &[f64]) -> impl Iterator<Item = f32> {
-    let largest = axis.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
-    axis.iter().map(move |v| (largest.signum() * v) as f32)
+    let sign = sign_of(axis);
+    axis.iter().map(move |v| (sign * v) as f32)
 }

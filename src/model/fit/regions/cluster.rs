@@ -8,6 +8,7 @@ use super::super::options::CancelToken;
 use super::axes::BLOCK_ROWS;
 use crate::error::Result;
 use crate::linear::linear;
+use crate::mixture::largest;
 
 const ROUNDS: usize = 25;
 
@@ -125,16 +126,7 @@ fn nearest(frame: &Frame, rows: &[f32], centroids: &[f32]) -> Vec<u8> {
         let rows = frame.framed(rows);
         let mut scores = vec![0.0; rows.len() / dim * count];
         linear(&mut scores, &rows, centroids, Some(&offsets), dim);
-        let best = |scores: &[f32]| {
-            let mut best = 0;
-            for (number, score) in scores.iter().enumerate() {
-                if *score > scores[best] {
-                    best = number;
-                }
-            }
-            best as u8
-        };
-        scores.chunks_exact(count).map(best).collect()
+        scores.chunks_exact(count).map(|scores| largest(scores) as u8).collect()
     };
     rows.par_chunks(BLOCK_ROWS * dim).map(block).collect::<Vec<_>>().concat()
 }

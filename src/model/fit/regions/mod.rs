@@ -18,7 +18,7 @@ use crate::bit_codes::{
 };
 use crate::error::Result;
 use crate::linear::linear;
-use crate::mixture::{Groups, Mixture, Region, coding_cost, id_bits, rest_share};
+use crate::mixture::{Groups, Mixture, Region, center_rows, coding_cost, id_bits, rest_share};
 
 /// How often rows move to the region of least cost.
 const ROUNDS: usize = 4;
@@ -39,7 +39,7 @@ pub(super) fn standardized(
     let blocks = rows.par_chunks(BLOCK_ROWS * dim).zip(latents.par_chunks_mut(BLOCK_ROWS * count));
     blocks.for_each(|(rows, latents)| {
         let mut centered = vec![0.0; rows.len()];
-        axes.center(rows, &mut centered);
+        center_rows(rows, &axes.centroid, &mut centered);
         linear(latents, &centered, &axes.basis, None, dim);
         for row in latents.chunks_exact_mut(count) {
             for (z, variance) in row.iter_mut().zip(&axes.variances) {
@@ -146,21 +146,11 @@ impl Draft {
             cancel.check()?;
             let count = rows.len() / self.dim;
             let (mut best, mut found) = (vec![f64::INFINITY; count], vec![0u8; count]);
-            let mut centered = vec![0.0; rows.len()];
-            let mut latents = Vec::new();
+            let (mut centered, mut latents) = (Vec::new(), Vec::new());
             for (number, region) in self.regions.iter().enumerate() {
-                let used = region.latent_rates.len();
-                region.axes.center(rows, &mut centered);
-                latents.resize(count * used, 0.0);
-                linear(
-                    &mut latents,
-                    &centered,
-                    &region.axes.basis[..used * self.dim],
-                    None,
-                    self.dim,
-                );
+                region.project(rows, &mut centered, &mut latents);
                 let shares = self.shares(region);
-                let rows = centered.chunks_exact(self.dim).zip(latents.chunks_exact(used));
+                let rows = centered.chunks_exact(self.dim).zip(latents.chunks_exact(shares.len()));
                 for (row, (y, z)) in rows.enumerate() {
                     let energy: f64 = y.iter().map(|y| f64::from(*y).powi(2)).sum();
                     let (mut squares, mut coded) = (0.0, 0.0);
@@ -189,7 +179,7 @@ impl Draft {
 
     /// The plans of all regions with these tables. Steps are standard deviations.
     pub(super) fn plans(&self, tables: &Arc<Tables>) -> Result<Vec<BitPlan>> {
-        let layout = if self.window == Window::Own { Layout::Bytes } else { Layout::Packed };
+        let layout = Layout::of(self.window);
         let first = id_bits(self.regions.len());
         let plan = |region: &DraftRegion| {
             let used = region.latent_rates.len();
@@ -215,18 +205,12 @@ impl Draft {
         groups.sort(&regions, self.regions.len());
         let mut all = vec![vec![]; self.regions.len()];
         for (number, group) in groups.iter() {
-            let region = &self.regions[number];
-            let used = region.latent_rates.len();
             let gathered: Vec<f32> = group
                 .iter()
                 .flat_map(|at| &rows[sample[*at as usize] * self.dim..][..self.dim])
                 .copied()
                 .collect();
-            let mut centered = vec![0.0; gathered.len()];
-            region.axes.center(&gathered, &mut centered);
-            let latents = &mut all[number];
-            latents.resize(group.len() * used, 0.0);
-            linear(latents, &centered, &region.axes.basis[..used * self.dim], None, self.dim);
+            self.regions[number].project(&gathered, &mut Vec::new(), &mut all[number]);
         }
         all
     }
@@ -254,13 +238,13 @@ impl Draft {
     }
 }
 
-impl Axes {
-    /// Rows without the centroid.
-    fn center(&self, rows: &[f32], centered: &mut [f32]) {
-        let dim = self.centroid.len();
-        for (row, out) in rows.chunks_exact(dim).zip(centered.chunks_exact_mut(dim)) {
-            let pairs = row.iter().zip(&self.centroid);
-            out.iter_mut().zip(pairs).for_each(|(out, (x, c))| *out = x - c);
-        }
+impl DraftRegion {
+    /// Writes the rows `[rows, dim]` without the centroid, and the latents that have bits.
+    fn project(&self, rows: &[f32], centered: &mut Vec<f32>, latents: &mut Vec<f32>) {
+        let (dim, count) = (self.axes.centroid.len(), self.latent_rates.len());
+        centered.resize(rows.len(), 0.0);
+        center_rows(rows, &self.axes.centroid, centered);
+        latents.resize(rows.len() / dim * count, 0.0);
+        linear(latents, centered, &self.axes.basis[..count * dim], None, dim);
     }
 }
