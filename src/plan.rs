@@ -45,6 +45,18 @@ pub(crate) enum Section {
     Codes,
     /// The decisions of a search over a trellis.
     Decisions,
+    /// How near the centroid of each region is `[rows, regions]`.
+    Scores,
+    /// The nearest regions of each row `[rows, shortlist]`.
+    Candidates,
+    /// The leading latents of each row in each of its nearest regions.
+    LeadingLatents,
+    /// The region of each row `[rows]`.
+    Regions,
+    /// The region of each item, and its rank among that region's items.
+    Places,
+    /// Items in the order of their regions, behind where each region begins.
+    Order,
 }
 
 /// A section and its bytes per row.
@@ -57,6 +69,8 @@ pub(crate) struct RowLayout {
     pub(crate) inputs: Vec<RowBytes>,
     /// Device memory between kernels, a buffer each.
     pub(crate) scratch: Vec<RowBytes>,
+    /// Bytes in front of the rows of a section of the scratch memory. Other sections have none.
+    pub(crate) heads: Vec<(Section, u64)>,
     /// Read back.
     pub(crate) outputs: Vec<RowBytes>,
 }
@@ -109,6 +123,19 @@ impl RowLayout {
         Spans::new(0, &self.outputs, capacity)
     }
 
+    /// The buffers of the scratch memory, and their bytes.
+    pub(crate) fn scratch_bytes(&self, capacity: usize) -> impl Iterator<Item = (Section, u64)> {
+        self.scratch.iter().map(move |&(section, row_bytes)| {
+            (section, self.head_bytes(section) + row_bytes * capacity as u64)
+        })
+    }
+
+    /// Bytes in front of a section's rows.
+    pub(crate) fn head_bytes(&self, section: Section) -> u64 {
+        let head = self.heads.iter().find(|(found, _)| *found == section);
+        head.map_or(0, |(_, bytes)| *bytes)
+    }
+
     pub(crate) fn sections(&self) -> impl Iterator<Item = &RowBytes> {
         self.inputs.iter().chain(&self.scratch).chain(&self.outputs)
     }
@@ -124,13 +151,14 @@ impl RowLayout {
         let sum = |sections: &[RowBytes]| sections.iter().map(|(_, bytes)| bytes).sum::<u64>();
         let widest = self.sections().map(|(_, bytes)| *bytes).max().unwrap_or(0).max(1);
         // Each section is padded to the alignment, and so are the parameters and the stamp.
-        let padding = ALIGNMENT * (self.sections().count() as u64 + 1);
+        let heads: u64 = self.heads.iter().map(|(_, bytes)| bytes).sum();
+        let padding = ALIGNMENT * (self.sections().count() as u64 + 1) + heads;
         let longest = sum(&self.inputs).max(sum(&self.outputs)).max(sum(&self.scratch)).max(1);
-        let by_binding = limits.binding_bytes / widest;
+        let by_binding = limits.binding_bytes.saturating_sub(heads) / widest;
         let by_buffer = limits.buffer_bytes.saturating_sub(padding) / longest;
         let by_target = (target_bytes / longest).max(1);
         for (what, required, rows, available) in [
-            ("bytes of one binding for one row", widest, by_binding, limits.binding_bytes),
+            ("bytes of one binding for one row", widest + heads, by_binding, limits.binding_bytes),
             ("bytes of one buffer for one row", longest + padding, by_buffer, limits.buffer_bytes),
         ] {
             if rows == 0 {
@@ -142,7 +170,7 @@ impl RowLayout {
             rows = rows.min(grid.max_rows(limits.groups)?);
         }
         // Shaders compute indices in u32.
-        let by_index = u64::from(u32::MAX) / widest;
+        let by_index = (u64::from(u32::MAX) - heads) / widest;
         Ok(usize::try_from(rows.min(by_index.max(1))).unwrap_or(usize::MAX))
     }
 }
@@ -152,33 +180,67 @@ pub(crate) fn capacity(rows: usize, chunk_rows: usize) -> usize {
     rows.next_power_of_two().max(MIN_CAPACITY).min(chunk_rows)
 }
 
+/// What a tile consists of: rows, or several items of each row, which may be in groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Items {
+    pub(crate) per_row: u32,
+    /// No tile has items of two groups, of which each may therefore end in a tile of its own.
+    pub(crate) groups: u32,
+}
+
+impl Items {
+    /// The rows themselves, in order.
+    pub(crate) const ROWS: Self = Self { per_row: 1, groups: 1 };
+
+    /// The most tiles of `tile` items that `rows` rows may need.
+    fn tiles(self, rows: u32, tile: u32) -> u64 {
+        let items = u64::from(rows) * u64::from(self.per_row);
+        items.min(items.div_ceil(tile.into()) + u64::from(self.groups - 1))
+    }
+
+    /// The most rows that never need more than `tiles` tiles.
+    fn max_rows(self, tiles: u64, tile: u32) -> u64 {
+        let whole = tiles.saturating_sub(u64::from(self.groups - 1));
+        whole.saturating_mul(tile.into()).max(tiles) / u64::from(self.per_row)
+    }
+}
+
 /// The order in which workgroups cover a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grid {
-    /// One-dimensional workgroups of `workgroup_size` threads. A thread covers `rows_per_thread`
-    /// rows of one of `columns` columns.
-    Threads { workgroup_size: u32, rows_per_thread: u32, columns: u32 },
-    /// Two-dimensional workgroups, each a tile of `tile_rows` rows and `tile_columns` of
+    /// One-dimensional workgroups of `workgroup_size` threads. A thread covers `tile_rows` items of
+    /// one of `columns` columns.
+    Threads { workgroup_size: u32, tile_rows: u32, columns: u32, items: Items },
+    /// Two-dimensional workgroups, each a tile of `tile_rows` items and `tile_columns` of
     /// `total_columns` columns. With `max_row_groups` it is a grid-stride loop over the row tiles
     /// with at most `max_row_groups` workgroups.
-    Tiles { tile_rows: u32, tile_columns: u32, total_columns: u32, max_row_groups: Option<u32> },
+    Tiles {
+        tile_rows: u32,
+        tile_columns: u32,
+        total_columns: u32,
+        max_row_groups: Option<u32>,
+        items: Items,
+    },
+    /// One workgroup, whatever the rows.
+    One,
 }
 
 impl Grid {
     /// Workgroups in each dimension for a chunk of `rows` rows.
     pub(crate) fn groups(self, rows: u32) -> [u32; 3] {
+        // `max_rows` has bounded it.
+        let bounded = |groups: u64| u32::try_from(groups).unwrap_or(u32::MAX);
         match self {
-            Self::Threads { workgroup_size, rows_per_thread, columns } => {
-                let threads = u64::from(rows.div_ceil(rows_per_thread)) * u64::from(columns);
-                let groups = threads.div_ceil(u64::from(workgroup_size));
-                // `max_rows` has bounded it.
-                [u32::try_from(groups).unwrap_or(u32::MAX), 1, 1]
+            Self::Threads { workgroup_size, tile_rows, columns, items } => {
+                let threads = items.tiles(rows, tile_rows) * u64::from(columns);
+                [bounded(threads.div_ceil(u64::from(workgroup_size))), 1, 1]
             }
-            Self::Tiles { tile_rows, tile_columns, total_columns, max_row_groups } => {
-                let row_groups = rows.div_ceil(tile_rows);
+            Self::Tiles { tile_rows, tile_columns, total_columns, max_row_groups, items } => {
+                let row_groups = bounded(items.tiles(rows, tile_rows));
                 let row_groups = max_row_groups.map_or(row_groups, |max| row_groups.min(max));
                 [total_columns.div_ceil(tile_columns), row_groups, 1]
             }
+            Self::One => [1, 1, 1],
         }
     }
 
@@ -191,21 +253,28 @@ impl Grid {
             remedy: OTHER_ADAPTER,
         };
         match self {
-            Self::Threads { workgroup_size, rows_per_thread, columns } => {
+            Self::Threads { workgroup_size, tile_rows, columns, items } => {
                 let threads = u64::from(groups) * u64::from(workgroup_size);
-                match threads / u64::from(columns) {
-                    0 => Err(limit(u64::from(columns).div_ceil(workgroup_size.into()))),
-                    blocks => Ok(blocks * u64::from(rows_per_thread)),
+                match items.max_rows(threads / u64::from(columns), tile_rows) {
+                    0 => {
+                        let threads = items.tiles(1, tile_rows) * u64::from(columns);
+                        Err(limit(threads.div_ceil(workgroup_size.into())))
+                    }
+                    rows => Ok(rows),
                 }
             }
-            Self::Tiles { tile_rows, tile_columns, total_columns, max_row_groups } => {
+            Self::Tiles { tile_rows, tile_columns, total_columns, max_row_groups, items } => {
                 match total_columns.div_ceil(tile_columns) {
                     wide if wide > groups => Err(limit(wide.into())),
                     // A grid-stride loop covers any number of rows.
                     _ if max_row_groups.is_some() => Ok(u64::MAX),
-                    _ => Ok(u64::from(groups) * u64::from(tile_rows)),
+                    _ => match items.max_rows(groups.into(), tile_rows) {
+                        0 => Err(limit(items.tiles(1, tile_rows))),
+                        rows => Ok(rows),
+                    },
                 }
             }
+            Self::One => Ok(u64::MAX),
         }
     }
 }
@@ -224,8 +293,8 @@ mod tests {
     fn decode(dim: u64, latent: u64) -> RowLayout {
         RowLayout {
             inputs: vec![(Section::Scales, 4), (Section::Codes, latent)],
-            scratch: vec![],
             outputs: vec![(Section::Rows, 4 * dim)],
+            ..RowLayout::default()
         }
     }
 
@@ -247,7 +316,8 @@ mod tests {
 
     #[test]
     fn chunks_stay_within_every_limit() {
-        let line = Grid::Threads { workgroup_size: 64, rows_per_thread: 12, columns: 192 };
+        let line =
+            Grid::Threads { workgroup_size: 64, tile_rows: 12, columns: 192, items: Items::ROWS };
         for target in [1, 1 << 20, 1 << 40] {
             let rows = decode(768, 128).chunk_rows(&LIMITS, &[line], target).unwrap();
             assert!(rows >= 1);
@@ -256,8 +326,13 @@ mod tests {
             assert!(line.groups(rows as u32)[0] <= LIMITS.groups);
         }
         // One value per row: the dispatch is the limit, not the bytes.
-        let thin =
-            Grid::Tiles { tile_rows: 64, tile_columns: 16, total_columns: 1, max_row_groups: None };
+        let thin = Grid::Tiles {
+            tile_rows: 64,
+            tile_columns: 16,
+            total_columns: 1,
+            max_row_groups: None,
+            items: Items::ROWS,
+        };
         let rows = decode(1, 4).chunk_rows(&LIMITS, &[thin], 1 << 40).unwrap();
         assert_eq!(rows, 64 * 65535);
         // A grid-stride loop has no such limit.
@@ -266,6 +341,7 @@ mod tests {
             tile_columns: 16,
             total_columns: 1,
             max_row_groups: Some(512),
+            items: Items::ROWS,
         };
         let rows = decode(1, 4).chunk_rows(&LIMITS, &[strided], 1 << 40).unwrap();
         assert!(rows > 64 * 65535 && rows as u64 <= LIMITS.binding_bytes / 4, "{rows}");
@@ -286,6 +362,7 @@ mod tests {
                 inputs: named(inputs, [Section::Scales, Section::Codes]),
                 scratch: named(scratch, [Section::Latents, Section::Decisions]),
                 outputs: named(outputs, [Section::Rows, Section::Norms]),
+                heads: vec![],
             };
             let rows = layout.chunk_rows(&limits, &[], 1 << 40).unwrap();
             let sizes = [
@@ -311,6 +388,7 @@ mod tests {
             tile_columns: 1,
             total_columns: 70_000,
             max_row_groups: None,
+            items: Items::ROWS,
         };
         assert!(decode(4, 4).chunk_rows(&LIMITS, &[grid], 1 << 20).is_err());
     }
@@ -319,13 +397,15 @@ mod tests {
     fn grids_cover_every_row() {
         for rows in [1, 11, 12, 13, 63, 64, 65, 1000] {
             let [x, ..] =
-                Grid::Threads { workgroup_size: 64, rows_per_thread: 12, columns: 3 }.groups(rows);
+                Grid::Threads { workgroup_size: 64, tile_rows: 12, columns: 3, items: Items::ROWS }
+                    .groups(rows);
             assert!(x * 64 >= rows.div_ceil(12) * 3 && (x - 1) * 64 < rows.div_ceil(12) * 3);
             let [x, y, _] = Grid::Tiles {
                 tile_rows: 64,
                 tile_columns: 16,
                 total_columns: 17,
                 max_row_groups: None,
+                items: Items::ROWS,
             }
             .groups(rows);
             assert_eq!((x, y), (2, rows.div_ceil(64)));
@@ -336,11 +416,38 @@ mod tests {
             tile_columns: 32,
             total_columns: 33,
             max_row_groups: Some(512),
+            items: Items::ROWS,
         };
         for (rows, expected) in [(1, 1), (16, 1), (17, 2), (8192, 512), (8193, 512), (1 << 30, 512)]
         {
             assert_eq!(strided.groups(rows), [2, expected, 1]);
         }
+    }
+
+    /// Whatever the regions of the items are, there is a workgroup for each tile.
+    #[test]
+    fn grids_cover_the_last_tiles_of_all_groups() {
+        let items = Items { per_row: 3, groups: 5 };
+        let tiles = |rows: u32, limit: u32| {
+            let grid = Grid::Tiles {
+                tile_rows: 4,
+                tile_columns: 1,
+                total_columns: 1,
+                max_row_groups: None,
+                items,
+            };
+            let max_rows = grid.max_rows(limit).unwrap();
+            assert!(grid.groups(u32::try_from(max_rows).unwrap())[1] <= limit);
+            grid.groups(rows)[1]
+        };
+        // 1 item of each of four regions, and the rest in the fifth; all items of tiles of their own.
+        for (rows, expected) in [(1, 3), (2, 6), (3, 7), (100, 79)] {
+            assert_eq!(tiles(rows, 1000), expected, "{rows} rows");
+        }
+        for limit in 5..40 {
+            tiles(1, limit);
+        }
+        assert_eq!(Grid::One.groups(1 << 30), [1, 1, 1]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 // What both encoders of bit codes read and write.
+// plan [regions, SYMBOLS]: a region with fewer symbols leaves the last ones unused.
 // latents [chunk rows, LATENTS padded to a multiple of four]. codes [chunk rows, CODE_WORDS] words.
 // needs: INFINITY
 // gives: SYMBOLS, CODE_WORDS, plan, latents, tables, codes, first_latent, nearest
@@ -34,6 +35,10 @@ struct Symbol {
     position: u32,
     // The units of the costs in a latent.
     cost_scale: f32,
+    // Symbols of its region.
+    symbols: u32,
+    // In its region, from a last state to the next one whose missing bits are zero.
+    last_stride: u32,
     padding: u32,
 }
 

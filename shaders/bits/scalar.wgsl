@@ -1,7 +1,7 @@
 // The scalar encoder: each latent of row r goes to the nearest level of its table.
 // A thread owns a row.
 // needs: params, magnitude, SYMBOLS, CODE_WORDS, plan, latents, codes
-// needs: first_latent, nearest, store_scale
+// needs: region_of, first_latent, nearest, store_scale
 
 override WORKGROUP: u32;
 
@@ -12,13 +12,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let first = first_latent(row);
+    let region = region_of(row);
+    let symbols = min(plan[region * SYMBOLS].symbols, SYMBOLS);
     let first_word = row * CODE_WORDS;
     var largest = 0u;
     // The code word that is being filled.
     var word = 0u;
-    var filled = 0u;
-    for (var i = 0u; i < SYMBOLS; i++) {
-        let symbol = plan[i];
+    // The number of the row's region is its first bits.
+    var filled = region;
+    for (var i = 0u; i < symbols; i++) {
+        let symbol = plan[region * SYMBOLS + i];
         let z = latents[first + symbol.latent];
         largest = max(largest, magnitude(vec4<f32>(z)));
         let code = nearest(z, symbol);

@@ -27,7 +27,7 @@
 // decisions [chunk rows, DECISION_WORDS, THREADS]: for each symbol and group which of its states is
 // best, packed by thread.
 // needs: params, magnitude, SYMBOLS, CODE_WORDS, plan, latents, tables, codes
-// needs: first_latent, nearest, store_scale
+// needs: region_of, first_latent, nearest, store_scale
 
 override STATE_BITS: u32;
 override THREADS: u32;
@@ -36,8 +36,6 @@ override OWNED: u32;
 override DECISION_WORDS: u32;
 // Words of workgroup memory: the states, or CODE_WORDS if that is more.
 override MEMORY: u32;
-// From a last state to the next one whose missing bits are zero.
-override LAST_STRIDE: u32;
 
 const MAX_OWNED: u32 = 8u;
 const MAX_COST: i32 = 32767;
@@ -78,6 +76,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let states = 1u << STATE_BITS;
     let first = first_latent(row);
+    let region = region_of(row);
+    let symbols = min(plan[region * SYMBOLS].symbols, SYMBOLS);
     for (var state = thread; state < states; state += THREADS) {
         memory[state] = 0u;
     }
@@ -91,8 +91,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var word = 0u;
     var filled = 0u;
     var turn = 0u;
-    for (var i = 0u; i < SYMBOLS; i++) {
-        let symbol = plan[i];
+    for (var i = 0u; i < symbols; i++) {
+        let symbol = plan[region * SYMBOLS + i];
         let z = latents[first + symbol.latent];
         let second_z = latents[first + symbol.latent + symbol.latents - 1u];
         largest = max(largest, magnitude(vec4<f32>(z, second_z, 0.0, 0.0)));
@@ -158,7 +158,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     storageBarrier();
 
     if thread == 0u {
-        trace_back(row, first);
+        trace_back(row, region, symbols, first);
+        // The number of the row's region is its first bits.
+        memory[0] |= region;
         store_scale(row, largest);
     }
     workgroupBarrier();
@@ -168,18 +170,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 // Follows the decisions from the best last state and leaves the code in workgroup memory.
-fn trace_back(row: u32, first: u32) {
+fn trace_back(row: u32, region: u32, symbols: u32, first: u32) {
+    let last_stride = max(plan[region * SYMBOLS].last_stride, 1u);
     var state = 0u;
     var cost = memory[0];
-    for (var other = LAST_STRIDE; other < 1u << STATE_BITS; other += LAST_STRIDE) {
+    for (var other = last_stride; other < 1u << STATE_BITS; other += last_stride) {
         state = select(state, other, memory[other] < cost);
         cost = min(cost, memory[other]);
     }
     // From the code's last word to its first.
     var word = CODE_WORDS - 1u;
     var filled = 0u;
-    for (var i = SYMBOLS; i > 0u; i--) {
-        let symbol = plan[i - 1u];
+    for (var i = symbols; i > 0u; i--) {
+        let symbol = plan[region * SYMBOLS + i - 1u];
         let width = symbol.bits;
         var code: u32;
         if symbol.stride == 0u {

@@ -1,12 +1,12 @@
 // GEMM on cooperative matrices with f16 operands and an f32 accumulator. A workgroup of eight
 // subgroups owns a tile of TILE_M rows x TILE_N outputs; each subgroup owns the matrices of SIDE of
 // these outputs. Weights are read straight from memory through the caches.
-// weights [RHS_BLOCKS_N, RHS_BLOCKS_K] matrices of SIDE outputs x SIDE inputs as f16, padded with
+// weights [regions, RHS_BLOCKS_N, RHS_BLOCKS_K] matrices of SIDE outputs x SIDE inputs as f16, padded with
 // zeros to whole steps of 32 inputs, and beyond 128 inputs to whole steps of 64.
-// needs: params, OUTPUTS4, bias, finish, SIDE, TILE_M, Accumulator, store_accumulator, stored_sums
+// needs: Tile, FIRST_REGION, OUTPUTS4, bias, finish, SIDE, TILE_M, Accumulator, store_accumulator, stored_sums
 // needs: descaled
 // gives: THREADS, TILE_N4, STRIP_STRIDE, RHS_BLOCKS_K, row_scales
-// gives: clamped_row, first_rhs, thread_bias, store_strip_sums, strip_value
+// gives: first_rhs, thread_bias, store_strip_sums, strip_value
 
 const THREADS: u32 = 256u;
 // Threads of a subgroup on every adapter that is given these kernels.
@@ -22,20 +22,17 @@ override RHS_BLOCKS_K: u32;
 // The scale of each row of the tile.
 var<workgroup> row_scales: array<f32, TILE_M>;
 
-// Row number `row` of the tile. Rows beyond the last repeat it, and are not stored.
-fn clamped_row(group: vec2<u32>, row: u32) -> u32 {
-    return min(group.y * TILE_M + row, params.rows - 1u);
-}
-
 // The first matrix of weights for a thread's subgroup. The matrices of further inputs follow this
 // matrix.
-fn first_rhs(group: vec2<u32>, thread: u32) -> u32 {
-    return min(group.x * TILE_N / SIDE + thread / SUBGROUP, RHS_BLOCKS_N - 1u) * RHS_BLOCKS_K;
+fn first_rhs(tile: Tile, thread: u32) -> u32 {
+    let block = min(tile.column * TILE_N / SIDE + thread / SUBGROUP, RHS_BLOCKS_N - 1u);
+    return ((tile.region - FIRST_REGION) * RHS_BLOCKS_N + block) * RHS_BLOCKS_K;
 }
 
 // The bias of a thread's outputs, which are the same in all strips.
-fn thread_bias(group: vec2<u32>, thread: u32) -> vec4<f32> {
-    return bias[min(group.x * TILE_N4 + thread % TILE_N4, OUTPUTS4 - 1u)];
+fn thread_bias(tile: Tile, thread: u32) -> vec4<f32> {
+    let o4 = min(tile.column * TILE_N4 + thread % TILE_N4, OUTPUTS4 - 1u);
+    return bias[tile.region * OUTPUTS4 + o4];
 }
 
 // Passes the sums of SIDE rows through workgroup memory, because which thread holds which value of a

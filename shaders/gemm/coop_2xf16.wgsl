@@ -11,7 +11,7 @@
 // Each matrix of high parts of the weights is followed by the matrix of their low parts.
 // needs: SIDE, QUANTIZES, LHS_IS_F16, LhsMatrix, RhsMatrix, Accumulator, INFINITY, magnitude
 // needs: TILE_M, TILE_K4, ROWS_PER_LOAD, LHS_STRIDE, BLOCK_STRIDE, DESCALE, store_lhs, lhs_matrix
-// needs: rhs_matrix, loaded_rows, k_loop, store_strip, next_strip
+// needs: rhs_matrix, Tile, loaded_rows, k_loop, store_strip, next_strip
 // gives: TILE_K, LHS_PARTS, BLOCKS_M, Accumulators, store_strips, store_x, multiply_add, gemm_tile
 // gives: descaled
 
@@ -28,11 +28,11 @@ struct Sums {
     d: Accumulator,
 }
 
-fn store_strips(group: vec2<u32>, thread: u32, s: Sums, b: vec4<f32>) {
-    store_strip(group, thread, 0u, s.a, b);
-    next_strip(group, thread, 1u, s.b, b);
-    next_strip(group, thread, 2u, s.c, b);
-    next_strip(group, thread, 3u, s.d, b);
+fn store_strips(tile: Tile, thread: u32, s: Sums, b: vec4<f32>) {
+    store_strip(tile, thread, 0u, s.a, b);
+    next_strip(tile, thread, 1u, s.b, b);
+    next_strip(tile, thread, 2u, s.c, b);
+    next_strip(tile, thread, 3u, s.d, b);
 }
 
 // The sums of xh wh, and those of xh wl + xl wh.
@@ -105,13 +105,13 @@ var<workgroup> repeat: bool;
 // The reciprocal of each row's exponent.
 var<workgroup> reciprocals: array<f32, TILE_M>;
 
-fn gemm_tile(group: vec2<u32>, thread: u32) -> Sums {
+fn gemm_tile(tile: Tile, thread: u32) -> Sums {
     if thread == 0u {
         atomicStore(&any_unusual, 0u);
     }
     var row_exponents = vec4<f32>(USUAL_EXPONENT);
     var sums: Accumulators;
-    var largest = k_loop(group, thread, row_exponents, &sums);
+    var largest = k_loop(tile, thread, row_exponents, &sums);
     if !LHS_IS_F16 {
         // The threads that loaded a row are neighbours.
         for (var other = 1u; other < TILE_K4; other *= 2u) {
@@ -134,7 +134,7 @@ fn gemm_tile(group: vec2<u32>, thread: u32) -> Sums {
         }
         if workgroupUniformLoad(&repeat) {
             sums = Accumulators();
-            k_loop(group, thread, row_exponents, &sums);
+            k_loop(tile, thread, row_exponents, &sums);
         }
     }
     return Sums(

@@ -1,6 +1,6 @@
 // Operands rounded to f16. A subgroup owns eight matrices of sums.
 // needs: SIDE, Accumulator, BLOCK_STRIDE, DESCALE, store_lhs, lhs_matrix, rhs_matrix, k_loop
-// needs: store_strip, next_strip
+// needs: Tile, store_strip, next_strip
 // gives: TILE_K, LHS_PARTS, BLOCKS_M, Accumulators, store_strips, store_x, multiply_add, gemm_tile
 // gives: descaled
 
@@ -19,15 +19,15 @@ struct Sums {
     h: Accumulator,
 }
 
-fn store_strips(group: vec2<u32>, thread: u32, s: Sums, b: vec4<f32>) {
-    store_strip(group, thread, 0u, s.a, b);
-    next_strip(group, thread, 1u, s.b, b);
-    next_strip(group, thread, 2u, s.c, b);
-    next_strip(group, thread, 3u, s.d, b);
-    next_strip(group, thread, 4u, s.e, b);
-    next_strip(group, thread, 5u, s.f, b);
-    next_strip(group, thread, 6u, s.g, b);
-    next_strip(group, thread, 7u, s.h, b);
+fn store_strips(tile: Tile, thread: u32, s: Sums, b: vec4<f32>) {
+    store_strip(tile, thread, 0u, s.a, b);
+    next_strip(tile, thread, 1u, s.b, b);
+    next_strip(tile, thread, 2u, s.c, b);
+    next_strip(tile, thread, 3u, s.d, b);
+    next_strip(tile, thread, 4u, s.e, b);
+    next_strip(tile, thread, 5u, s.f, b);
+    next_strip(tile, thread, 6u, s.g, b);
+    next_strip(tile, thread, 7u, s.h, b);
 }
 
 fn descaled(sum: vec4<f32>, row: u32) -> vec4<f32> {
@@ -53,8 +53,8 @@ fn multiply_add(sums: ptr<function, Accumulators>, at: u32, matrix: u32) {
     (*sums).h = coopMultiplyAdd(lhs_matrix(at + 7u * BLOCK_STRIDE), w, (*sums).h);
 }
 
-fn gemm_tile(group: vec2<u32>, thread: u32) -> Sums {
+fn gemm_tile(tile: Tile, thread: u32) -> Sums {
     var sums: Sums;
-    k_loop(group, thread, vec4<f32>(1.0), &sums);
+    k_loop(tile, thread, vec4<f32>(1.0), &sums);
     return sums;
 }

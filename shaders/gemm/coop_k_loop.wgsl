@@ -3,7 +3,7 @@
 //     for each step: store it into workgroup memory as f16; barrier;
 //                    fetch the next step into registers; multiply-add; barrier
 // A subgroup owns BLOCKS_M matrices of sums, one below the other.
-// needs: THREADS, SIDE, clamped_row, first_rhs, thread_bias, row_scales
+// needs: Tile, find_tile, loaded_row, THREADS, SIDE, first_rhs, thread_bias, row_scales
 // needs: INPUTS4, LhsRaw, load_lhs, lhs_values, row_scale
 // needs: TILE_K, LHS_PARTS, BLOCKS_M, Accumulators, store_x, multiply_add, gemm_tile, store_strips
 // needs: store_strip, Accumulator
@@ -32,18 +32,17 @@ struct Fetched {
     d: LhsRaw,
 }
 
-// Rows beyond the last repeat it, and are not stored.
-fn fetch_step(group: vec2<u32>, thread: u32, step4: u32) -> Fetched {
+// `rows` are the rows that the thread loads.
+fn fetch_step(region: u32, rows: vec4<u32>, thread: u32, step4: u32) -> Fetched {
     var fetched: Fetched;
-    let rows = loaded_rows(thread);
     let at = min(step4 + thread % TILE_K4, INPUTS4 - 1u);
-    fetched.a = load_lhs(clamped_row(group, rows.x), at);
+    fetched.a = load_lhs(region, rows.x, at);
     if TILE_M > ROWS_PER_LOAD {
-        fetched.b = load_lhs(clamped_row(group, rows.y), at);
+        fetched.b = load_lhs(region, rows.y, at);
     }
     if TILE_M > 2u * ROWS_PER_LOAD {
-        fetched.c = load_lhs(clamped_row(group, rows.z), at);
-        fetched.d = load_lhs(clamped_row(group, rows.w), at);
+        fetched.c = load_lhs(region, rows.z, at);
+        fetched.d = load_lhs(region, rows.w, at);
     }
     return fetched;
 }
@@ -51,15 +50,21 @@ fn fetch_step(group: vec2<u32>, thread: u32, step4: u32) -> Fetched {
 // Adds the products of the rows, each multiplied by its row exponent, to `sums`. Returns the largest
 // magnitudes in the rows that the thread loaded, as far as `store_x` returns them.
 fn k_loop(
-    group: vec2<u32>,
+    tile: Tile,
     thread: u32,
     row_exponents: vec4<f32>,
     sums: ptr<function, Accumulators>,
 ) -> vec4<u32> {
     var largest = vec4<u32>();
     let rows = loaded_rows(thread);
-    let first = first_rhs(group, thread);
-    var fetched = fetch_step(group, thread, 0u);
+    let sources = vec4<u32>(
+        loaded_row(tile, rows.x),
+        loaded_row(tile, rows.y),
+        loaded_row(tile, rows.z),
+        loaded_row(tile, rows.w),
+    );
+    let first = first_rhs(tile, thread);
+    var fetched = fetch_step(tile.region, sources, thread, 0u);
     for (var step4 = 0u; step4 < INPUTS4; step4 += TILE_K4) {
         // Beyond the last input x is zero, whatever memory holds there.
         let i4 = thread % TILE_K4;
@@ -80,7 +85,7 @@ fn k_loop(
         workgroupBarrier();
         // The next step's values are in flight while this step's are multiplied.
         if step4 + TILE_K4 < INPUTS4 {
-            fetched = fetch_step(group, thread, step4 + TILE_K4);
+            fetched = fetch_step(tile.region, sources, thread, step4 + TILE_K4);
         }
         let matrix = first + 4u * step4 / SIDE;
         multiply_add(sums, 0u, matrix);
@@ -93,9 +98,9 @@ fn k_loop(
 }
 
 // Stores a strip after the first one.
-fn next_strip(group: vec2<u32>, thread: u32, strip: u32, sum: Accumulator, b: vec4<f32>) {
+fn next_strip(tile: Tile, thread: u32, strip: u32, sum: Accumulator, b: vec4<f32>) {
     workgroupBarrier();
-    store_strip(group, thread, strip, sum, b);
+    store_strip(tile, thread, strip, sum, b);
 }
 
 @compute @workgroup_size(THREADS)
@@ -103,11 +108,15 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
+    let tile = find_tile(group.xy);
+    if tile.first >= tile.end {
+        return;
+    }
     // Loaded before the multiplication, so that no strip waits for it.
-    let scale = row_scale(clamped_row(group.xy, thread % TILE_M));
-    let s = gemm_tile(group.xy, thread);
+    let scale = row_scale(loaded_row(tile, thread % TILE_M));
+    let s = gemm_tile(tile, thread);
     if thread < TILE_M {
         row_scales[thread] = scale;
     }
-    store_strips(group.xy, thread, s, thread_bias(group.xy, thread));
+    store_strips(tile, thread, s, thread_bias(tile, thread));
 }

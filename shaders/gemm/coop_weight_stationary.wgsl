@@ -16,7 +16,7 @@
 // 4. Loads are not masked: rows and inputs beyond the last repeat the last. Values beyond the last
 //    input are replaced by zero when they are stored into workgroup memory.
 // needs: THREADS, SIDE, RHS_BLOCKS_K, params, INPUTS4, DESCALE, LhsRaw, load_lhs, lhs_values
-// needs: row_scale, row_scales, clamped_row, first_rhs, thread_bias, store_strip
+// needs: find_tile, loaded_row, row_scale, row_scales, first_rhs, thread_bias, store_strip
 // needs: RhsMatrix, Accumulator, store_lhs, lhs_matrix, rhs_matrix
 // gives: TILE_M, LHS_STRIDE, LHS_TILE_VECTORS, descaled
 
@@ -99,20 +99,20 @@ struct Fetched {
     row_scale: f32,
 }
 
-fn fetch_tile(tile: u32, thread: u32) -> Fetched {
+fn fetch_tile(number: u32, thread: u32) -> Fetched {
     var fetched: Fetched;
-    let group = vec2<u32>(0u, tile);
-    let row = clamped_row(group, thread / THREADS_PER_ROW);
+    let tile = find_tile(vec2<u32>(0u, number));
+    let row = loaded_row(tile, thread / THREADS_PER_ROW);
     let i4 = thread % THREADS_PER_ROW;
-    fetched.a = load_lhs(row, min(i4, INPUTS4 - 1u));
+    fetched.a = load_lhs(tile.region, row, min(i4, INPUTS4 - 1u));
     if RHS_BLOCKS_K > 4u {
-        fetched.b = load_lhs(row, min(i4 + THREADS_PER_ROW, INPUTS4 - 1u));
+        fetched.b = load_lhs(tile.region, row, min(i4 + THREADS_PER_ROW, INPUTS4 - 1u));
     }
     if RHS_BLOCKS_K > 8u {
-        fetched.c = load_lhs(row, min(i4 + 2u * THREADS_PER_ROW, INPUTS4 - 1u));
-        fetched.d = load_lhs(row, min(i4 + 3u * THREADS_PER_ROW, INPUTS4 - 1u));
+        fetched.c = load_lhs(tile.region, row, min(i4 + 2u * THREADS_PER_ROW, INPUTS4 - 1u));
+        fetched.d = load_lhs(tile.region, row, min(i4 + 3u * THREADS_PER_ROW, INPUTS4 - 1u));
     }
-    fetched.row_scale = row_scale(clamped_row(group, thread % SIDE));
+    fetched.row_scale = row_scale(loaded_row(tile, thread % SIDE));
     return fetched;
 }
 
@@ -158,7 +158,7 @@ fn take_tile(
         row_scales[thread] = scale;
     }
     *fetched = fetch_tile(group.y + ahead, thread);
-    store_strip(group, thread, 0u, gemm_tile(first, second), b);
+    store_strip(find_tile(group), thread, 0u, gemm_tile(first, second), b);
 }
 
 @compute @workgroup_size(THREADS)
@@ -167,7 +167,8 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let rhs = select(1u, 2u, SPLIT) * first_rhs(group.xy, thread);
+    let own = find_tile(group.xy);
+    let rhs = select(1u, 2u, SPLIT) * first_rhs(own, thread);
     let first = load_panel(rhs);
     var second: RhsPanel;
     if SPLIT {
@@ -175,7 +176,7 @@ fn main(
     } else if RHS_BLOCKS_K > PANEL_K {
         second = load_panel(rhs + PANEL_K);
     }
-    let b = thread_bias(group.xy, thread);
+    let b = thread_bias(own, thread);
     let ahead = 3u * groups.y;
     var x = fetch_tile(group.y, thread);
     var y = fetch_tile(group.y + groups.y, thread);

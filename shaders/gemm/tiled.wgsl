@@ -9,8 +9,9 @@
 // 2. The next step is fetched before this one is multiplied, so that memory and arithmetic overlap.
 // 3. Code over the blocks is written out: a compiler that does not unroll a loop over `sums` would
 //    keep them in memory.
-// needs: params, INPUTS4, OUTPUTS4, load_rhs, LhsRaw, load_lhs, lhs_values, finished
-// gives: THREADS_N, THREADS_M, BLOCKS_M, BLOCKS_N, TILE_M, gemm_tile, tile_origin, finish_all
+// needs: INPUTS4, OUTPUTS4, load_rhs, LhsRaw, load_lhs, lhs_values, finished
+// needs: Tile, FIRST_REGION, loaded_row
+// gives: THREADS_N, THREADS_M, BLOCKS_M, BLOCKS_N, TILE_M, gemm_tile, first_output, finish_all
 
 override THREADS_N: u32;
 // A multiple of 8.
@@ -58,27 +59,25 @@ struct Fetched {
     w1: vec4<f32>,
 }
 
-fn fetch_rhs(group: vec2<u32>, first4: u32, item: u32) -> vec4<f32> {
+fn fetch_rhs(tile: Tile, first4: u32, item: u32) -> vec4<f32> {
     let i = min(4u * first4 + item / (THREADS_N * BLOCKS_N), 4u * INPUTS4 - 1u);
-    let o4 = min(group.x * THREADS_N * BLOCKS_N + item % (THREADS_N * BLOCKS_N), OUTPUTS4 - 1u);
-    return load_rhs(i * OUTPUTS4 + o4);
+    let o4 = min(tile.column * THREADS_N * BLOCKS_N + item % (THREADS_N * BLOCKS_N), OUTPUTS4 - 1u);
+    return load_rhs((4u * (tile.region - FIRST_REGION) * INPUTS4 + i) * OUTPUTS4 + o4);
 }
 
-fn fetch_step(group: vec2<u32>, thread: u32, first4: u32) -> Fetched {
+// `rows` are the four rows that the thread loads.
+fn fetch_step(tile: Tile, rows: vec4<u32>, thread: u32, first4: u32) -> Fetched {
     var fetched: Fetched;
     if thread < LHS_TILE_SIZE / 4u {
-        // Rows beyond the last repeat it, and are not stored.
-        let last = params.rows - 1u;
-        let row = group.y * TILE_M + 4u * (thread / TILE_K4);
         let at = min(first4 + thread % TILE_K4, INPUTS4 - 1u);
-        fetched.x0 = load_lhs(min(row, last), at);
-        fetched.x1 = load_lhs(min(row + 1u, last), at);
-        fetched.x2 = load_lhs(min(row + 2u, last), at);
-        fetched.x3 = load_lhs(min(row + 3u, last), at);
+        fetched.x0 = load_lhs(tile.region, rows.x, at);
+        fetched.x1 = load_lhs(tile.region, rows.y, at);
+        fetched.x2 = load_lhs(tile.region, rows.z, at);
+        fetched.x3 = load_lhs(tile.region, rows.w, at);
     }
-    fetched.w0 = fetch_rhs(group, first4, thread);
+    fetched.w0 = fetch_rhs(tile, first4, thread);
     if BLOCKS_N == 2u {
-        fetched.w1 = fetch_rhs(group, first4, thread + THREADS_N * THREADS_M);
+        fetched.w1 = fetch_rhs(tile, first4, thread + THREADS_N * THREADS_M);
     }
     return fetched;
 }
@@ -104,16 +103,23 @@ fn store_step(thread: u32, first4: u32, fetched: Fetched) {
     }
 }
 
-fn gemm_tile(group: vec2<u32>, local: vec2<u32>) -> Sums {
+fn gemm_tile(tile: Tile, local: vec2<u32>) -> Sums {
     var sums: Sums;
     let thread = local.y * THREADS_N + local.x;
-    var fetched = fetch_step(group, thread, 0u);
+    let row = 4u * (thread / TILE_K4);
+    let rows = vec4<u32>(
+        loaded_row(tile, row),
+        loaded_row(tile, row + 1u),
+        loaded_row(tile, row + 2u),
+        loaded_row(tile, row + 3u),
+    );
+    var fetched = fetch_step(tile, rows, thread, 0u);
     for (var first4 = 0u; first4 < INPUTS4; first4 += TILE_K4) {
         store_step(thread, first4, fetched);
         workgroupBarrier();
         // The next step's values are in flight while this step's are multiplied.
         if first4 + TILE_K4 < INPUTS4 {
-            fetched = fetch_step(group, thread, first4 + TILE_K4);
+            fetched = fetch_step(tile, rows, thread, first4 + TILE_K4);
         }
         for (var i = 0u; i < 4u * TILE_K4; i++) {
             let rhs_at = i * THREADS_N * BLOCKS_N + local.x;
@@ -136,30 +142,31 @@ fn gemm_tile(group: vec2<u32>, local: vec2<u32>) -> Sums {
     return sums;
 }
 
-// A thread's first row and first vec4 of outputs.
-fn tile_origin(group: vec2<u32>, local: vec2<u32>) -> vec2<u32> {
-    return vec2<u32>(
-        group.y * TILE_M + 4u * local.y,
-        group.x * THREADS_N * BLOCKS_N + local.x,
-    );
+// A thread's first vec4 of outputs.
+fn first_output(tile: Tile, local: vec2<u32>) -> u32 {
+    return tile.column * THREADS_N * BLOCKS_N + local.x;
 }
 
-fn finish_block(sums: ptr<function, Sums>, block: u32, row: u32, o4: u32) {
-    (*sums)[block] = finished(row, o4, (*sums)[block]);
-    (*sums)[block + 1u] = finished(row + 1u, o4, (*sums)[block + 1u]);
-    (*sums)[block + 2u] = finished(row + 2u, o4, (*sums)[block + 2u]);
-    (*sums)[block + 3u] = finished(row + 3u, o4, (*sums)[block + 3u]);
+// Finishes a block that begins at row `i` of the tile.
+fn finish_block(sums: ptr<function, Sums>, block: u32, tile: Tile, i: u32, o4: u32) {
+    let region = tile.region;
+    (*sums)[block] = finished(region, loaded_row(tile, i), o4, (*sums)[block]);
+    (*sums)[block + 1u] = finished(region, loaded_row(tile, i + 1u), o4, (*sums)[block + 1u]);
+    (*sums)[block + 2u] = finished(region, loaded_row(tile, i + 2u), o4, (*sums)[block + 2u]);
+    (*sums)[block + 3u] = finished(region, loaded_row(tile, i + 3u), o4, (*sums)[block + 3u]);
 }
 
-fn finish_all(sums: ptr<function, Sums>, at: vec2<u32>) {
-    finish_block(sums, 0u, at.x, at.y);
+fn finish_all(sums: ptr<function, Sums>, tile: Tile, local: vec2<u32>) {
+    let row = 4u * local.y;
+    let o4 = first_output(tile, local);
+    finish_block(sums, 0u, tile, row, o4);
     if BLOCKS_M == 2u {
-        finish_block(sums, 4u, at.x + 4u * THREADS_M, at.y);
+        finish_block(sums, 4u, tile, row + 4u * THREADS_M, o4);
     }
     if BLOCKS_N == 2u {
-        finish_block(sums, 8u, at.x, at.y + THREADS_N);
+        finish_block(sums, 8u, tile, row, o4 + THREADS_N);
         if BLOCKS_M == 2u {
-            finish_block(sums, 12u, at.x + 4u * THREADS_M, at.y + THREADS_N);
+            finish_block(sums, 12u, tile, row + 4u * THREADS_M, o4 + THREADS_N);
         }
     }
 }

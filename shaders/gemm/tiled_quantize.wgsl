@@ -1,7 +1,7 @@
 // The end of a tiled GEMM whose tile holds all latents of a row. Latents are quantised out of
 // registers.
-// needs: THREADS_N, THREADS_M, BLOCKS_M, BLOCKS_N, TILE_M, gemm_tile, tile_origin, finish_all
-// needs: magnitude, scale_of, store_codes
+// needs: THREADS_N, THREADS_M, BLOCKS_M, BLOCKS_N, TILE_M, gemm_tile, first_output, finish_all
+// needs: Tile, find_tile, stored_row, magnitude, scale_of, store_codes
 
 // The largest magnitude of each row of the tile.
 var<workgroup> largest: array<atomic<u32>, TILE_M>;
@@ -14,16 +14,16 @@ fn measure_block(row: u32, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32
     atomicMax(&largest[row + 3u], magnitude(d));
 }
 
-fn quantize_row(first: u32, row: u32, o4: u32, z: vec4<f32>) {
-    store_codes(first + row, o4, z, scale_of(atomicLoad(&largest[row])));
+fn quantize_row(tile: Tile, row: u32, o4: u32, z: vec4<f32>) {
+    store_codes(stored_row(tile, row), o4, z, scale_of(atomicLoad(&largest[row])));
 }
 
-fn quantize_block(first: u32, row: u32, o4: u32,
+fn quantize_block(tile: Tile, row: u32, o4: u32,
     a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) {
-    quantize_row(first, row, o4, a);
-    quantize_row(first, row + 1u, o4, b);
-    quantize_row(first, row + 2u, o4, c);
-    quantize_row(first, row + 3u, o4, d);
+    quantize_row(tile, row, o4, a);
+    quantize_row(tile, row + 1u, o4, b);
+    quantize_row(tile, row + 2u, o4, c);
+    quantize_row(tile, row + 3u, o4, d);
 }
 
 @compute @workgroup_size(THREADS_N, THREADS_M)
@@ -35,10 +35,10 @@ fn main(
         atomicStore(&largest[row], 0u);
     }
     // The barriers in there separate these zeros from the maxima below.
-    var s = gemm_tile(group.xy, local.xy);
-    let at = tile_origin(group.xy, local.xy);
-    finish_all(&s, at);
-    let first = group.y * TILE_M;
+    let tile = find_tile(group.xy);
+    var s = gemm_tile(tile, local.xy);
+    finish_all(&s, tile, local.xy);
+    let o4 = first_output(tile, local.xy);
     let row = 4u * local.y;
     let below = row + 4u * THREADS_M;
     measure_block(row, s[0], s[1], s[2], s[3]);
@@ -52,14 +52,14 @@ fn main(
         }
     }
     workgroupBarrier();
-    quantize_block(first, row, at.y, s[0], s[1], s[2], s[3]);
+    quantize_block(tile, row, o4, s[0], s[1], s[2], s[3]);
     if BLOCKS_M == 2u {
-        quantize_block(first, below, at.y, s[4], s[5], s[6], s[7]);
+        quantize_block(tile, below, o4, s[4], s[5], s[6], s[7]);
     }
     if BLOCKS_N == 2u {
-        quantize_block(first, row, at.y + THREADS_N, s[8], s[9], s[10], s[11]);
+        quantize_block(tile, row, o4 + THREADS_N, s[8], s[9], s[10], s[11]);
         if BLOCKS_M == 2u {
-            quantize_block(first, below, at.y + THREADS_N, s[12], s[13], s[14], s[15]);
+            quantize_block(tile, below, o4 + THREADS_N, s[12], s[13], s[14], s[15]);
         }
     }
 }

@@ -1,8 +1,9 @@
 // Bit codes as the left operand, so that the GEMM decodes them:
 //     out[r, d] = scale[r] * (sum_l table[window[r, l]] W[l, d] + bias[d])
 // The weights hold the factor of each latent's table.
-// codes [chunk rows, CODE_WORDS] words. bit_layout [2 * INPUTS4] vec4s: for four latents each, first
-// how their windows are read, then where their tables begin among `tables`.
+// codes [chunk rows, CODE_WORDS] words. bit_layout [regions, 2 * INPUTS4] vec4s: for four latents
+// each, first how their windows are read, then where their tables begin among `tables`.
+// needs: INPUTS4
 // gives: LhsRaw, load_lhs, lhs_values, finish
 
 override CODE_WORDS: u32;
@@ -28,9 +29,10 @@ fn table_value(first_word: u32, window: u32, table: u32) -> f32 {
 
 alias LhsRaw = vec4<f32>;
 
-fn load_lhs(row: u32, i4: u32) -> LhsRaw {
-    let windows = bit_layout[2u * i4];
-    let starts = bit_layout[2u * i4 + 1u];
+fn load_lhs(region: u32, row: u32, i4: u32) -> LhsRaw {
+    let own = 2u * (region * INPUTS4 + i4);
+    let windows = bit_layout[own];
+    let starts = bit_layout[own + 1u];
     let first_word = row * CODE_WORDS;
     return vec4<f32>(
         table_value(first_word, windows.x, starts.x),

@@ -4,7 +4,7 @@
 // needs: INPUTS4, RowsRaw, load_rows, row_values
 // gives: LhsRaw, load_lhs, lhs_values
 
-// [INPUTS4], padded with zeros.
+// [regions, INPUTS4], padded with zeros.
 @group(0) @binding(5) var<storage, read> centroid: array<vec4<f32>>;
 
 struct LhsRaw {
@@ -12,8 +12,8 @@ struct LhsRaw {
     centroid: vec4<f32>,
 }
 
-fn load_lhs(row: u32, i4: u32) -> LhsRaw {
-    return LhsRaw(load_rows(row * INPUTS4 + i4), centroid[i4]);
+fn load_lhs(region: u32, row: u32, i4: u32) -> LhsRaw {
+    return LhsRaw(load_rows(row * INPUTS4 + i4), centroid[region * INPUTS4 + i4]);
 }
 
 fn lhs_values(raw: LhsRaw) -> vec4<f32> {

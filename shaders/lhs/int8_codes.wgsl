@@ -11,7 +11,7 @@ alias LhsRaw = u32;
 // Integers up to 127 are exact in f16.
 const LHS_IS_F16: bool = true;
 
-fn load_lhs(row: u32, i4: u32) -> LhsRaw {
+fn load_lhs(region: u32, row: u32, i4: u32) -> LhsRaw {
     return codes[row * INPUTS4 + i4];
 }
 

@@ -7,7 +7,7 @@ alias LhsRaw = RowsRaw;
 
 const LHS_IS_F16: bool = ROWS_ARE_F16;
 
-fn load_lhs(row: u32, i4: u32) -> LhsRaw {
+fn load_lhs(region: u32, row: u32, i4: u32) -> LhsRaw {
     return load_rows(row * INPUTS4 + i4);
 }
 

@@ -1,4 +1,4 @@
-// The weights as f16: weights [4 * INPUTS4, 4 * OUTPUTS4], padded with zeros, two in a word.
+// The weights as f16: weights [regions, 4 * INPUTS4, 4 * OUTPUTS4], padded with zeros, two in a word.
 // gives: load_rhs
 
 @group(0) @binding(1) var<storage, read> weights: array<vec2<u32>>;

@@ -1,4 +1,4 @@
-// The weights as f32: weights [4 * INPUTS4, 4 * OUTPUTS4], padded with zeros.
+// The weights as f32: weights [regions, 4 * INPUTS4, 4 * OUTPUTS4], padded with zeros.
 // gives: load_rhs
 
 @group(0) @binding(1) var<storage, read> weights: array<vec4<f32>>;

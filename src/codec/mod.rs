@@ -174,11 +174,6 @@ impl Placed {
             #[cfg(feature = "gpu")]
             Engine::Gpu(gpu) => Self::on_gpu(model, options, gpu.clone()),
             #[cfg(feature = "gpu")]
-            Engine::Auto if model.region_count() > 1 => {
-                let reason = "the GPU engine runs models of one region";
-                Ok(Self::on_cpu(Some(reason.to_owned())))
-            }
-            #[cfg(feature = "gpu")]
             Engine::Auto => match Gpu::automatic() {
                 Ok(gpu) => Self::on_gpu(model, options, gpu),
                 Err(reason) => Ok(Self::on_cpu(Some(reason.to_string()))),

@@ -26,7 +26,7 @@ const LEADING: usize = 64;
 
 /// What is computed once per model.
 #[derive(Clone, Debug)]
-pub(super) struct Assigner {
+pub(crate) struct Assigner {
     dim: usize,
     shortlist: usize,
     /// The mean of the centroids, `[dim]`.
@@ -42,7 +42,7 @@ pub(super) struct Assigner {
 
 /// The leading latents of a region.
 #[derive(Clone, Debug)]
-struct Leading {
+pub(crate) struct Leading {
     latents: usize,
     /// Variance, in scaled units, and half of the share that coding leaves.
     costs: Vec<[f32; 2]>,
@@ -178,6 +178,47 @@ impl Assigner {
                 scratch.nearest.push(best as u8);
             }
         }
+    }
+}
+
+/// What the GPU engine computes with.
+#[cfg(feature = "gpu")]
+impl Assigner {
+    pub(crate) fn origin(&self) -> &[f32] {
+        &self.origin
+    }
+
+    pub(crate) fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    pub(crate) fn centroids(&self) -> &[f32] {
+        &self.centroids
+    }
+
+    pub(crate) fn offsets(&self) -> &[f32] {
+        &self.offsets
+    }
+
+    pub(crate) fn leading(&self) -> &[Leading] {
+        &self.leading
+    }
+
+    /// The leading latents of the region that has most of them.
+    pub(crate) fn most_leading_latents(&self) -> usize {
+        self.leading.iter().map(|leading| leading.latents).max().unwrap_or(0)
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Leading {
+    /// The variance of each leading latent, and half of the share that coding leaves.
+    pub(crate) fn costs(&self) -> &[[f32; 2]] {
+        &self.costs
+    }
+
+    pub(crate) fn rest_share(&self) -> f32 {
+        self.rest_share
     }
 }
 

@@ -14,6 +14,9 @@ mod code;
 mod group;
 mod region;
 
+#[cfg(feature = "gpu")]
+pub(crate) use assign::Assigner;
+#[cfg(not(feature = "gpu"))]
 use assign::Assigner;
 #[cfg(feature = "fit")]
 pub(crate) use assign::{coding_cost, largest, rest_share};
@@ -111,6 +114,12 @@ impl Mixture {
 
     pub(crate) fn shortlist(&self) -> usize {
         self.shortlist
+    }
+
+    /// What tells the region of a row.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn assigner(&self) -> &Assigner {
+        &self.assigner
     }
 
     /// Latents of the longest region.

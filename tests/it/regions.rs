@@ -1,17 +1,32 @@
-//! Models of several regions, on the CPU engine.
+//! Models of several regions.
 
 use half::f16;
 use vecodec::{
-    Codec, CodecOptions, Codes, Coding, Engine, Error, FitOptions, Model, ModelConfig, Regions,
-    RowNorm, metrics,
+    CodecOptions, Codes, Coding, Error, FitOptions, Model, ModelConfig, Regions, RowNorm, metrics,
 };
 
+use crate::bit_code_search::assert_equally_good;
 use crate::bit_codes::rows;
 use crate::data::Random;
-use crate::engines::{codec, cpu};
+use crate::engines::{codec, cpu, gpu_suite, kernel_suite};
 use crate::format_oracle::naive_decode;
 
 const DIM: usize = 24;
+
+kernel_suite!(
+    rows_come_back_as_the_format_says,
+    engines_choose_the_same_regions,
+    numbers_of_regions_that_do_not_exist_are_harmless,
+    rows_beyond_the_range_are_reported,
+);
+
+mod f16_weights {
+    use super::f16_weights_stay_close as stay_close;
+    use super::gpu_suite;
+    gpu_suite!(gpu_f16: stay_close);
+    gpu_suite!(gpu_f16_registers: stay_close);
+    gpu_suite!(gpu_f16_tiled: stay_close);
+}
 
 /// Rows of several clusters in turn, each with a mean and axes of its own.
 fn clusters(count: usize, clusters: usize, seed: u64) -> Vec<f32> {
@@ -71,8 +86,7 @@ fn the_number_of_regions_is_chosen_on_rows_held_out() {
     assert_eq!(Model::fit(&clustered[..1500 * DIM], config).unwrap().region_count(), 1);
 }
 
-#[test]
-fn rows_come_back_as_the_format_says() {
+fn rows_come_back_as_the_format_says(engine: &CodecOptions) {
     let train = clusters(700, 5, 4);
     let some = clusters(90, 5, 5);
     for (count, bytes, coding, norm) in [
@@ -86,9 +100,10 @@ fn rows_come_back_as_the_format_says() {
         let model = fitted(&train, Regions::Count(count), bytes, coding, norm);
         assert_eq!(model.region_count(), count, "{label}");
         assert_eq!(model.config().code_size(), bytes, "{label}");
-        let codec = codec(&cpu(), &model);
+        let codec = codec(engine, &model);
         let codes = codec.encode_flat(&some).unwrap();
         let found = codec.decode_flat(&codes).unwrap();
+        assert_equally_good(&model, &some, &codes, &label);
         let expected = naive_decode(&model, &codes);
         for (row, (found, expected)) in found.chunks(DIM).zip(expected.chunks(DIM)).enumerate() {
             let norm = expected.iter().map(|v| v * v).sum::<f64>().sqrt();
@@ -105,7 +120,8 @@ fn rows_come_back_as_the_format_says() {
         }
         let halves: Vec<f16> = found.iter().map(|v| f16::from_f32(*v)).collect();
         assert_eq!(codec.decode_flat_f16(&codes).unwrap(), halves, "{label}");
-        assert_eq!(codec.encode_flat(&halves).unwrap().row_count(), 90, "{label}");
+        let widened: Vec<f32> = halves.iter().map(|v| v.to_f32()).collect();
+        assert_equally_good(&model, &widened, &codec.encode_flat(&halves).unwrap(), &label);
 
         let folder = tempfile::tempdir().unwrap();
         let (model_path, path) = (folder.path().join("model"), folder.path().join("codes"));
@@ -115,14 +131,70 @@ fn rows_come_back_as_the_format_says() {
         assert_eq!(loaded.config(), model.config(), "{label}");
         codes.save(&path).unwrap();
         assert_eq!(Codes::load(&path).unwrap(), codes, "{label}");
-        let again = crate::engines::codec(&cpu(), &loaded).encode_flat(&some).unwrap();
+        let again = crate::engines::codec(engine, &loaded).encode_flat(&some).unwrap();
         assert_eq!(again, codes, "{label}");
     }
 }
 
+/// The share of rows that two batches of codes place in different regions.
+fn other_regions(a: &Codes, b: &Codes, regions: usize) -> f64 {
+    let mask = regions.next_power_of_two() as u8 - 1;
+    let rows = |codes: &Codes| -> Vec<u8> {
+        let bytes = codes.as_bytes().len() / codes.row_count();
+        codes.as_bytes().iter().step_by(bytes).map(|byte| byte & mask).collect()
+    };
+    let others = rows(a).into_iter().zip(rows(b)).filter(|(a, b)| a != b).count();
+    others as f64 / a.row_count() as f64
+}
+
+/// Enough rows for several tiles of each region, and batches of a few rows after them.
+fn engines_choose_the_same_regions(engine: &CodecOptions) {
+    let train = clusters(3000, 6, 11);
+    for (count, norm) in [(6, RowNorm::Omit), (13, RowNorm::Store)] {
+        let model = fitted(&train, Regions::Count(count), 8, Coding::Scalar, norm);
+        let (on_cpu, codec) = (codec(&cpu(), &model), codec(engine, &model));
+        let expected = on_cpu.encode_flat(&train).unwrap();
+        let codes = codec.encode_flat(&train).unwrap();
+        assert!(other_regions(&codes, &expected, count) <= 0.001, "{count} regions");
+        assert_equally_good(&model, &train, &codes, "regions");
+        let (rows, expected) = (codec.decode_flat(&codes).unwrap(), on_cpu.decode_flat(&codes));
+        for (at, (a, b)) in rows.iter().zip(expected.unwrap()).enumerate() {
+            assert!((a - b).abs() <= 1e-5 * (1.0 + b.abs()), "row {}: {a} for {b}", at / DIM);
+        }
+        // Shorter batches after longer ones, and whatever their order.
+        for rows in [1, 2, 63, 65, 257] {
+            let part = &train[(3000 - rows) * DIM..];
+            let found = codec.encode_flat(part).unwrap();
+            assert_equally_good(&model, part, &found, "fewer rows");
+            let start = codes.as_bytes().len() - found.as_bytes().len();
+            assert_eq!(found.as_bytes(), &codes.as_bytes()[start..], "{rows} rows");
+        }
+        let reversed: Vec<f32> = train.rchunks(DIM).flatten().copied().collect();
+        let found = codec.encode_flat(&reversed).unwrap();
+        let back: Vec<u8> =
+            found.as_bytes().rchunks(found.as_bytes().len() / 3000).flatten().copied().collect();
+        assert_eq!(back, codes.as_bytes(), "the codes of a row do not depend on its neighbours");
+    }
+}
+
+fn f16_weights_stay_close(engine: &CodecOptions) {
+    let train = clusters(1000, 4, 12);
+    let model = fitted(&train, Regions::Count(4), 8, Coding::Trellis { states: 16 }, RowNorm::Omit);
+    let (on_cpu, codec) = (codec(&cpu(), &model), codec(engine, &model));
+    let codes = codec.encode_flat(&train).unwrap();
+    let expected = on_cpu.encode_flat(&train).unwrap();
+    assert!(other_regions(&codes, &expected, 4) <= 0.001);
+    let rows = codec.decode_flat(&codes).unwrap();
+    let expected = on_cpu.decode_flat(&codes).unwrap();
+    for (row, (a, b)) in rows.chunks(DIM).zip(expected.chunks(DIM)).enumerate() {
+        let norm = b.iter().map(|v| v * v).sum::<f32>().sqrt();
+        let far = a.iter().zip(b).any(|(a, b)| (a - b).abs() > 2e-3 * norm);
+        assert!(!far, "row {row}: {a:?} for {b:?}");
+    }
+}
+
 /// The region of a row is its first bits, and a number beyond the last region reads nothing beyond.
-#[test]
-fn numbers_of_regions_that_do_not_exist_are_harmless() {
+fn numbers_of_regions_that_do_not_exist_are_harmless(engine: &CodecOptions) {
     let model = fitted(
         &clusters(600, 3, 6),
         Regions::Count(3),
@@ -131,8 +203,10 @@ fn numbers_of_regions_that_do_not_exist_are_harmless() {
         RowNorm::Omit,
     );
     let codes = Codes::from_parts(&model, vec![0xff; 4 * 10], 1.0).unwrap();
-    let decoded = codec(&cpu(), &model).decode_flat(&codes).unwrap();
-    assert!(decoded.iter().all(|v| v.is_finite()));
+    let decoded = codec(engine, &model).decode_flat(&codes).unwrap();
+    let expected = codec(&cpu(), &model).decode_flat(&codes).unwrap();
+    let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * (1.0 + b.abs());
+    assert!(decoded.iter().zip(&expected).all(near), "{decoded:?} for {expected:?}");
 }
 
 #[test]
@@ -145,7 +219,6 @@ fn what_regions_do_not_allow_is_refused() {
     }
     let model = fitted(&train, Regions::Count(2), 6, Coding::Trellis { states: 16 }, RowNorm::Omit);
     let codec = codec(&cpu(), &model);
-    let codes = codec.encode_flat(&train).unwrap();
     let latent_dim = model.config().latent_dim;
     for error in [
         codec.encode_latent(&train).unwrap_err(),
@@ -156,12 +229,20 @@ fn what_regions_do_not_allow_is_refused() {
             "{error}"
         );
     }
+}
+
+fn rows_beyond_the_range_are_reported(engine: &CodecOptions) {
+    let train = clusters(300, 2, 8);
+    let model = fitted(&train, Regions::Count(2), 6, Coding::Trellis { states: 16 }, RowNorm::Omit);
+    let codec = codec(engine, &model);
+    let codes = codec.encode_flat(&train).unwrap();
     let mut bad = train.clone();
     bad[DIM * 150..DIM * 151].fill(f32::MAX);
     bad[DIM * 120..DIM * 121].fill(f32::MAX);
     let error = codec.encode_flat(&bad).unwrap_err();
     assert!(matches!(error, Error::Overflow { row: 120, .. }), "{error}");
+    bad[DIM * 70 + 1] = f32::NAN;
+    let error = codec.encode_flat(&bad).unwrap_err();
+    assert!(matches!(error, Error::NonFinite { row: 70, column: 1, .. }), "{error}");
     assert_eq!(codec.encode_flat(&train).unwrap(), codes, "the codec works on");
-    let auto = Codec::with_options(model, CodecOptions::default().with_engine(Engine::Auto));
-    assert_eq!(auto.unwrap().encode_flat(&train).unwrap(), codes, "Auto takes the CPU engine");
 }

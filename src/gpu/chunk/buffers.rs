@@ -56,8 +56,7 @@ impl Buffers {
             let usage = storage | BufferUsages::UNIFORM | BufferUsages::COPY_DST;
             let input = device.buffer("vecodec.input", inputs.bytes, usage);
             let mut scratch = Vec::with_capacity(layout.scratch.len());
-            for &(section, row_bytes) in &layout.scratch {
-                let size = row_bytes * capacity as u64;
+            for (section, size) in layout.scratch_bytes(capacity) {
                 scratch.push((section, device.buffer("vecodec.scratch", size, storage)));
             }
             let readable = if direct { BufferUsages::MAP_READ } else { copied };
@@ -77,7 +76,7 @@ impl Buffers {
     pub(crate) fn bytes(gpu: &Gpu, layout: &RowLayout, capacity: usize, readback: Readback) -> u64 {
         let (inputs, outputs) = (layout.input_spans(capacity), layout.output_spans(capacity));
         let staged = readback == Readback::Mapped && !gpu.caps().direct_readback;
-        let scratch: u64 = layout.scratch.iter().map(|(_, bytes)| bytes * capacity as u64).sum();
+        let scratch: u64 = layout.scratch_bytes(capacity).map(|(_, bytes)| bytes).sum();
         2 * inputs.bytes + if staged { 2 } else { 1 } * outputs.bytes + scratch
     }
 

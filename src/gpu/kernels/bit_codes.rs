@@ -5,32 +5,35 @@ use super::shaders;
 use super::tiling::WORKGROUP;
 use super::{Binding, Kernel, Lhs, Resident};
 use crate::bit_codes::{BitPlan, LatentWindow, Symbol, Window, cost_scale, level_range};
-use crate::plan::{Grid, Section, count, padded};
+use crate::plan::{Grid, Items, Section, count, padded};
 
-/// How kernels read a plan's codes.
-pub(crate) struct BitCodes<'a>(pub(crate) &'a BitPlan);
+/// How kernels read the codes of a model's regions. Their plans share the tables and have the same
+/// bytes.
+pub(crate) struct BitCodes<'a>(pub(crate) &'a [&'a BitPlan]);
 
 impl BitCodes<'_> {
     /// The codes as the left operand of a GEMM.
     pub(crate) fn lhs(&self) -> Lhs {
-        Lhs::BitCodes { words: code_words(self.0), exact: self.0.tables().are_f16() }
+        Lhs::BitCodes { words: code_words(self.0[0]), exact: self.0[0].tables().are_f16() }
     }
 
     /// The data that the GEMM reads.
     pub(crate) fn residents(&self) -> [(Resident, Vec<u8>); 2] {
-        let tables = bytemuck::cast_slice(self.0.tables().entries()).to_vec();
+        let tables = bytemuck::cast_slice(self.0[0].tables().entries()).to_vec();
         [(Resident::BitLayout, self.layout()), (Resident::BitTables, tables)]
     }
 
-    /// For four latents each: how their windows are read, then where their tables begin.
+    /// For four latents of a region each: how their windows are read, then where their tables begin.
     fn layout(&self) -> Vec<u8> {
-        let plan = self.0;
+        let longest = padded(longest(self.0));
         // Padding reads the first bit and the first table, and counts nothing, because its weights are
         // zero.
-        let mut latents = vec![[1 << 20, 0u32]; padded(plan.latents())];
-        for (latent, window) in latents.iter_mut().zip(plan.latent_windows()) {
-            let LatentWindow { start, bits, missing, table } = window;
-            *latent = [start | bits << 20 | missing << 24, table];
+        let mut latents = vec![[1 << 20, 0u32]; self.0.len() * longest];
+        for (plan, latents) in self.0.iter().zip(latents.chunks_exact_mut(longest)) {
+            for (latent, window) in latents.iter_mut().zip(plan.latent_windows()) {
+                let LatentWindow { start, bits, missing, table } = window;
+                *latent = [start | bits << 20 | missing << 24, table];
+            }
         }
         let (fours, _) = latents.as_chunks::<4>();
         let words: Vec<[[u32; 4]; 2]> = fours
@@ -40,6 +43,9 @@ impl BitCodes<'_> {
         bytemuck::cast_slice(&words).to_vec()
     }
 }
+
+/// `regions` in `shaders/bits/row_regions.wgsl`.
+const REGIONS_BINDING: usize = 7;
 
 /// `Symbol` in `shaders/bits/contract.wgsl`.
 #[repr(C)]
@@ -58,12 +64,15 @@ pub(crate) struct SearchedSymbol {
     pub(crate) stride: u32,
     pub(crate) position: u32,
     pub(crate) cost_scale: f32,
+    pub(crate) symbols: u32,
+    pub(crate) last_stride: u32,
     pub(crate) padding: u32,
 }
 
 /// How bit codes are searched for.
 pub(crate) struct Search<'a> {
-    plan: &'a BitPlan,
+    /// The plan of each region.
+    plans: &'a [&'a BitPlan],
     stores_norms: bool,
     trellis: Option<Trellis>,
 }
@@ -72,19 +81,24 @@ pub(crate) struct Search<'a> {
 struct Trellis {
     state_bits: u32,
     threads: u32,
-    /// For each symbol, where a thread's decisions about it begin among its own, in bits.
-    positions: Vec<u32>,
+    /// For each symbol of each region, where a thread's decisions about it begin among its own, in bits.
+    positions: Vec<Vec<u32>>,
     /// Words of a thread's decisions.
     decision_words: u32,
 }
 
 impl<'a> Search<'a> {
-    pub(crate) fn new(plan: &'a BitPlan, stores_norms: bool) -> Self {
-        let trellis = match plan.window() {
+    pub(crate) fn new(plans: &'a [&'a BitPlan], stores_norms: bool) -> Self {
+        let trellis = match plans[0].window() {
             Window::Own => None,
-            Window::Last(bits) => Some(Trellis::new(plan, bits)),
+            Window::Last(bits) => Some(Trellis::new(plans, bits)),
         };
-        Self { plan, stores_norms, trellis }
+        Self { plans, stores_norms, trellis }
+    }
+
+    /// Symbols of the region that has most of them.
+    fn most_symbols(&self) -> usize {
+        self.plans.iter().map(|plan| plan.symbols().len()).max().unwrap_or(0)
     }
 
     /// Bytes of a row's decisions; none where there is no trellis.
@@ -95,11 +109,17 @@ impl<'a> Search<'a> {
 
     /// The data that the search reads beside the tables of [`BitCodes`].
     pub(crate) fn resident(&self) -> (Resident, Vec<u8>) {
-        (Resident::SearchPlan, bytemuck::cast_slice(&self.symbols()).to_vec())
+        let mut all = vec![];
+        for region in 0..self.plans.len() {
+            all.extend(self.symbols(region));
+            all.resize((region + 1) * self.most_symbols(), SearchedSymbol::default());
+        }
+        (Resident::SearchPlan, bytemuck::cast_slice(&all).to_vec())
     }
 
-    fn symbols(&self) -> Vec<SearchedSymbol> {
-        let (plan, cost_scale) = (self.plan, cost_scale(self.plan));
+    fn symbols(&self, region: usize) -> Vec<SearchedSymbol> {
+        let plan = self.plans[region];
+        let cost_scale = cost_scale(plan);
         let symbol = |(number, symbol): (usize, &Symbol)| {
             let (rate, tables) = (symbol.rate, plan.tables());
             let second = rate.latents() - 1;
@@ -112,6 +132,8 @@ impl<'a> Search<'a> {
                 latents: count(rate.latents()),
                 tables: [0, second].map(|latent| count(tables.start(rate, latent))),
                 table_scales: both(&step),
+                symbols: count(plan.symbols().len()),
+                last_stride: plan.last_stride(),
                 ..SearchedSymbol::default()
             };
             if let Some(trellis) = &self.trellis
@@ -125,7 +147,7 @@ impl<'a> Search<'a> {
                 searched.max_slopes = ranges.map(|range| range.max_slope);
                 searched.shifts = ranges.map(|range| range.shift as u32);
                 searched.stride = plan.stride(number);
-                searched.position = trellis.positions[number];
+                searched.position = trellis.positions[region][number];
                 searched.cost_scale = cost_scale;
             }
             searched
@@ -139,9 +161,9 @@ impl<'a> Search<'a> {
         bindings.extend([Resident::SearchPlan, Resident::BitTables].map(Binding::Resident));
         bindings.extend([Section::Scales, Section::Codes].map(Binding::Section));
         let mut constants = vec![
-            ("SYMBOLS", f64::from(count(self.plan.symbols().len()))),
-            ("LATENTS", f64::from(count(self.plan.latents()))),
-            ("CODE_WORDS", f64::from(code_words(self.plan))),
+            ("SYMBOLS", f64::from(count(self.most_symbols()))),
+            ("LATENTS", f64::from(count(longest(self.plans)))),
+            ("CODE_WORDS", f64::from(code_words(self.plans[0]))),
             ("STORES_NORMS", f64::from(u8::from(self.stores_norms))),
         ];
         let mut files = vec![&shaders::PARAMS, &shaders::FLOAT_BITS, &shaders::BITS];
@@ -153,36 +175,50 @@ impl<'a> Search<'a> {
             }
             Some(trellis) => {
                 let &Trellis { state_bits, threads, decision_words, .. } = trellis;
-                let memory = trellis.memory_words(self.plan);
+                let memory = trellis.memory_words(self.plans[0]);
                 constants.extend([
                     ("STATE_BITS", f64::from(state_bits)),
                     ("THREADS", f64::from(threads)),
                     ("OWNED", f64::from((1u32 << state_bits) / 2 / threads)),
                     ("DECISION_WORDS", f64::from(decision_words)),
                     ("MEMORY", f64::from(memory)),
-                    ("LAST_STRIDE", f64::from(self.plan.last_stride())),
                 ]);
                 files.push(&shaders::BITS_TRELLIS);
                 bindings.push(Binding::Section(Section::Decisions));
                 ("search.trellis", threads, threads, 4 * u64::from(memory) + 8)
             }
         };
+        let mut name = name.to_owned();
+        files.push(match self.plans.len() {
+            1 => &shaders::ONE_REGION,
+            _ => {
+                name += ".by_region";
+                bindings.resize(REGIONS_BINDING, Binding::Unused);
+                bindings.push(Binding::Section(Section::Regions));
+                &shaders::ROW_REGIONS
+            }
+        });
         Kernel {
-            name: name.to_owned(),
+            name,
             files,
             constants,
             bindings,
-            grid: Grid::Threads { workgroup_size, rows_per_thread: 1, columns },
+            grid: Grid::Threads { workgroup_size, tile_rows: 1, columns, items: Items::ROWS },
             loop_iterations: self.loop_iterations(),
             workgroup_bytes,
         }
     }
 
-    /// Iterations of a thread's loops as software adapters count them: a loop counts one pass more
-    /// than its body runs, and with it every loop inside.
+    /// Iterations of a thread's loops, in the region that takes most.
     fn loop_iterations(&self) -> u64 {
-        let symbols = || self.plan.symbols().iter();
-        let words = u64::from(code_words(self.plan));
+        self.plans.iter().map(|plan| self.loop_iterations_of(plan)).max().unwrap_or(0)
+    }
+
+    /// As software adapters count them: a loop counts one pass more than its body runs, and with it
+    /// every loop inside.
+    fn loop_iterations_of(&self, plan: &BitPlan) -> u64 {
+        let symbols = || plan.symbols().iter();
+        let words = u64::from(code_words(plan));
         let Some(trellis) = &self.trellis else {
             let bits = symbols().map(|symbol| 2 + u64::from(symbol.rate.bits()));
             return 3 + words + bits.sum::<u64>();
@@ -198,31 +234,38 @@ impl<'a> Search<'a> {
             1 + 4 * (owned + 1) + groups * ((1 << bits) - 1) + each
         };
         // Tracing back has a loop over the words that it skips.
-        let ends = each + states + 2 * self.plan.symbols().len() as u64 + 3 * words + 8;
+        let ends = each + states + 2 * plan.symbols().len() as u64 + 3 * words + 8;
         ends + symbols().map(symbol).sum::<u64>()
     }
 }
 
 impl Trellis {
-    fn new(plan: &BitPlan, state_bits: u32) -> Self {
-        let (states, mut end) = (1 << state_bits, 0u32);
+    fn new(plans: &[&BitPlan], state_bits: u32) -> Self {
+        let states = 1 << state_bits;
         let threads = threads(states);
-        let position = |symbol: &Symbol| {
-            let width = symbol.rate.bits();
-            if width > state_bits {
-                return end;
-            }
-            let bits = (states >> width).div_ceil(threads) * width;
-            // A symbol's decisions do not cross a word.
-            if end % 32 + bits > 32 {
-                end = end.next_multiple_of(32);
-            }
-            let position = end;
-            end += bits;
-            position
+        let mut decision_words = 1;
+        let mut positions_of = |plan: &BitPlan| {
+            let mut end = 0u32;
+            let position = |symbol: &Symbol| {
+                let width = symbol.rate.bits();
+                if width > state_bits {
+                    return end;
+                }
+                let bits = (states >> width).div_ceil(threads) * width;
+                // A symbol's decisions do not cross a word.
+                if end % 32 + bits > 32 {
+                    end = end.next_multiple_of(32);
+                }
+                let position = end;
+                end += bits;
+                position
+            };
+            let positions = plan.symbols().iter().map(position).collect();
+            decision_words = end.div_ceil(32).max(decision_words);
+            positions
         };
-        let positions = plan.symbols().iter().map(position).collect();
-        Self { state_bits, threads, positions, decision_words: end.div_ceil(32).max(1) }
+        let positions = plans.iter().map(|plan| positions_of(plan)).collect();
+        Self { state_bits, threads, positions, decision_words }
     }
 
     /// A cost for every state, and in the end the code.
@@ -237,6 +280,11 @@ impl Trellis {
 /// of them run at once. They also suit software adapters.
 fn threads(states: u32) -> u32 {
     (states / 4).clamp(32, 256).min(states / 2)
+}
+
+/// Latents of the region that has most of them.
+fn longest(plans: &[&BitPlan]) -> usize {
+    plans.iter().map(|plan| plan.latents()).max().unwrap_or(0)
 }
 
 /// Words of a row's code.

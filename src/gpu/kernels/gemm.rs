@@ -3,7 +3,12 @@
 use super::shaders::{self, ShaderFile};
 use super::tiling::GemmTiling;
 use super::{Binding, Kernel, Resident};
-use crate::plan::{Section, padded};
+use crate::plan::{Items, Section, padded};
+
+/// `order` in `shaders/gemm/rows_by_region.wgsl`.
+const ORDER_BINDING: usize = 8;
+/// Iterations of the search for the region of a tile, and those over the rows of a tile.
+const SEARCH_STEPS: u64 = 64;
 
 /// The left operand of a GEMM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +23,7 @@ pub(crate) enum Lhs {
     /// Rows as f16.
     RowsF16,
     /// Rows minus a centroid. The rows are f16 with `f16`, else f32.
-    CenteredRows { f16: bool },
+    CenteredRows { f16: bool, centroid: Resident },
     /// Latents of bit codes.
     Latents,
 }
@@ -36,29 +41,63 @@ pub(crate) enum Epilogue {
     Quantize,
 }
 
-/// A linear layer: its shape, and where its weights are.
-#[derive(Clone, Copy, Debug)]
+/// A linear layer, or one for each region: its shape, and where its weights are.
+#[derive(Clone, Debug)]
 pub(crate) struct Layer {
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
     pub(crate) relu: bool,
-    /// Undoes the power of two that the packed weights were multiplied by.
-    pub(crate) descale: f32,
     pub(crate) tiling: GemmTiling,
-    pub(crate) weights: Resident,
+    pub(crate) spans: Vec<Span>,
     pub(crate) bias: Resident,
+    /// How rows come to the weights of their regions; none where there is one region.
+    pub(crate) by_region: Option<ByRegion>,
 }
 
-/// The GEMM of `from` with a layer's weights. Results go to `to`, and the scales of quantised
-/// latents to `Section::Scales`.
+/// Weights of neighbouring regions that fit one binding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) weights: Resident,
+    /// Undoes the power of two that the packed weights were multiplied by.
+    pub(crate) descale: f32,
+    pub(crate) first_region: u32,
+    pub(crate) end_region: u32,
+}
+
+/// Rows that are multiplied with the weights of their regions, in the order of `Section::Order`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ByRegion {
+    pub(crate) regions: u32,
+    pub(crate) items_per_row: u32,
+}
+
+impl ByRegion {
+    pub(crate) fn items(self) -> Items {
+        Items { per_row: self.items_per_row, groups: self.regions }
+    }
+}
+
+/// The GEMM of `from` with a layer's weights, a kernel for each span of them. Results go to `to`, and
+/// the scales of quantised latents to `Section::Scales`.
 pub(crate) fn gemm(
     lhs: Lhs,
     layer: &Layer,
     epilogue: Epilogue,
     from: Section,
     to: Section,
+) -> impl Iterator<Item = Kernel> {
+    layer.spans.iter().map(move |span| gemm_of(lhs, layer, span, epilogue, from, to))
+}
+
+fn gemm_of(
+    lhs: Lhs,
+    layer: &Layer,
+    span: &Span,
+    epilogue: Epilogue,
+    from: Section,
+    to: Section,
 ) -> Kernel {
-    let &Layer { inputs, outputs, relu, descale, weights, bias, .. } = layer;
+    let &Layer { inputs, outputs, relu, bias, by_region, .. } = layer;
     let tiling = match lhs {
         Lhs::Int8Codes => layer.tiling.for_codes(inputs),
         _ => layer.tiling,
@@ -67,10 +106,11 @@ pub(crate) fn gemm(
     let mut constants = vec![
         ("INPUTS4", (padded(inputs) / 4) as f64),
         ("OUTPUTS4", (padded(outputs) / 4) as f64),
-        ("DESCALE", descale.into()),
+        ("DESCALE", span.descale.into()),
     ];
     constants.extend(tiling.constants(inputs, outputs));
-    let mut bindings = vec![Binding::Params, Binding::Resident(weights), Binding::Resident(bias)];
+    let mut bindings =
+        vec![Binding::Params, Binding::Resident(span.weights), Binding::Resident(bias)];
     bindings.extend([from, to].map(Binding::Section));
     match lhs {
         Lhs::Int8Codes => bindings.push(Binding::Section(Section::Scales)),
@@ -84,7 +124,7 @@ pub(crate) fn gemm(
                 bindings.push(Binding::Section(Section::Scales));
             }
         }
-        Lhs::CenteredRows { .. } => bindings.push(Binding::Resident(Resident::Centroid)),
+        Lhs::CenteredRows { centroid, .. } => bindings.push(Binding::Resident(centroid)),
         Lhs::Latents => bindings.push(Binding::Resident(Resident::ReciprocalSteps)),
     }
     if !matches!(lhs, Lhs::Int8Codes | Lhs::BitCodes { .. }) {
@@ -93,13 +133,24 @@ pub(crate) fn gemm(
     if ragged {
         constants.push(("OUTPUTS", outputs as f64));
     }
+    if let Some(ByRegion { regions, items_per_row }) = by_region {
+        bindings.resize(ORDER_BINDING, Binding::Unused);
+        bindings.push(Binding::Section(Section::Order));
+        constants.extend([
+            ("REGIONS", regions.into()),
+            ("ITEMS_PER_ROW", items_per_row.into()),
+            ("FIRST_REGION", span.first_region.into()),
+            ("END_REGION", span.end_region.into()),
+        ]);
+    }
     Kernel {
-        name: name(lhs, tiling, epilogue, ragged),
-        files: files(lhs, tiling, epilogue, ragged),
+        name: name(lhs, tiling, epilogue, ragged)
+            + if by_region.is_some() { ".by_region" } else { "" },
+        files: files(lhs, tiling, epilogue, ragged, by_region.is_some()),
         constants,
         bindings,
-        grid: tiling.grid(outputs),
-        loop_iterations: tiling.loop_iterations(inputs),
+        grid: tiling.grid(outputs, by_region.map_or(Items::ROWS, ByRegion::items)),
+        loop_iterations: tiling.loop_iterations(inputs) + SEARCH_STEPS,
         workgroup_bytes: tiling.workgroup_bytes(),
     }
 }
@@ -111,8 +162,8 @@ fn name(lhs: Lhs, tiling: GemmTiling, epilogue: Epilogue, ragged: bool) -> Strin
         Lhs::BitCodes { exact: false, .. } => "decode_bits_f32",
         Lhs::Rows => "project",
         Lhs::RowsF16 => "project_f16_rows",
-        Lhs::CenteredRows { f16: false } => "project_centered",
-        Lhs::CenteredRows { f16: true } => "project_centered_f16_rows",
+        Lhs::CenteredRows { f16: false, .. } => "project_centered",
+        Lhs::CenteredRows { f16: true, .. } => "project_centered_f16_rows",
         Lhs::Latents => "decode_latents",
     };
     let epilogue = match epilogue {
@@ -129,6 +180,7 @@ fn files(
     tiling: GemmTiling,
     epilogue: Epilogue,
     ragged: bool,
+    by_region: bool,
 ) -> Vec<&'static ShaderFile> {
     let quantizes = epilogue == Epilogue::Quantize;
     // The files of cooperative matrices come first: WGSL wants extensions enabled before all else.
@@ -151,6 +203,10 @@ fn files(
         GemmTiling::WeightStationary { .. } => vec![&shaders::COOP_WEIGHT_STATIONARY],
     });
     files.extend([&shaders::PARAMS, &shaders::FLOAT_BITS, &shaders::GEMM]);
+    files.extend(match by_region {
+        false => vec![&shaders::ROWS_IN_ORDER],
+        true => vec![&shaders::REGIONS, &shaders::ROWS_BY_REGION],
+    });
     files.extend(match lhs {
         Lhs::Int8Codes => vec![&shaders::ROW_SCALES, &shaders::LHS_INT8_CODES],
         Lhs::BitCodes { exact, .. } => {
@@ -159,7 +215,7 @@ fn files(
         }
         Lhs::Rows => vec![&shaders::ROWS_F32, &shaders::LHS_ROWS, &shaders::LHS_ROW_LAYER],
         Lhs::RowsF16 => vec![&shaders::ROWS_F16, &shaders::LHS_ROWS, &shaders::LHS_ROW_LAYER],
-        Lhs::CenteredRows { f16 } => {
+        Lhs::CenteredRows { f16, .. } => {
             let rows = if f16 { &shaders::ROWS_F16 } else { &shaders::ROWS_F32 };
             let own = &shaders::LHS_CENTERED_ROWS;
             vec![rows, own, &shaders::LHS_ROW_LAYER, &shaders::INEXACT_IN_F16]

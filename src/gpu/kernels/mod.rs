@@ -1,25 +1,28 @@
 //! Kernels as plain values: no device appears in any signature.
 //!
 //! A [`Kernel`] is everything that one dispatch is made from. `gemm` makes the kernels that multiply
-//! matrices, `quantize` and `normalize` the kernels that treat each row by itself, and `bit_codes` the
-//! encoders of bit codes. `tiling` decides how a GEMM is divided, `weights` packs its weights, and
+//! matrices, `quantize` and `normalize` the kernels that treat each row by itself, `bit_codes` the
+//! encoders of bit codes, and `regions` the kernels that choose regions and sort rows by them. `tiling` decides how a GEMM is divided, `weights` packs its weights, and
 //! `shaders` names the files of `shaders/`.
 
 mod bit_codes;
 mod gemm;
 mod normalize;
 mod quantize;
+mod regions;
 mod shaders;
-
 mod tiling;
 mod weights;
 
 #[cfg(test)]
 pub(crate) use bit_codes::SearchedSymbol;
 pub(crate) use bit_codes::{BitCodes, Search};
-pub(crate) use gemm::{Epilogue, Layer, Lhs, gemm};
+pub(crate) use gemm::{ByRegion, Epilogue, Layer, Lhs, Span, gemm};
 pub(crate) use normalize::normalize;
 pub(crate) use quantize::quantize;
+pub(crate) use regions::{
+    Choice, ORDER_BYTES, PLACE_BYTES, RegionsOf, choose, order_head_bytes, region_order, shortlist,
+};
 pub(crate) use shaders::ShaderFile;
 #[cfg(test)]
 pub(crate) use shaders::all as all_shader_files;
@@ -64,16 +67,20 @@ pub(crate) enum Binding {
     Resident(Resident),
     /// A section of the chunk.
     Section(Section),
+    /// Nothing: the kernel has no variable of this number.
+    Unused,
 }
 
 /// Data of a model that stays on the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Resident {
-    EncoderWeights,
+    /// The encoder of some regions: those of the span of this number.
+    EncoderWeights(u8),
     EncoderBias,
     /// What is subtracted from rows.
     Centroid,
-    DecoderWeights,
+    /// The decoder of some regions: those of the span of this number.
+    DecoderWeights(u8),
     DecoderBias,
     /// One over the steps of bit codes, by which latents are multiplied before the decoder.
     ReciprocalSteps,
@@ -83,21 +90,37 @@ pub(crate) enum Resident {
     BitTables,
     /// How bit codes are searched for: `Symbol` in `shaders/bits/contract.wgsl` for each symbol.
     SearchPlan,
+    /// From where the centroids of regions are looked at.
+    Origin,
+    /// Scaled centroids, which give the scores of regions.
+    ScoreWeights,
+    ScoreBias,
+    /// The encoder of the leading latents of some regions.
+    LeadingWeights(u8),
+    LeadingBias,
+    /// What leading latents cost: see `shaders/regions/choose.wgsl`.
+    LeadingCosts,
 }
 
 impl Resident {
     /// The buffer's label.
     pub(crate) fn label(self) -> &'static str {
         match self {
-            Self::EncoderWeights => "vecodec.encoder",
+            Self::EncoderWeights(_) => "vecodec.encoder",
             Self::EncoderBias => "vecodec.encoder.bias",
             Self::Centroid => "vecodec.centroid",
             Self::ReciprocalSteps => "vecodec.bits.reciprocal_steps",
-            Self::DecoderWeights => "vecodec.decoder",
+            Self::DecoderWeights(_) => "vecodec.decoder",
             Self::DecoderBias => "vecodec.decoder.bias",
             Self::BitLayout => "vecodec.bits.layout",
             Self::BitTables => "vecodec.bits.tables",
             Self::SearchPlan => "vecodec.bits.plan",
+            Self::Origin => "vecodec.regions.origin",
+            Self::ScoreWeights => "vecodec.regions.scores",
+            Self::ScoreBias => "vecodec.regions.scores.bias",
+            Self::LeadingWeights(_) => "vecodec.regions.leading",
+            Self::LeadingBias => "vecodec.regions.leading.bias",
+            Self::LeadingCosts => "vecodec.regions.leading.costs",
         }
     }
 }

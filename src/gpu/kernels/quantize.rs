@@ -3,7 +3,7 @@
 use super::shaders;
 use super::tiling::WORKGROUP;
 use super::{Binding, Kernel};
-use crate::plan::{Grid, Section};
+use crate::plan::{Grid, Items, Section};
 
 /// Quantises rows of `latents4` vec4s of latents. With `shared`, 16 threads share a row and read it
 /// together, which does not help a software adapter.
@@ -25,7 +25,7 @@ pub(crate) fn quantize(latents4: u64, shared: bool) -> Kernel {
             ("LANES", lanes.into()),
         ],
         bindings,
-        grid: Grid::Threads { workgroup_size, rows_per_thread: 1, columns: lanes },
+        grid: Grid::Threads { workgroup_size, tile_rows: 1, columns: lanes, items: Items::ROWS },
         loop_iterations: 2 * latents4.div_ceil(lanes.into()) + u64::from(lanes),
         workgroup_bytes: 4 * u64::from(workgroup_size),
     }

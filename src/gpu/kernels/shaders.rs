@@ -28,6 +28,8 @@ files! {
     ROWS_F32 = "lib/rows_f32.wgsl";
     ROWS_F16 = "lib/rows_f16.wgsl";
     GEMM = "gemm/contract.wgsl";
+    ROWS_IN_ORDER = "gemm/rows_in_order.wgsl";
+    ROWS_BY_REGION = "gemm/rows_by_region.wgsl";
     REGISTER_BLOCKED = "gemm/register_blocked.wgsl";
     TILED = "gemm/tiled.wgsl";
     TILED_STORE = "gemm/tiled_store.wgsl";
@@ -59,6 +61,16 @@ files! {
     QUANTIZE = "rows/quantize.wgsl";
     NORMALIZE = "rows/normalize.wgsl";
     BITS = "bits/contract.wgsl";
+    ONE_REGION = "bits/one_region.wgsl";
+    ROW_REGIONS = "bits/row_regions.wgsl";
     BITS_SCALAR = "bits/scalar.wgsl";
     BITS_TRELLIS = "bits/trellis.wgsl";
+    REGIONS = "regions/contract.wgsl";
+    REGIONS_OF_CODES = "regions/of_codes.wgsl";
+    REGIONS_OF_ITEMS = "regions/of_items.wgsl";
+    COUNT = "regions/count.wgsl";
+    PLACE = "regions/place.wgsl";
+    SCATTER = "regions/scatter.wgsl";
+    SHORTLIST = "regions/shortlist.wgsl";
+    CHOOSE = "regions/choose.wgsl";
 }

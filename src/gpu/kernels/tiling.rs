@@ -1,7 +1,7 @@
 //! How a matrix multiplication is divided among workgroups and threads.
 
 use super::super::device::Caps;
-use crate::plan::{Grid, count, padded};
+use crate::plan::{Grid, Items, count, padded};
 
 /// Threads of a one-dimensional workgroup.
 pub(super) const WORKGROUP: u32 = 64;
@@ -191,18 +191,24 @@ impl GemmTiling {
         self.tile().is_some_and(|(_, columns4)| padded(outputs) / 4 <= columns4 as usize)
     }
 
-    pub(super) fn grid(self, outputs: usize) -> Grid {
+    /// Rows of a tile.
+    pub(crate) fn tile_rows(self) -> u32 {
+        self.tile().map_or(REGISTER_ROWS, |(rows, _)| rows)
+    }
+
+    pub(super) fn grid(self, outputs: usize, items: Items) -> Grid {
         let total_columns = count(padded(outputs) / 4);
         match self.tile() {
             None => Grid::Threads {
                 workgroup_size: WORKGROUP,
-                rows_per_thread: REGISTER_ROWS,
+                tile_rows: REGISTER_ROWS,
                 columns: total_columns,
+                items,
             },
             Some((tile_rows, tile_columns)) => {
                 let stationary = matches!(self, Self::WeightStationary { .. });
                 let max_row_groups = stationary.then_some(MAX_ROW_GROUPS);
-                Grid::Tiles { tile_rows, tile_columns, total_columns, max_row_groups }
+                Grid::Tiles { tile_rows, tile_columns, total_columns, max_row_groups, items }
             }
         }
     }

@@ -12,22 +12,23 @@ pub(crate) struct PackedWeights {
     pub(crate) descale: f32,
 }
 
-/// Packs weights `[outputs, inputs]` for a tiling.
+/// Packs weights `[regions, outputs, inputs]` for a tiling, one region after the other.
 pub(crate) fn pack(weights: &[f32], shape: [usize; 2], tiling: GemmTiling) -> PackedWeights {
-    match tiling {
+    let (scale, descale) = match tiling {
         GemmTiling::RegisterBlocked { f16_weights: false }
-        | GemmTiling::Tiled { f16_weights: false, .. } => PackedWeights {
-            bytes: bytemuck::cast_slice(&by_input(weights, shape)).to_vec(),
-            descale: 1.0,
-        },
-        GemmTiling::RegisterBlocked { .. } | GemmTiling::Tiled { .. } => {
-            let (scale, descale) = scales(weights);
-            let scaled: Vec<f32> = weights.iter().map(|w| w * scale).collect();
-            PackedWeights { bytes: to_f16(&by_input(&scaled, shape)), descale }
+        | GemmTiling::Tiled { f16_weights: false, .. } => (1.0, 1.0),
+        _ => scales(weights),
+    };
+    let pack_region = |weights: &[f32]| match tiling {
+        GemmTiling::RegisterBlocked { f16_weights } | GemmTiling::Tiled { f16_weights, .. } => {
+            let values = by_input(weights, shape, scale);
+            if f16_weights { to_f16(&values) } else { bytemuck::cast_slice(&values).to_vec() }
         }
-        GemmTiling::Coop { side, split } => in_blocks(weights, shape, side, split),
-        GemmTiling::WeightStationary { split } => in_blocks(weights, shape, SIDE, split),
-    }
+        GemmTiling::Coop { side, split } => in_blocks(weights, shape, scale, side, split),
+        GemmTiling::WeightStationary { split } => in_blocks(weights, shape, scale, SIDE, split),
+    };
+    let bytes = weights.chunks_exact(shape[0] * shape[1]).flat_map(pack_region).collect();
+    PackedWeights { bytes, descale }
 }
 
 /// A bias of `outputs` values, or zeros, padded to four values.
@@ -37,23 +38,22 @@ pub(crate) fn bias(bias: Option<&[f32]>, outputs: usize) -> Vec<u8> {
     bytemuck::cast_slice(&values).to_vec()
 }
 
-/// Transposed to `[inputs, outputs]`, both padded to four with zeros.
-fn by_input(weights: &[f32], [inputs, outputs]: [usize; 2]) -> Vec<f32> {
+/// Scaled, and transposed to `[inputs, outputs]`, both padded to four with zeros.
+fn by_input(weights: &[f32], [inputs, outputs]: [usize; 2], scale: f32) -> Vec<f32> {
     let mut values = vec![0.0; padded(inputs) * padded(outputs)];
     for (output, row) in weights.chunks_exact(inputs).enumerate() {
         for (input, value) in row.iter().enumerate() {
-            values[input * padded(outputs) + output] = *value;
+            values[input * padded(outputs) + output] = value * scale;
         }
     }
     values
 }
 
-/// Matrix by matrix `[output blocks, input blocks, side, side]` as f16, padded with zeros. With
+/// Scaled, and matrix by matrix `[output blocks, input blocks, side, side]` as f16, padded with zeros. With
 /// `split` each matrix is followed by the matrix of what rounding it to f16 lost.
-fn in_blocks(weights: &[f32], shape: [usize; 2], side: u32, split: bool) -> PackedWeights {
+fn in_blocks(weights: &[f32], shape: [usize; 2], scale: f32, side: u32, split: bool) -> Vec<u8> {
     let [blocks_n, blocks_k] = rhs_blocks(side, shape);
     let (side, matrices_per_block) = (side as usize, if split { 2 } else { 1 });
-    let (scale, descale) = scales(weights);
     let mut values = vec![0.0; blocks_n * blocks_k * matrices_per_block * side * side];
     for (output, row) in weights.chunks_exact(shape[0]).enumerate() {
         for (input, value) in row.iter().enumerate() {
@@ -66,7 +66,7 @@ fn in_blocks(weights: &[f32], shape: [usize; 2], side: u32, split: bool) -> Pack
             }
         }
     }
-    PackedWeights { bytes: to_f16(&values), descale }
+    to_f16(&values)
 }
 
 fn to_f16(values: &[f32]) -> Vec<u8> {

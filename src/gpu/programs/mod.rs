@@ -1,7 +1,9 @@
 //! Programs: a verb's kernels as a value (a `Recipe`), and the same compiled on a device.
 
+mod layers;
 mod program;
 mod recipe;
+mod regions;
 #[cfg(test)]
 mod tests;
 mod verbs;

@@ -13,7 +13,7 @@ use super::super::device::Gpu;
 use super::super::kernels::{Binding, Kernel, KernelOptions, Resident};
 use super::recipe::{Recipe, missing_resident};
 use super::verbs;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::Model;
 use crate::plan::{RowLayout, Section, count};
 
@@ -31,12 +31,6 @@ pub(crate) struct Programs {
 
 impl Programs {
     pub(crate) fn new(gpu: &Gpu, model: &Model, options: KernelOptions) -> Result<Self> {
-        if model.region_count() > 1 {
-            let (field, value) = ("regions", model.region_count());
-            let remedy =
-                "the GPU engine takes one: pass Engine::Cpu, or fit with Regions::Count(1)";
-            return Err(Error::InvalidConfig { field, value, remedy });
-        }
         let recipes = verbs::recipes(model, gpu.caps(), options);
         for recipe in recipes.all() {
             recipe.check(&recipes.residents, gpu.caps())?;
@@ -86,6 +80,7 @@ enum ResolvedBinding {
     Params,
     Resident(Buffer),
     Section(Section),
+    Unused,
 }
 
 impl Program {
@@ -97,6 +92,7 @@ impl Program {
         let resolve = |binding: &Binding| match binding {
             Binding::Params => Ok(ResolvedBinding::Params),
             Binding::Section(section) => Ok(ResolvedBinding::Section(*section)),
+            Binding::Unused => Ok(ResolvedBinding::Unused),
             Binding::Resident(wanted) => {
                 match residents.iter().find(|(found, _)| found == wanted) {
                     Some((_, buffer)) => Ok(ResolvedBinding::Resident(buffer.clone())),
@@ -179,11 +175,15 @@ impl Pass {
             let resource = match resolved {
                 ResolvedBinding::Params => buffers.params(),
                 ResolvedBinding::Resident(buffer) => buffer.as_entire_binding(),
-                ResolvedBinding::Section(section) => buffers.section(*section)?,
+                ResolvedBinding::Section(section) => match buffers.section(*section) {
+                    Ok(resource) => resource,
+                    Err(error) => return Some(Err(error)),
+                },
+                ResolvedBinding::Unused => return None,
             };
-            Ok(BindGroupEntry { binding, resource })
+            Some(Ok(BindGroupEntry { binding, resource }))
         };
-        (0..).zip(&self.bindings).map(entry).collect()
+        (0..).zip(&self.bindings).filter_map(entry).collect()
     }
 }
 
@@ -199,6 +199,8 @@ fn pipeline(gpu: &Gpu, kernel: &Kernel) -> ComputePipeline {
     // (b) A section has capacity x row_bytes bytes, of the `RowLayout` that `programs::verbs` makes
     //     from the sizes it makes the kernels' constants from. Resident data has the sizes of those
     //     constants, too (`kernels::weights`, `kernels::bit_codes`).
+    //     An order of items by region is made on the device: `shaders/regions/` bounds every start by
+    //     the number of items, and rows read out of it are clamped to the chunk's.
     // (c) Windows, tables and decisions are indexed within what `BitPlan::new` and `Trellis::new`
     //     bound.
     // (d) Indices of workgroup arrays depend on constants and the thread's number alone.

@@ -2,52 +2,37 @@
 
 use super::super::device::Caps;
 use super::super::kernels::{
-    BitCodes, Epilogue, GemmTiling, Kernel, KernelOptions, Layer, Lhs, Resident, Search, bias,
-    gemm, normalize, pack, quantize,
+    BitCodes, Epilogue, GemmTiling, Kernel, KernelOptions, Layer, Lhs, Search, gemm, normalize,
+    quantize,
 };
+use super::layers::{Layers, VALUE_BYTES, centered};
 use super::recipe::{Recipe, Recipes};
+use super::regions::{RegionSource, Regions};
+use crate::bit_codes::BitPlan;
 use crate::model::{Activation, Model, RegionLayers};
 use crate::plan::{RowBytes, RowLayout, Section, padded};
 
-const VALUE_BYTES: u64 = size_of::<f32>() as u64;
 const F16_BYTES: u64 = 2;
 
 /// The recipes of a model on an adapter, over data that is there once.
 pub(crate) fn recipes(model: &Model, caps: &Caps, options: KernelOptions) -> Recipes {
-    let (config, region) = (model.config(), model.region(0));
+    let config = model.config();
     let (dim, latent_dim) = (config.dim, config.latent_dim);
-    let layer =
-        |weights: &[f32], shape @ [inputs, outputs]: [usize; 2], residents: [Resident; 2]| {
-            let tiling = GemmTiling::new(caps, options, shape);
-            let packed = pack(weights, shape, tiling);
-            let [weights, bias] = residents;
-            let descale = packed.descale;
-            (Layer { inputs, outputs, relu: false, descale, tiling, weights, bias }, packed.bytes)
-        };
-    let names = [Resident::EncoderWeights, Resident::EncoderBias];
-    let (mut encoder, encoder_bytes) = layer(region.encoder.weights, [dim, latent_dim], names);
+    let regions: Vec<RegionLayers<'_>> =
+        (0..model.region_count()).map(|number| model.region(number)).collect();
+    let plans: Vec<&BitPlan> = regions.iter().filter_map(|region| region.plan).collect();
+    let mut layers = Layers::new(caps, options, &regions);
+    let mut encoder = layers.encoder([dim, latent_dim]);
     encoder.relu = config.activation() == Activation::Relu;
-    let names = [Resident::DecoderWeights, Resident::DecoderBias];
-    let decoder_weights = decoder_weights(&region);
-    let (decoder, decoder_bytes) = layer(&decoder_weights, [latent_dim, dim], names);
-
-    let mut residents = vec![
-        (Resident::EncoderWeights, encoder_bytes),
-        (Resident::EncoderBias, bias(region.encoder.bias, latent_dim)),
-        (Resident::DecoderWeights, decoder_bytes),
-        (Resident::DecoderBias, bias(region.decoder.bias, dim)),
-    ];
-    if let Some(centroid) = region.centroid {
-        residents.push((Resident::Centroid, bias(Some(centroid), dim)));
-    }
-    let bits = region.plan.map(|plan| {
-        let search = Search::new(plan, config.has_row_scales());
-        residents.extend(BitCodes(plan).residents());
-        residents.push(search.resident());
-        let reciprocal = |step: &f32| if *step == 0.0 { 0.0 } else { step.recip() };
-        let reciprocals: Vec<f32> = plan.steps().iter().map(reciprocal).collect();
-        residents.push((Resident::ReciprocalSteps, bias(Some(&reciprocals), latent_dim)));
-        (BitCodes(plan).lhs(), search)
+    let decoder = layers.decoder([latent_dim, dim]);
+    let chosen = model.mixture().filter(|mixture| mixture.regions().len() > 1);
+    let chosen = chosen.map(|mixture| Regions::new(mixture, dim, &mut layers));
+    let bits = (!plans.is_empty()).then(|| {
+        let search = Search::new(&plans, config.has_row_scales());
+        layers.residents.extend(BitCodes(&plans).residents());
+        layers.residents.push(search.resident());
+        layers.add_reciprocal_steps(latent_dim);
+        (BitCodes(&plans).lhs(), search)
     });
     let verbs = Verbs {
         dim,
@@ -55,10 +40,11 @@ pub(crate) fn recipes(model: &Model, caps: &Caps, options: KernelOptions) -> Rec
         code_bytes: padded(config.packed_size()) as u64,
         // Rows whose norms are stored beside bit codes are divided by them first.
         normalizes: bits.is_some() && config.has_row_scales(),
-        centers: region.centroid.is_some(),
+        centers: regions[0].centroid.is_some(),
         encoder,
         decoder,
         bits,
+        regions: chosen,
     };
     Recipes {
         encode: verbs.encode(Lhs::Rows),
@@ -67,23 +53,8 @@ pub(crate) fn recipes(model: &Model, caps: &Caps, options: KernelOptions) -> Rec
         decode: verbs.decode(Epilogue::StoreTight),
         decode_f16: verbs.decode(Epilogue::StoreF16),
         decode_latent: verbs.decode_latent(),
-        residents,
+        residents: layers.residents,
     }
-}
-
-/// The weights `[dim, latents]` of the decoder. Those of bit codes hold the factor of each latent's
-/// table, so that the left operand of the GEMM is a table's value.
-fn decoder_weights(region: &RegionLayers<'_>) -> Vec<f32> {
-    let RegionLayers { decoder, plan, .. } = region;
-    let weight = |output, input| {
-        let weight = decoder.weight(output, input);
-        plan.map_or(weight, |plan| weight * plan.steps()[input])
-    };
-    let outputs = 0..decoder.outputs;
-    outputs
-        .flat_map(|o| (0..decoder.inputs).map(move |i| (o, i)))
-        .map(|(o, i)| weight(o, i))
-        .collect()
 }
 
 /// What the verbs of a model have in common.
@@ -98,6 +69,8 @@ struct Verbs<'a> {
     encoder: Layer,
     decoder: Layer,
     bits: Option<(Lhs, Search<'a>)>,
+    /// How the region of a row is chosen; none where there is one region.
+    regions: Option<Regions>,
 }
 
 impl Verbs<'_> {
@@ -107,41 +80,49 @@ impl Verbs<'_> {
         let value_bytes = if f16_rows { F16_BYTES } else { VALUE_BYTES };
         let (mut scratch, mut kernels) = (vec![], vec![]);
         let (lhs, from) = self.normalized(rows, Section::Scales, &mut scratch, &mut kernels);
+        let heads = self.chosen(lhs, from, &mut scratch, &mut kernels);
+        if self.regions.is_some() {
+            scratch.push((Section::Regions, VALUE_BYTES));
+        }
         let tiling = self.encoder.tiling;
         match &self.bits {
             None if tiling.holds(self.latent_dim) => {
-                kernels.push(gemm(lhs, &self.encoder, Epilogue::Quantize, from, Section::Codes));
+                let to = Section::Codes;
+                kernels.extend(gemm(lhs, &self.encoder, Epilogue::Quantize, from, to));
             }
             None => {
                 scratch.push(self.padded_latents());
-                kernels.push(self.project(lhs, from));
+                kernels.extend(self.project(lhs, from));
                 let shared = !matches!(tiling, GemmTiling::RegisterBlocked { .. });
                 kernels.push(quantize(padded(self.latent_dim) as u64 / 4, shared));
             }
             Some((_, search)) => {
                 scratch.push(self.padded_latents());
                 scratch.extend(search.decision_bytes().map(|bytes| (Section::Decisions, bytes)));
-                kernels.extend([self.project(lhs, from), search.kernel()]);
+                kernels.extend(self.project(lhs, from));
+                kernels.push(search.kernel());
             }
         }
         let inputs = vec![(Section::Rows, padded(self.dim) as u64 * value_bytes)];
-        let layout = RowLayout { inputs, scratch, outputs: self.codes() };
+        let layout = RowLayout { inputs, scratch, heads, outputs: self.codes() };
         let verb = if f16_rows { "vecodec.encode_f16" } else { "vecodec.encode" };
         Recipe { verb, layout, kernels }
     }
 
-    /// Rows to latents.
+    /// Rows to latents, and to the regions of rows where there are several.
     fn encode_latent(&self) -> Recipe {
         let (mut scratch, mut kernels) = (vec![], vec![]);
         let (lhs, from) = self.normalized(Lhs::Rows, Section::Norms, &mut scratch, &mut kernels);
         if self.normalizes {
             scratch.push((Section::Norms, VALUE_BYTES));
         }
+        let heads = self.chosen(lhs, from, &mut scratch, &mut kernels);
         let (tight, to) = (Epilogue::StoreTight, Section::Latents);
-        kernels.push(gemm(lhs, &self.encoder, tight, from, to));
+        kernels.extend(gemm(lhs, &self.encoder, tight, from, to));
         let inputs = vec![(Section::Rows, padded(self.dim) as u64 * VALUE_BYTES)];
-        let outputs = vec![(Section::Latents, self.latent_dim as u64 * VALUE_BYTES)];
-        let layout = RowLayout { inputs, scratch, outputs };
+        let mut outputs = vec![(Section::Latents, self.latent_dim as u64 * VALUE_BYTES)];
+        outputs.extend(self.region_numbers());
+        let layout = RowLayout { inputs, scratch, heads, outputs };
         Recipe { verb: "vecodec.encode_latent", layout, kernels }
     }
 
@@ -153,19 +134,25 @@ impl Verbs<'_> {
             _ => ("vecodec.decode", self.dim as u64 * VALUE_BYTES),
         };
         let outputs = vec![(Section::Rows, row_bytes)];
-        let layout = RowLayout { inputs: self.codes(), scratch: vec![], outputs };
-        let kernel = gemm(lhs, &self.decoder, epilogue, Section::Codes, Section::Rows);
-        Recipe { verb, layout, kernels: vec![kernel] }
+        let (mut scratch, mut kernels) = (vec![], vec![]);
+        let heads = self.sorted(RegionSource::Codes(self.code_bytes), &mut scratch, &mut kernels);
+        let layout = RowLayout { inputs: self.codes(), scratch, heads, outputs };
+        kernels.extend(gemm(lhs, &self.decoder, epilogue, Section::Codes, Section::Rows));
+        Recipe { verb, layout, kernels }
     }
 
-    /// Latents to rows.
+    /// Latents, and the regions of rows where there are several, to rows.
     fn decode_latent(&self) -> Recipe {
         let outputs = vec![(Section::Rows, self.dim as u64 * VALUE_BYTES)];
-        let layout = RowLayout { inputs: vec![self.padded_latents()], scratch: vec![], outputs };
+        let mut inputs = vec![self.padded_latents()];
+        inputs.extend(self.region_numbers());
+        let (mut scratch, mut kernels) = (vec![], vec![]);
+        let heads = self.sorted(RegionSource::Numbers, &mut scratch, &mut kernels);
+        let layout = RowLayout { inputs, scratch, heads, outputs };
         let (from, to) = (Section::Latents, Section::Rows);
         let lhs = if self.bits.is_some() { Lhs::Latents } else { Lhs::Rows };
-        let kernel = gemm(lhs, &self.decoder, Epilogue::StoreTight, from, to);
-        Recipe { verb: "vecodec.decode_latent", layout, kernels: vec![kernel] }
+        kernels.extend(gemm(lhs, &self.decoder, Epilogue::StoreTight, from, to));
+        Recipe { verb: "vecodec.decode_latent", layout, kernels }
     }
 
     /// Adds the kernel that divides rows by their norms, where the model stores norms. Returns the
@@ -179,18 +166,54 @@ impl Verbs<'_> {
     ) -> (Lhs, Section) {
         let f16 = rows == Lhs::RowsF16;
         if !self.normalizes {
-            let lhs = if self.centers { Lhs::CenteredRows { f16 } } else { rows };
+            let lhs = if self.centers { centered(f16) } else { rows };
             return (lhs, Section::Rows);
         }
         let values = padded(self.dim) as u64;
         scratch.push((Section::UnitRows, values * VALUE_BYTES));
         kernels.push(normalize(values / 4, f16, norms));
-        let lhs = if self.centers { Lhs::CenteredRows { f16: false } } else { Lhs::Rows };
+        let lhs = if self.centers { centered(false) } else { Lhs::Rows };
         (lhs, Section::UnitRows)
     }
 
+    /// Adds the kernels that choose the region of each row `lhs`, and sort rows by it, where there are
+    /// several. Returns the heads of the sections that they work on.
+    fn chosen(
+        &self,
+        lhs: Lhs,
+        from: Section,
+        scratch: &mut Vec<RowBytes>,
+        kernels: &mut Vec<Kernel>,
+    ) -> Vec<RowBytes> {
+        let Some(regions) = &self.regions else { return vec![] };
+        let f16 = matches!(lhs, Lhs::CenteredRows { f16: true, .. });
+        scratch.extend(regions.choice_scratch());
+        kernels.extend(regions.choice(from, f16));
+        kernels.extend(regions.sort(RegionSource::Numbers, &self.encoder));
+        regions.heads()
+    }
+
+    /// Adds the kernels that sort rows by their regions, where there are several. Returns the heads of
+    /// the sections that they work on.
+    fn sorted(
+        &self,
+        source: RegionSource,
+        scratch: &mut Vec<RowBytes>,
+        kernels: &mut Vec<Kernel>,
+    ) -> Vec<RowBytes> {
+        let Some(regions) = &self.regions else { return vec![] };
+        scratch.extend(regions.sort_scratch());
+        kernels.extend(regions.sort(source, &self.decoder));
+        regions.heads()
+    }
+
+    /// The regions of rows as an input or output, where there are several.
+    fn region_numbers(&self) -> Option<RowBytes> {
+        self.regions.as_ref().map(|_| (Section::Regions, VALUE_BYTES))
+    }
+
     /// The GEMM with the encoder's weights, stored for another kernel.
-    fn project(&self, lhs: Lhs, from: Section) -> Kernel {
+    fn project(&self, lhs: Lhs, from: Section) -> impl Iterator<Item = Kernel> {
         gemm(lhs, &self.encoder, Epilogue::StorePadded, from, Section::Latents)
     }
 

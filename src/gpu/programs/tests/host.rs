@@ -48,11 +48,17 @@ fn the_host_fills_exactly_the_overrides_there_are() {
 fn names(binding: Binding) -> &'static [&'static str] {
     match binding {
         Binding::Params => &["params"],
-        Binding::Resident(Resident::EncoderWeights | Resident::DecoderWeights) => &["weights"],
+        Binding::Resident(Resident::EncoderWeights(_) | Resident::DecoderWeights(_)) => {
+            &["weights"]
+        }
+        Binding::Resident(Resident::ScoreWeights | Resident::LeadingWeights(_)) => &["weights"],
+        Binding::Resident(Resident::ScoreBias | Resident::LeadingBias) => &["bias"],
+        Binding::Resident(Resident::Origin) => &["centroid"],
+        Binding::Resident(Resident::LeadingCosts) => &["costs"],
         Binding::Resident(Resident::EncoderBias | Resident::DecoderBias) => &["bias"],
         Binding::Resident(Resident::BitLayout) => &["bit_layout"],
         Binding::Resident(Resident::BitTables) => &["tables"],
-        Binding::Resident(Resident::Centroid) => &["centroid"],
+        Binding::Resident(Resident::Centroid) => &["centroid", "centroids"],
         Binding::Resident(Resident::ReciprocalSteps) => &["reciprocal_steps"],
         Binding::Resident(Resident::SearchPlan) => &["plan"],
         // Left operands are `rows`, and results `out`.
@@ -63,6 +69,13 @@ fn names(binding: Binding) -> &'static [&'static str] {
         Binding::Section(Section::Scales) => &["scales", "norms"],
         Binding::Section(Section::Codes) => &["codes"],
         Binding::Section(Section::Decisions) => &["decisions"],
+        Binding::Section(Section::Scores) => &["scores", "out"],
+        Binding::Section(Section::Candidates) => &["candidates", "regions"],
+        Binding::Section(Section::LeadingLatents) => &["leading", "out"],
+        Binding::Section(Section::Regions) => &["regions"],
+        Binding::Section(Section::Places) => &["places"],
+        Binding::Section(Section::Order) => &["order"],
+        Binding::Unused => &[],
     }
 }
 
@@ -75,7 +88,8 @@ fn binds_what_the_shader_declares(module: &Module, bindings: &[Binding]) -> bool
         .collect();
     let fits =
         |(at, name): (&usize, &&str)| bindings.get(*at).is_some_and(|b| names(*b).contains(name));
-    declared.len() == bindings.len() && declared.iter().all(fits)
+    let used = bindings.iter().filter(|binding| **binding != Binding::Unused).count();
+    declared.len() == used && declared.iter().all(fits)
 }
 
 #[test]
@@ -85,7 +99,8 @@ fn the_host_binds_what_each_shader_declares() {
         let name = &kernel.name;
         assert!(binds_what_the_shader_declares(&module, &kernel.bindings), "{name}");
         let mut wrong = kernel.bindings.clone();
-        wrong.swap(1, 2);
+        let first = if wrong.len() > 2 { 1 } else { 0 };
+        wrong.swap(first, first + 1);
         assert!(!binds_what_the_shader_declares(&module, &wrong), "{name}: two are swapped");
         assert!(!binds_what_the_shader_declares(&module, &kernel.bindings[1..]), "{name}: shifted");
     }
@@ -123,7 +138,8 @@ fn grids_cover_the_tiles_of_their_kernels() {
         // An override where tiles have sizes, a constant or an expression of constants elsewhere.
         let tile_m = value(kernel, "TILE_M").or_else(|| constant(&module, "TILE_M")).unwrap();
         match kernel.grid {
-            Grid::Threads { rows_per_thread, .. } => assert_eq!(rows_per_thread, tile_m),
+            Grid::Threads { tile_rows, .. } => assert_eq!(tile_rows, tile_m),
+            Grid::One => panic!("{}: one workgroup for all tiles", kernel.name),
             Grid::Tiles { tile_rows, tile_columns, total_columns, .. } => {
                 assert_eq!(tile_rows, tile_m, "{}", kernel.name);
                 let overrides = value(kernel, "THREADS_N").zip(value(kernel, "BLOCKS_N"));
@@ -157,6 +173,8 @@ fn a_symbol_to_search_for_has_one_layout_in_rust_and_wgsl() {
         ("stride", offset_of!(SearchedSymbol, stride)),
         ("position", offset_of!(SearchedSymbol, position)),
         ("cost_scale", offset_of!(SearchedSymbol, cost_scale)),
+        ("symbols", offset_of!(SearchedSymbol, symbols)),
+        ("last_stride", offset_of!(SearchedSymbol, last_stride)),
         ("padding", offset_of!(SearchedSymbol, padding)),
     ];
     let searches = shipped_kernels();

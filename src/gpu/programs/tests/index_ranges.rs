@@ -48,7 +48,7 @@ fn arrays(wgsl: &str) -> Vec<Array> {
     found
 }
 
-const FIRST_WORKGROUP_ARRAY: usize = 8;
+const FIRST_WORKGROUP_ARRAY: usize = 9;
 const COUNTERS: usize = 32;
 
 /// The shader with a probe around every index of its arrays. `planted` is added to each index of one
@@ -155,21 +155,25 @@ fn violations_of(
     let sections: BTreeMap<Section, Buffer> = recipe
         .layout
         .sections()
-        .map(|(section, row_bytes)| (*section, storage(gpu, &contents(row_bytes * rows as u64))))
+        .map(|&(section, row_bytes)| {
+            let head = recipe.layout.head_bytes(section);
+            (section, storage(gpu, &contents(head + row_bytes * rows as u64)))
+        })
         .collect();
     let params = Params { rows: count(rows), scale_stride: 1 };
     let params = storage(gpu, bytemuck::bytes_of(&params));
     let mut found = BTreeMap::new();
     for (kernel, pipeline) in recipe.kernels.iter().zip(pipelines) {
-        let buffers: Vec<Buffer> = kernel
+        let buffers: Vec<Option<Buffer>> = kernel
             .bindings
             .iter()
             .map(|binding| match binding {
-                Binding::Params => params.clone(),
-                Binding::Section(section) => sections[section].clone(),
+                Binding::Unused => None,
+                Binding::Params => Some(params.clone()),
+                Binding::Section(section) => Some(sections[section].clone()),
                 Binding::Resident(wanted) => {
                     let (_, bytes) = residents.iter().find(|(r, _)| r == wanted).unwrap();
-                    storage(gpu, bytes)
+                    Some(storage(gpu, bytes))
                 }
             })
             .collect();
@@ -203,13 +207,16 @@ fn dispatched(
     gpu: &Gpu,
     kernel: &Kernel,
     pipeline: &ComputePipeline,
-    buffers: &[Buffer],
+    buffers: &[Option<Buffer>],
     rows: usize,
 ) -> Vec<(u32, u32)> {
     let device = gpu.device();
     let entries: Vec<_> = (0..)
         .zip(buffers)
-        .map(|(binding, b)| BindGroupEntry { binding, resource: b.as_entire_binding() })
+        .filter_map(|(binding, buffer)| {
+            let resource = buffer.as_ref()?.as_entire_binding();
+            Some(BindGroupEntry { binding, resource })
+        })
         .collect();
     let probes = storage(gpu, &[0; 4 * COUNTERS]);
     let bind = |index, entries: &[BindGroupEntry<'_>]| {

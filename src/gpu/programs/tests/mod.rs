@@ -36,6 +36,10 @@ const PLANS: [(u32, usize, bool); 7] = [
     (12, 40, false),
 ];
 
+/// Plans of models of several regions, and how many: fewer than the shortlist has room for, and more.
+const REGIONS: [((u32, usize, bool), usize); 4] =
+    [((0, 53, true), 3), ((8, 64, true), 5), ((8, 53, false), 2), ((2, 70, false), 37)];
+
 fn weights([dim, latents]: [usize; 2]) -> Weights {
     let values = |seed: usize| {
         (0..dim * latents).map(|i| ((i * 31 + seed) % 101) as f32 / 101.0 - 0.5).collect()
@@ -146,7 +150,8 @@ fn v2_model((state_bits, latents, norms): (u32, usize, bool)) -> Model {
 fn models() -> Vec<Model> {
     let int8 = SHAPES.into_iter().flat_map(|s| [false, true].map(|relu| int8_model(s, relu)));
     let bits = PLANS.into_iter().flat_map(|plan| [bits_model(plan), v2_model(plan)]);
-    int8.chain(bits).collect()
+    let regions = REGIONS.into_iter().map(|(plan, count)| regions_model(plan, count));
+    int8.chain(bits).chain(regions).collect()
 }
 
 fn caps(software: bool, coop_side: Option<u32>) -> Caps {
