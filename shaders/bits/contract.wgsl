@@ -1,5 +1,6 @@
 // What both encoders of bit codes read and write.
-// plan [regions, SYMBOLS]: a region with fewer symbols leaves the last ones unused.
+// plan [regions, SYMBOLS]: the last symbols of a region with fewer have no bits. All loops over symbols
+// have the same length, because a software adapter is slow where a loop's length is read from memory.
 // latents [chunk rows, LATENTS padded to a multiple of four]. codes [chunk rows, CODE_WORDS] words.
 // needs: INFINITY
 // gives: SYMBOLS, CODE_WORDS, plan, latents, tables, codes, first_latent, nearest
@@ -35,11 +36,8 @@ struct Symbol {
     position: u32,
     // The units of the costs in a latent.
     cost_scale: f32,
-    // Symbols of its region.
-    symbols: u32,
     // In its region, from a last state to the next one whose missing bits are zero.
     last_stride: u32,
-    padding: u32,
 }
 
 @group(0) @binding(1) var<storage, read> latents: array<f32>;
@@ -59,7 +57,7 @@ fn first_latent(row: u32) -> u32 {
 // tie goes to the lower level. Levels ascend, and thresholds lie half way between them.
 fn nearest(z: f32, symbol: Symbol) -> u32 {
     var code = 0u;
-    for (var bit = 1u << (symbol.bits - 1u); bit > 0u; bit >>= 1u) {
+    for (var bit = (1u << symbol.bits) >> 1u; bit > 0u; bit >>= 1u) {
         let above = symbol.tables.x + (code | bit);
         let threshold = 0.5 * (tables[above - 1u] + tables[above]) * symbol.table_scales.x;
         code |= select(0u, bit, z > threshold);

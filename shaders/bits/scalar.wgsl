@@ -13,14 +13,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let first = first_latent(row);
     let region = region_of(row);
-    let symbols = min(plan[region * SYMBOLS].symbols, SYMBOLS);
     let first_word = row * CODE_WORDS;
     var largest = 0u;
     // The code word that is being filled.
     var word = 0u;
     // The number of the row's region is its first bits.
     var filled = region;
-    for (var i = 0u; i < symbols; i++) {
+    for (var i = 0u; i < SYMBOLS; i++) {
         let symbol = plan[region * SYMBOLS + i];
         let z = latents[first + symbol.latent];
         largest = max(largest, magnitude(vec4<f32>(z)));

@@ -77,7 +77,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let states = 1u << STATE_BITS;
     let first = first_latent(row);
     let region = region_of(row);
-    let symbols = min(plan[region * SYMBOLS].symbols, SYMBOLS);
     for (var state = thread; state < states; state += THREADS) {
         memory[state] = 0u;
     }
@@ -91,7 +90,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var word = 0u;
     var filled = 0u;
     var turn = 0u;
-    for (var i = 0u; i < symbols; i++) {
+    for (var i = 0u; i < SYMBOLS; i++) {
         let symbol = plan[region * SYMBOLS + i];
         let z = latents[first + symbol.latent];
         let second_z = latents[first + symbol.latent + symbol.latents - 1u];
@@ -158,7 +157,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     storageBarrier();
 
     if thread == 0u {
-        trace_back(row, region, symbols, first);
+        trace_back(row, region, first);
         // The number of the row's region is its first bits.
         memory[0] |= region;
         store_scale(row, largest);
@@ -170,7 +169,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 // Follows the decisions from the best last state and leaves the code in workgroup memory.
-fn trace_back(row: u32, region: u32, symbols: u32, first: u32) {
+fn trace_back(row: u32, region: u32, first: u32) {
     let last_stride = max(plan[region * SYMBOLS].last_stride, 1u);
     var state = 0u;
     var cost = memory[0];
@@ -181,9 +180,12 @@ fn trace_back(row: u32, region: u32, symbols: u32, first: u32) {
     // From the code's last word to its first.
     var word = CODE_WORDS - 1u;
     var filled = 0u;
-    for (var i = symbols; i > 0u; i--) {
+    for (var i = SYMBOLS; i > 0u; i--) {
         let symbol = plan[region * SYMBOLS + i - 1u];
         let width = symbol.bits;
+        if width == 0u {
+            continue;
+        }
         var code: u32;
         if symbol.stride == 0u {
             let z = latents[first + symbol.latent];

@@ -8,7 +8,7 @@
 // `row_scale(row)`; and `finish`. A load is separate from its conversion so that the wait for memory
 // comes as late as possible.
 // needs: row_scale, finish
-// gives: INPUTS4, OUTPUTS4, DESCALE, bias, finished
+// gives: INPUTS4, OUTPUTS4, DESCALE, bias_of, finished
 
 override INPUTS4: u32;
 override OUTPUTS4: u32;
@@ -17,9 +17,13 @@ override DESCALE: f32;
 
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
 
+// Outputs beyond the last repeat it, and are not stored.
+fn bias_of(region: u32, o4: u32) -> vec4<f32> {
+    return bias[region * OUTPUTS4 + min(o4, OUTPUTS4 - 1u)];
+}
+
 // Finishing reads memory, and no read passes a write: all sums are finished before the first is
-// stored. Outputs beyond the last repeat it, and are not stored.
+// stored.
 fn finished(region: u32, row: u32, o4: u32, sum: vec4<f32>) -> vec4<f32> {
-    let b = bias[region * OUTPUTS4 + min(o4, OUTPUTS4 - 1u)];
-    return finish(DESCALE * sum, row_scale(row), b);
+    return finish(DESCALE * sum, row_scale(row), bias_of(region, o4));
 }

@@ -3,7 +3,7 @@
 // these outputs. Weights are read straight from memory through the caches.
 // weights [regions, RHS_BLOCKS_N, RHS_BLOCKS_K] matrices of SIDE outputs x SIDE inputs as f16, padded with
 // zeros to whole steps of 32 inputs, and beyond 128 inputs to whole steps of 64.
-// needs: Tile, FIRST_REGION, OUTPUTS4, bias, finish, SIDE, TILE_M, Accumulator, store_accumulator, stored_sums
+// needs: Tile, FIRST_REGION, bias_of, finish, SIDE, TILE_M, Accumulator, store_accumulator, stored_sums
 // needs: descaled
 // gives: THREADS, TILE_N4, STRIP_STRIDE, RHS_BLOCKS_K, row_scales
 // gives: first_rhs, thread_bias, store_strip_sums, strip_value
@@ -31,8 +31,7 @@ fn first_rhs(tile: Tile, thread: u32) -> u32 {
 
 // The bias of a thread's outputs, which are the same in all strips.
 fn thread_bias(tile: Tile, thread: u32) -> vec4<f32> {
-    let o4 = min(tile.column * TILE_N4 + thread % TILE_N4, OUTPUTS4 - 1u);
-    return bias[tile.region * OUTPUTS4 + o4];
+    return bias_of(tile.region, tile.column * TILE_N4 + thread % TILE_N4);
 }
 
 // Passes the sums of SIDE rows through workgroup memory, because which thread holds which value of a

@@ -12,8 +12,8 @@
 // needs: SIDE, QUANTIZES, LHS_IS_F16, LhsMatrix, RhsMatrix, Accumulator, INFINITY, magnitude
 // needs: TILE_M, TILE_K4, ROWS_PER_LOAD, LHS_STRIDE, BLOCK_STRIDE, DESCALE, store_lhs, lhs_matrix
 // needs: rhs_matrix, Tile, loaded_rows, k_loop, store_strip, next_strip
-// gives: TILE_K, LHS_PARTS, BLOCKS_M, Accumulators, store_strips, store_x, multiply_add, gemm_tile
-// gives: descaled
+// gives: TILE_K, LHS_PARTS, BLOCKS_M, Accumulators, Weights, load_weights, store_strips, store_x
+// gives: multiply_add, gemm_tile, descaled
 
 // Measured on an H200 at 768 inputs, in million rows per second. 256 latents stored as values: 135
 // in steps of 32, 92 in steps of 16. 128 latents quantised: 214 in steps of 32, 257 in steps of 16.
@@ -63,9 +63,19 @@ fn add_low(low: Accumulator, at: u32, x: LhsMatrix, w: RhsMatrix, w_low: RhsMatr
     return coopMultiplyAdd(lhs_matrix(at + TILE_M * LHS_STRIDE), w, sum);
 }
 
-fn multiply_add(sums: ptr<function, Accumulators>, at: u32, matrix: u32) {
-    let w = rhs_matrix(2u * matrix);
-    let w_low = rhs_matrix(2u * matrix + 1u);
+// The weights of SIDE inputs, and their low parts.
+struct Weights {
+    high: RhsMatrix,
+    low: RhsMatrix,
+}
+
+fn load_weights(matrix: u32) -> Weights {
+    return Weights(rhs_matrix(2u * matrix), rhs_matrix(2u * matrix + 1u));
+}
+
+fn multiply_add(sums: ptr<function, Accumulators>, at: u32, weights: Weights) {
+    let w = weights.high;
+    let w_low = weights.low;
     let a = lhs_matrix(at);
     (*sums).high.a = coopMultiplyAdd(a, w, (*sums).high.a);
     (*sums).low.a = add_low((*sums).low.a, at, a, w, w_low);

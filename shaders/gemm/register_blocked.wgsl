@@ -32,7 +32,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if tile.first >= tile.end {
         return;
     }
-    // The rows that are loaded.
     var sources: array<u32, TILE_M>;
     for (var r = 0u; r < TILE_M; r++) {
         sources[r] = loaded_row(tile, r);

@@ -16,7 +16,7 @@ struct Tile {
     // The number of its tile among those that share rows.
     column: u32,
     region: u32,
-    // The place of its first row in the order, and the place behind its region's last row.
+    // The position of its first row in the order, and the position behind its region's last row.
     first: u32,
     end: u32,
 }

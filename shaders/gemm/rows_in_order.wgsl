@@ -9,7 +9,7 @@ struct Tile {
     // The number of its tile among those that share rows.
     column: u32,
     region: u32,
-    // The place of its first row, and the place behind the last row.
+    // The position of its first row, and the position behind the last row.
     first: u32,
     end: u32,
 }

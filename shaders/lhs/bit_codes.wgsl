@@ -19,20 +19,19 @@ fn table_value(first_word: u32, window: u32, table: u32) -> f32 {
     let start = window & 0xfffffu;
     let bits = extractBits(window, 20u, 4u);
     let shift = start % 32u;
-    let word = first_word + start / 32u;
-    var found = codes[word] >> shift;
-    if shift + bits > 32u {
-        found |= codes[word + 1u] << (32u - shift);
-    }
+    let word = start / 32u;
+    // Both words are loaded at once, without a branch on which the loads of the next window would wait.
+    let next = min(word + 1u, CODE_WORDS - 1u);
+    let found = codes[first_word + word] >> shift | (codes[first_word + next] << 1u) << (31u - shift);
     return tables[table + (extractBits(found, 0u, bits) << (window >> 24u))];
 }
 
 alias LhsRaw = vec4<f32>;
 
 fn load_lhs(region: u32, row: u32, i4: u32) -> LhsRaw {
-    let own = 2u * (region * INPUTS4 + i4);
-    let windows = bit_layout[own];
-    let starts = bit_layout[own + 1u];
+    let at = 2u * (region * INPUTS4 + i4);
+    let windows = bit_layout[at];
+    let starts = bit_layout[at + 1u];
     let first_word = row * CODE_WORDS;
     return vec4<f32>(
         table_value(first_word, windows.x, starts.x),

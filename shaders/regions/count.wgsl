@@ -1,15 +1,15 @@
 // Counts the items of each region, and gives each item a rank among those of its region:
-//     places[item] = (region, rank)
+//     ranks[item] = (region, rank)
 // A workgroup counts its own items in workgroup memory, and then adds its counts to those of all: one
 // atomic addition for each region that it has items of. Which rank an item gets is a matter of timing,
 // and changes no result.
-// places [items]
+// ranks [items]
 // needs: params, REGIONS, ITEMS_PER_ROW, region_of
 
 const WORKGROUP: u32 = 256u;
 
 @group(0) @binding(1) var<storage, read_write> order: array<atomic<u32>>;
-@group(0) @binding(2) var<storage, read_write> places: array<vec2<u32>>;
+@group(0) @binding(2) var<storage, read_write> ranks: array<vec2<u32>>;
 
 // The workgroup's items of each region, and then the rank of the first of these.
 var<workgroup> own_counts: array<atomic<u32>, WORKGROUP>;
@@ -39,6 +39,6 @@ fn main(
     }
     workgroupBarrier();
     if inside {
-        places[id.x] = vec2<u32>(region, first_ranks[region] + rank);
+        ranks[id.x] = vec2<u32>(region, first_ranks[region] + rank);
     }
 }

@@ -4,7 +4,7 @@
 override WORKGROUP: u32;
 
 @group(0) @binding(1) var<storage, read_write> order: array<u32>;
-@group(0) @binding(2) var<storage, read> places: array<vec2<u32>>;
+@group(0) @binding(2) var<storage, read> ranks: array<vec2<u32>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -12,9 +12,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= items {
         return;
     }
-    let item = places[id.x];
-    let place = order[item_start_at(item.x)] + item.y;
-    if place < items {
-        order[order_at(place)] = id.x;
+    let item = ranks[id.x];
+    let position = order[item_start_at(item.x)] + item.y;
+    if position < items {
+        order[order_at(position)] = id.x;
     }
 }

@@ -64,9 +64,7 @@ pub(crate) struct SearchedSymbol {
     pub(crate) stride: u32,
     pub(crate) position: u32,
     pub(crate) cost_scale: f32,
-    pub(crate) symbols: u32,
     pub(crate) last_stride: u32,
-    pub(crate) padding: u32,
 }
 
 /// How bit codes are searched for.
@@ -112,7 +110,9 @@ impl<'a> Search<'a> {
         let mut all = vec![];
         for region in 0..self.plans.len() {
             all.extend(self.symbols(region));
-            all.resize((region + 1) * self.most_symbols(), SearchedSymbol::default());
+            // A symbol without bits.
+            let padding = SearchedSymbol { latents: 1, ..SearchedSymbol::default() };
+            all.resize((region + 1) * self.most_symbols(), padding);
         }
         (Resident::SearchPlan, bytemuck::cast_slice(&all).to_vec())
     }
@@ -132,7 +132,6 @@ impl<'a> Search<'a> {
                 latents: count(rate.latents()),
                 tables: [0, second].map(|latent| count(tables.start(rate, latent))),
                 table_scales: both(&step),
-                symbols: count(plan.symbols().len()),
                 last_stride: plan.last_stride(),
                 ..SearchedSymbol::default()
             };

@@ -54,6 +54,17 @@ pub(crate) struct Layer {
     pub(crate) by_region: Option<ByRegion>,
 }
 
+impl Layer {
+    /// The tiling of its GEMM with this left operand.
+    pub(crate) fn tiling_for(&self, lhs: Lhs) -> GemmTiling {
+        match lhs {
+            Lhs::Int8Codes => self.tiling.for_codes(self.inputs),
+            Lhs::BitCodes { exact: true, .. } => self.tiling.for_exact_lhs(self.inputs),
+            _ => self.tiling,
+        }
+    }
+}
+
 /// Weights of neighbouring regions that fit one binding.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
@@ -98,10 +109,7 @@ fn gemm_of(
     to: Section,
 ) -> Kernel {
     let &Layer { inputs, outputs, relu, bias, by_region, .. } = layer;
-    let tiling = match lhs {
-        Lhs::Int8Codes => layer.tiling.for_codes(inputs),
-        _ => layer.tiling,
-    };
+    let tiling = layer.tiling_for(lhs);
     let ragged = epilogue == Epilogue::StoreTight && !outputs.is_multiple_of(4);
     let mut constants = vec![
         ("INPUTS4", (padded(inputs) / 4) as f64),
@@ -158,8 +166,7 @@ fn gemm_of(
 fn name(lhs: Lhs, tiling: GemmTiling, epilogue: Epilogue, ragged: bool) -> String {
     let lhs = match lhs {
         Lhs::Int8Codes => "decode",
-        Lhs::BitCodes { exact: true, .. } => "decode_bits",
-        Lhs::BitCodes { exact: false, .. } => "decode_bits_f32",
+        Lhs::BitCodes { .. } => "decode_bits",
         Lhs::Rows => "project",
         Lhs::RowsF16 => "project_f16_rows",
         Lhs::CenteredRows { f16: false, .. } => "project_centered",
@@ -188,7 +195,7 @@ fn files(
         GemmTiling::RegisterBlocked { .. } => vec![&shaders::REGISTER_BLOCKED],
         GemmTiling::Tiled { .. } => vec![&shaders::TILED],
         GemmTiling::Coop { side: 8, .. } => vec![&shaders::COOP_8X8, &shaders::COOP],
-        GemmTiling::Coop { .. } | GemmTiling::WeightStationary { .. } => {
+        GemmTiling::Coop { .. } | GemmTiling::ExactLhs | GemmTiling::WeightStationary { .. } => {
             vec![&shaders::COOP_16X16, &shaders::COOP]
         }
     };
@@ -196,10 +203,13 @@ fn files(
         GemmTiling::RegisterBlocked { f16_weights } | GemmTiling::Tiled { f16_weights, .. } => {
             vec![if f16_weights { &shaders::RHS_F16 } else { &shaders::RHS_F32 }]
         }
-        GemmTiling::Coop { split, .. } => vec![
-            &shaders::COOP_K_LOOP,
-            if split { &shaders::COOP_2XF16 } else { &shaders::COOP_F16 },
-        ],
+        GemmTiling::Coop { split: true, .. } => vec![&shaders::COOP_K_LOOP, &shaders::COOP_2XF16],
+        GemmTiling::Coop { split: false, .. } => {
+            vec![&shaders::COOP_K_LOOP, &shaders::COOP_F16, &shaders::WHOLE_WEIGHTS]
+        }
+        GemmTiling::ExactLhs => {
+            vec![&shaders::COOP_K_LOOP, &shaders::COOP_F16, &shaders::SPLIT_WEIGHTS]
+        }
         GemmTiling::WeightStationary { .. } => vec![&shaders::COOP_WEIGHT_STATIONARY],
     });
     files.extend([&shaders::PARAMS, &shaders::FLOAT_BITS, &shaders::GEMM]);
@@ -209,9 +219,8 @@ fn files(
     });
     files.extend(match lhs {
         Lhs::Int8Codes => vec![&shaders::ROW_SCALES, &shaders::LHS_INT8_CODES],
-        Lhs::BitCodes { exact, .. } => {
-            let exactness = if exact { &shaders::EXACT_IN_F16 } else { &shaders::INEXACT_IN_F16 };
-            vec![&shaders::ROW_SCALES, &shaders::LHS_BIT_CODES, exactness]
+        Lhs::BitCodes { .. } => {
+            vec![&shaders::ROW_SCALES, &shaders::LHS_BIT_CODES, &shaders::INEXACT_IN_F16]
         }
         Lhs::Rows => vec![&shaders::ROWS_F32, &shaders::LHS_ROWS, &shaders::LHS_ROW_LAYER],
         Lhs::RowsF16 => vec![&shaders::ROWS_F16, &shaders::LHS_ROWS, &shaders::LHS_ROW_LAYER],
@@ -229,7 +238,9 @@ fn files(
     });
     files.extend(match tiling {
         GemmTiling::Coop { .. } if quantizes => Some(&shaders::COOP_QUANTIZE),
-        GemmTiling::Coop { .. } | GemmTiling::WeightStationary { .. } => Some(&shaders::COOP_STORE),
+        GemmTiling::Coop { .. } | GemmTiling::ExactLhs | GemmTiling::WeightStationary { .. } => {
+            Some(&shaders::COOP_STORE)
+        }
         GemmTiling::Tiled { .. } if quantizes => Some(&shaders::TILED_QUANTIZE),
         GemmTiling::Tiled { .. } => Some(&shaders::TILED_STORE),
         GemmTiling::RegisterBlocked { .. } => None,

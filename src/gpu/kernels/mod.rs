@@ -21,7 +21,7 @@ pub(crate) use gemm::{ByRegion, Epilogue, Layer, Lhs, Span, gemm};
 pub(crate) use normalize::normalize;
 pub(crate) use quantize::quantize;
 pub(crate) use regions::{
-    Choice, ORDER_BYTES, PLACE_BYTES, RegionsOf, choose, order_head_bytes, region_order, shortlist,
+    Choice, ORDER_BYTES, RANK_BYTES, RegionsOf, choose, order_head_bytes, region_order, shortlist,
 };
 pub(crate) use shaders::ShaderFile;
 #[cfg(test)]

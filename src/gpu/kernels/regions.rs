@@ -6,7 +6,7 @@ use super::tiling::WORKGROUP;
 use super::{Binding, Kernel, Resident};
 use crate::plan::{Grid, Items, Section};
 
-/// `WORKGROUP` in `shaders/regions/count.wgsl` and `place.wgsl`.
+/// `WORKGROUP` in `shaders/regions/count.wgsl` and `start.wgsl`.
 const SORT_WORKGROUP: u32 = 256;
 const SORT_BYTES: u64 = 2 * 4 * SORT_WORKGROUP as u64;
 
@@ -19,8 +19,8 @@ pub(crate) enum RegionsOf {
     Items(Section),
 }
 
-/// Bytes per item of `Section::Places`, and of `Section::Order`.
-pub(crate) const PLACE_BYTES: u64 = 8;
+/// Bytes per item of `Section::Ranks`, and of `Section::Order`.
+pub(crate) const RANK_BYTES: u64 = 8;
 pub(crate) const ORDER_BYTES: u64 = 4;
 
 /// Bytes in front of the order: see `shaders/regions/contract.wgsl`.
@@ -49,28 +49,28 @@ pub(crate) fn region_order(by: ByRegion, of: RegionsOf, tile_rows: u32) -> [Kern
         loop_iterations: 0,
         workgroup_bytes: SORT_BYTES,
     };
-    let (order, places) = (Section::Order, Section::Places);
+    let (order, ranks) = (Section::Order, Section::Ranks);
     let count = match of {
         RegionsOf::Codes { words, id_bits } => {
-            let bindings = [order, places, Section::Codes];
+            let bindings = [order, ranks, Section::Codes];
             let mut count = kernel("regions.count.codes", &shaders::COUNT, &bindings);
             count.files.push(&shaders::REGIONS_OF_CODES);
             count.constants.extend([("CODE_WORDS", words.into()), ("ID_BITS", id_bits.into())]);
             count
         }
         RegionsOf::Items(section) => {
-            let bindings = [order, places, section];
+            let bindings = [order, ranks, section];
             let mut count = kernel("regions.count.items", &shaders::COUNT, &bindings);
             count.files.push(&shaders::REGIONS_OF_ITEMS);
             count
         }
     };
-    let mut place = kernel("regions.place", &shaders::PLACE, &[order]);
-    place.constants.push(("TILE_M", tile_rows.into()));
-    (place.grid, place.loop_iterations) = (Grid::One, 8);
-    let mut scatter = kernel("regions.scatter", &shaders::SCATTER, &[order, places]);
+    let mut start = kernel("regions.start", &shaders::START, &[order]);
+    start.constants.push(("TILE_M", tile_rows.into()));
+    (start.grid, start.loop_iterations) = (Grid::One, 8);
+    let mut scatter = kernel("regions.scatter", &shaders::SCATTER, &[order, ranks]);
     scatter.constants.push(("WORKGROUP", SORT_WORKGROUP.into()));
-    [count, place, scatter]
+    [count, start, scatter]
 }
 
 /// The nearest `shortlist` of `regions` regions of each row, by their scores.

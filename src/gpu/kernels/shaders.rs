@@ -38,6 +38,8 @@ files! {
     COOP_8X8 = "gemm/coop_8x8.wgsl";
     COOP_16X16 = "gemm/coop_16x16.wgsl";
     COOP_K_LOOP = "gemm/coop_k_loop.wgsl";
+    WHOLE_WEIGHTS = "gemm/whole_weights.wgsl";
+    SPLIT_WEIGHTS = "gemm/split_weights.wgsl";
     COOP_F16 = "gemm/coop_f16.wgsl";
     COOP_2XF16 = "gemm/coop_2xf16.wgsl";
     COOP_WEIGHT_STATIONARY = "gemm/coop_weight_stationary.wgsl";
@@ -49,7 +51,6 @@ files! {
     LHS_ROW_LAYER = "lhs/row_layer.wgsl";
     LHS_CENTERED_ROWS = "lhs/centered_rows.wgsl";
     LHS_LATENTS = "lhs/latents.wgsl";
-    EXACT_IN_F16 = "lhs/exact_in_f16.wgsl";
     INEXACT_IN_F16 = "lhs/inexact_in_f16.wgsl";
     ROW_SCALES = "lhs/row_scales.wgsl";
     RHS_F32 = "rhs/f32.wgsl";
@@ -69,7 +70,7 @@ files! {
     REGIONS_OF_CODES = "regions/of_codes.wgsl";
     REGIONS_OF_ITEMS = "regions/of_items.wgsl";
     COUNT = "regions/count.wgsl";
-    PLACE = "regions/place.wgsl";
+    START = "regions/start.wgsl";
     SCATTER = "regions/scatter.wgsl";
     SHORTLIST = "regions/shortlist.wgsl";
     CHOOSE = "regions/choose.wgsl";

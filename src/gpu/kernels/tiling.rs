@@ -111,6 +111,8 @@ pub(crate) enum GemmTiling {
         side: u32,
         split: bool,
     },
+    /// On cooperative matrices of 16 x 16, for bit codes whose values are exact in f16. Weights are split.
+    ExactLhs,
     /// For codes, on cooperative matrices of 16 x 16: weights stay in registers while rows pass.
     WeightStationary {
         split: bool,
@@ -145,12 +147,25 @@ impl GemmTiling {
         }
     }
 
+    /// The tiling of a GEMM whose left operand is bit codes, whose values f16 holds exactly. It reads weights
+    /// in the layout of `self`.
+    pub(crate) fn for_exact_lhs(self, inputs: usize) -> Self {
+        // `shaders/gemm/coop_f16.wgsl` truncates its sum twice for each matrix of inputs. Longer sums are
+        // those of `coop_2xf16.wgsl`, whose values need not be exact.
+        const MAX_EXACT_INPUTS: usize = 1024;
+        match self {
+            Self::Coop { side: SIDE, split: true } if inputs <= MAX_EXACT_INPUTS => Self::ExactLhs,
+            _ => self,
+        }
+    }
+
     /// The tiling's part of a kernel's name.
     pub(super) fn name(self) -> String {
         match self {
             Self::RegisterBlocked { .. } => "register_blocked".to_owned(),
             Self::Tiled { .. } => "tiled".to_owned(),
             Self::Coop { side, .. } => format!("coop{side}"),
+            Self::ExactLhs => format!("coop{SIDE}_exact"),
             Self::WeightStationary { .. } => format!("coop{SIDE}_stationary"),
         }
     }
@@ -165,6 +180,7 @@ impl GemmTiling {
                     "f32"
                 }
             }
+            Self::ExactLhs => "2xf16",
             Self::Coop { split, .. } | Self::WeightStationary { split } => {
                 if split {
                     "2xf16"
@@ -182,6 +198,7 @@ impl GemmTiling {
             Self::Tiled { tile, .. } => Some((tile.rows(), tile.threads_n * tile.blocks_n)),
             // `BLOCKS_M` in `shaders/gemm/coop_2xf16.wgsl` and `coop_f16.wgsl`.
             Self::Coop { side, split } => Some((if split { 4 } else { 8 } * side, 2 * side)),
+            Self::ExactLhs => Some((8 * SIDE, 2 * SIDE)),
             Self::WeightStationary { .. } => Some((SIDE, 2 * SIDE)),
         }
     }
@@ -223,7 +240,7 @@ impl GemmTiling {
                 inputs4.div_ceil(tile_k4.into()) * (1 + 8 * u64::from(tile_k4))
             }
             // No adapter with cooperative matrices limits loops.
-            Self::Coop { .. } | Self::WeightStationary { .. } => inputs4,
+            Self::Coop { .. } | Self::ExactLhs | Self::WeightStationary { .. } => inputs4,
         }
     }
 
@@ -235,7 +252,7 @@ impl GemmTiling {
             Self::Tiled { tile, .. } => {
                 u64::from(16 * (tile.lhs_size() + tile.rhs_size()) + 4 * tile.rows())
             }
-            Self::Coop { .. } | Self::WeightStationary { .. } => {
+            Self::Coop { .. } | Self::ExactLhs | Self::WeightStationary { .. } => {
                 super::super::device::COOP_TILE_BYTES.into()
             }
         }
@@ -256,10 +273,8 @@ impl GemmTiling {
             ]
             .map(|(name, value)| (name, value.into()))
             .into(),
-            Self::Coop { side, .. } => {
-                let [blocks_n, blocks_k] = rhs_blocks(side, [inputs, outputs]);
-                vec![("RHS_BLOCKS_N", blocks_n as f64), ("RHS_BLOCKS_K", blocks_k as f64)]
-            }
+            Self::Coop { side, .. } => coop_constants(side, [inputs, outputs]),
+            Self::ExactLhs => coop_constants(SIDE, [inputs, outputs]),
             Self::WeightStationary { split } => {
                 let [blocks_n, blocks_k] = rhs_blocks(SIDE, [inputs, outputs]);
                 let stride = SIDE as usize * blocks_k + 8;
@@ -275,6 +290,11 @@ impl GemmTiling {
             }
         }
     }
+}
+
+fn coop_constants(side: u32, shape: [usize; 2]) -> Vec<(&'static str, f64)> {
+    let [blocks_n, blocks_k] = rhs_blocks(side, shape);
+    vec![("RHS_BLOCKS_N", blocks_n as f64), ("RHS_BLOCKS_K", blocks_k as f64)]
 }
 
 /// Matrices of weights along the outputs and along the inputs: `RHS_BLOCKS_N` and `RHS_BLOCKS_K` in

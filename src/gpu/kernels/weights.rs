@@ -25,6 +25,7 @@ pub(crate) fn pack(weights: &[f32], shape: [usize; 2], tiling: GemmTiling) -> Pa
             if f16_weights { to_f16(&values) } else { bytemuck::cast_slice(&values).to_vec() }
         }
         GemmTiling::Coop { side, split } => in_blocks(weights, shape, scale, side, split),
+        GemmTiling::ExactLhs => in_blocks(weights, shape, scale, SIDE, true),
         GemmTiling::WeightStationary { split } => in_blocks(weights, shape, scale, SIDE, split),
     };
     let bytes = weights.chunks_exact(shape[0] * shape[1]).flat_map(pack_region).collect();

@@ -199,8 +199,7 @@ fn pipeline(gpu: &Gpu, kernel: &Kernel) -> ComputePipeline {
     // (b) A section has capacity x row_bytes bytes, of the `RowLayout` that `programs::verbs` makes
     //     from the sizes it makes the kernels' constants from. Resident data has the sizes of those
     //     constants, too (`kernels::weights`, `kernels::bit_codes`).
-    //     An order of items by region is made on the device: `shaders/regions/` bounds every start by
-    //     the number of items, and rows read out of it are clamped to the chunk's.
+    //     `shaders/regions/` bounds every start by the items, and rows of an order are clamped.
     // (c) Windows, tables and decisions are indexed within what `BitPlan::new` and `Trellis::new`
     //     bound.
     // (d) Indices of workgroup arrays depend on constants and the thread's number alone.

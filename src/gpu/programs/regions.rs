@@ -11,8 +11,8 @@
 //! ```
 
 use super::super::kernels::{
-    ByRegion, Choice, Epilogue, Kernel, Layer, Lhs, ORDER_BYTES, PLACE_BYTES, RegionsOf, Resident,
-    bias, choose, gemm, order_head_bytes, region_order, shortlist,
+    ByRegion, Choice, Epilogue, GemmTiling, Kernel, Layer, Lhs, ORDER_BYTES, RANK_BYTES, RegionsOf,
+    Resident, bias, choose, gemm, order_head_bytes, region_order, shortlist,
 };
 use super::layers::{Layers, VALUE_BYTES, centered};
 use crate::mixture::{Mixture, id_bits};
@@ -97,8 +97,8 @@ impl Regions {
         kernels
     }
 
-    /// The kernels that sort rows by their regions, for the GEMM of a layer.
-    pub(super) fn sort(&self, source: RegionSource, layer: &Layer) -> [Kernel; 3] {
+    /// The kernels that sort rows by their regions, for a GEMM.
+    pub(super) fn sort(&self, source: RegionSource, tiling: GemmTiling) -> [Kernel; 3] {
         let of = match source {
             RegionSource::Codes(bytes) => {
                 RegionsOf::Codes { words: (bytes / 4) as u32, id_bits: self.id_bits }
@@ -106,7 +106,7 @@ impl Regions {
             RegionSource::Numbers => RegionsOf::Items(Section::Regions),
         };
         let rows = ByRegion { regions: self.regions, items_per_row: 1 };
-        region_order(rows, of, layer.tiling.tile_rows())
+        region_order(rows, of, tiling.tile_rows())
     }
 
     /// What the choice works on, and sorting after it.
@@ -116,14 +116,14 @@ impl Regions {
             (Section::Scores, padded(self.scores.outputs) as u64 * VALUE_BYTES),
             (Section::Candidates, shortlist * VALUE_BYTES),
             (Section::LeadingLatents, shortlist * self.leading.outputs as u64 * VALUE_BYTES),
-            (Section::Places, shortlist * PLACE_BYTES),
+            (Section::Ranks, shortlist * RANK_BYTES),
             (Section::Order, shortlist * ORDER_BYTES),
         ]
     }
 
     /// What sorting works on.
     pub(super) fn sort_scratch(&self) -> Vec<RowBytes> {
-        vec![(Section::Places, PLACE_BYTES), (Section::Order, ORDER_BYTES)]
+        vec![(Section::Ranks, RANK_BYTES), (Section::Order, ORDER_BYTES)]
     }
 
     /// Bytes in front of the rows of those sections.

@@ -135,7 +135,8 @@ impl Verbs<'_> {
         };
         let outputs = vec![(Section::Rows, row_bytes)];
         let (mut scratch, mut kernels) = (vec![], vec![]);
-        let heads = self.sorted(RegionSource::Codes(self.code_bytes), &mut scratch, &mut kernels);
+        let source = RegionSource::Codes(self.code_bytes);
+        let heads = self.sorted(source, lhs, &mut scratch, &mut kernels);
         let layout = RowLayout { inputs: self.codes(), scratch, heads, outputs };
         kernels.extend(gemm(lhs, &self.decoder, epilogue, Section::Codes, Section::Rows));
         Recipe { verb, layout, kernels }
@@ -147,10 +148,10 @@ impl Verbs<'_> {
         let mut inputs = vec![self.padded_latents()];
         inputs.extend(self.region_numbers());
         let (mut scratch, mut kernels) = (vec![], vec![]);
-        let heads = self.sorted(RegionSource::Numbers, &mut scratch, &mut kernels);
+        let lhs = if self.bits.is_some() { Lhs::Latents } else { Lhs::Rows };
+        let heads = self.sorted(RegionSource::Numbers, lhs, &mut scratch, &mut kernels);
         let layout = RowLayout { inputs, scratch, heads, outputs };
         let (from, to) = (Section::Latents, Section::Rows);
-        let lhs = if self.bits.is_some() { Lhs::Latents } else { Lhs::Rows };
         kernels.extend(gemm(lhs, &self.decoder, Epilogue::StoreTight, from, to));
         Recipe { verb: "vecodec.decode_latent", layout, kernels }
     }
@@ -189,7 +190,7 @@ impl Verbs<'_> {
         let f16 = matches!(lhs, Lhs::CenteredRows { f16: true, .. });
         scratch.extend(regions.choice_scratch());
         kernels.extend(regions.choice(from, f16));
-        kernels.extend(regions.sort(RegionSource::Numbers, &self.encoder));
+        kernels.extend(regions.sort(RegionSource::Numbers, self.encoder.tiling_for(lhs)));
         regions.heads()
     }
 
@@ -198,12 +199,13 @@ impl Verbs<'_> {
     fn sorted(
         &self,
         source: RegionSource,
+        lhs: Lhs,
         scratch: &mut Vec<RowBytes>,
         kernels: &mut Vec<Kernel>,
     ) -> Vec<RowBytes> {
         let Some(regions) = &self.regions else { return vec![] };
         scratch.extend(regions.sort_scratch());
-        kernels.extend(regions.sort(source, &self.decoder));
+        kernels.extend(regions.sort(source, self.decoder.tiling_for(lhs)));
         regions.heads()
     }
 

@@ -1,0 +1,4 @@
+// Weights of one f16 part.
+// gives: SPLIT
+
+const SPLIT: bool = false;
