@@ -63,6 +63,18 @@ impl Codec {
         self.encode_latent_rows(WaitMode::Async, rows).await
     }
 
+    /// [`encode_latent_with_regions`](Self::encode_latent_with_regions) as a future.
+    ///
+    /// # Errors
+    /// As for [`encode_latent_with_regions`](Self::encode_latent_with_regions).
+    pub async fn encode_latent_with_regions_async(
+        &self,
+        rows: &[f32],
+    ) -> Result<(Vec<f32>, Vec<u8>)> {
+        let rows = Rows::flat("rows", rows, self.model().config().dim)?;
+        self.encode_latents_and_regions(WaitMode::Async, rows).await
+    }
+
     /// [`decode`](Self::decode) as a future.
     ///
     /// # Errors
@@ -108,8 +120,23 @@ impl Codec {
     /// # Errors
     /// As for [`decode_latent`](Self::decode_latent).
     pub async fn decode_latent_async(&self, latents: &[f32]) -> Result<Vec<f32>> {
+        self.model().expect_one_region("call decode_latent_with_regions_async")?;
         let rows = Rows::flat("latents", latents, self.model().config().latent_dim)?;
-        self.decode_latent_rows(WaitMode::Async, rows).await
+        self.decode_latent_rows(WaitMode::Async, rows, &[]).await
+    }
+
+    /// [`decode_latent_with_regions`](Self::decode_latent_with_regions) as a future.
+    ///
+    /// # Errors
+    /// As for [`decode_latent_with_regions`](Self::decode_latent_with_regions).
+    pub async fn decode_latent_with_regions_async(
+        &self,
+        latents: &[f32],
+        regions: &[u8],
+    ) -> Result<Vec<f32>> {
+        let rows = Rows::flat("latents", latents, self.model().config().latent_dim)?;
+        self.check_regions(rows.len(), regions)?;
+        self.decode_latent_rows(WaitMode::Async, rows, regions).await
     }
 
     /// [`evaluate`](Self::evaluate) as a future. The rates include whatever else the executor

@@ -164,6 +164,35 @@ impl<'a> Chunks<'a, f32> {
             }
         })
     }
+
+    /// Chunks that a function of the CPU engine computes from latents of regions: the decoded rows.
+    pub(super) fn of_latents(
+        model: &'a Model,
+        latents: &'a Rows<'a>,
+        regions: &'a [u8],
+        mode: WaitMode,
+        compute: fn(&Model, &Rows<'_>, &[u8], &mut [f32]) -> Result<()>,
+    ) -> Self {
+        let dim = model.config().dim;
+        if mode == WaitMode::Blocking {
+            // There is one chunk.
+            let compute = move |_, out: &mut [f32]| compute(model, latents, regions, out);
+            return Self::on_cpu(latents.len(), dim, Use::Copied, compute);
+        }
+        let latent_dim = latents.dim();
+        Self::on_pool(latents.len(), dim, move |range| {
+            let (model, mut owned) = (model.clone(), Vec::new());
+            let len = range.len() * dim;
+            let regions = regions.get(range.clone()).map(<[u8]>::to_vec).unwrap_or_default();
+            latents.copy_to(range, &mut owned);
+            move || {
+                let mut out = zeroed("the results", &[len])?;
+                let latents = Rows::flat("latents", &owned, latent_dim)?;
+                compute(&model, &latents, &regions, &mut out)?;
+                Ok(out)
+            }
+        })
+    }
 }
 
 /// Some consecutive rows `[rows, width]`.

@@ -10,11 +10,10 @@ use crate::codes::Codes;
 use crate::element::Element;
 use crate::error::Result;
 use crate::memory;
-use crate::rows::Rows;
 use crate::wait::WaitMode;
 
 /// What decoded rows are called in an error about memory.
-const DECODED: &str = "the decoded rows";
+pub(super) const DECODED: &str = "the decoded rows";
 
 impl Codec {
     /// Decodes into one `Vec` per row.
@@ -76,18 +75,6 @@ impl Codec {
         Ok(MappedChunks(self.decode_chunks(WaitMode::Blocking, codes, Use::Viewed)?))
     }
 
-    /// The rows `[rows, dim]` that latents `[rows, latent_dim]` decode to: `Wd z + bd`.
-    ///
-    /// Blocks once per chunk, copies once each way, allocates the result.
-    ///
-    /// # Errors
-    /// No latents, a length that is no multiple of `latent_dim`, NaN or infinity; a result that
-    /// exceeds the memory; a model of several regions; loss of the GPU.
-    pub fn decode_latent(&self, latents: &[f32]) -> Result<Vec<f32>> {
-        let rows = Rows::flat("latents", latents, self.model().config().latent_dim)?;
-        pollster::block_on(self.decode_latent_rows(WaitMode::Blocking, rows))
-    }
-
     pub(super) fn decode_chunks<'a, T: Element>(
         &'a self,
         mode: WaitMode,
@@ -141,16 +128,6 @@ impl Codec {
             chunk.copy_to(&mut out[chunk.rows.start * dim..chunk.rows.end * dim])?;
         }
         Ok(())
-    }
-
-    pub(super) async fn decode_latent_rows(
-        &self,
-        mode: WaitMode,
-        latents: Rows<'_>,
-    ) -> Result<Vec<f32>> {
-        self.model().expect_one_region()?;
-        let chunks = self.backend().decode_latent(self.model(), &latents, mode)?;
-        gather(DECODED, chunks, latents.len(), self.model().config().dim).await
     }
 }
 

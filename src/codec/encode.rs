@@ -1,16 +1,10 @@
-//! Rows to codes, or to latents.
-
-use rayon::prelude::*;
+//! Rows to codes.
 
 use super::Codec;
-use super::decode::gather;
-use super::huge_pages::zeroed;
 use super::pool::on_pool;
 use crate::codes::Codes;
-use crate::element::{Element, sealed::Sealed as _};
-use crate::error::{Error, Result};
-use crate::model::Model;
-use crate::quantize::normalize;
+use crate::element::Element;
+use crate::error::Result;
 use crate::rows::Rows;
 use crate::wait::WaitMode;
 
@@ -40,65 +34,18 @@ impl Codec {
         pollster::block_on(self.encode_rows(WaitMode::Blocking, rows))
     }
 
-    /// The latents `[rows, latent_dim]` of rows `[rows, dim]`, before quantising: projected, with
-    /// the activation applied, and divided by their norm if the model normalises.
-    ///
-    /// Blocks once per chunk, copies once each way, allocates the result.
-    ///
-    /// # Errors
-    /// As for [`encode_flat`](Self::encode_flat), and a model of several regions.
-    pub fn encode_latent(&self, rows: &[f32]) -> Result<Vec<f32>> {
-        let rows = Rows::flat("rows", rows, self.model().config().dim)?;
-        pollster::block_on(self.encode_latent_rows(WaitMode::Blocking, rows))
-    }
-
     pub(super) async fn encode_rows<T: Element>(
         &self,
         mode: WaitMode,
         rows: Rows<'_, T>,
     ) -> Result<Codes> {
-        let size = self.model().config().packed_size();
         if mode == WaitMode::Async && T::IS_F16 {
             // Compiling takes too long for a thread that polls tasks.
             let codec = self.clone();
             on_pool(move || codec.backend().prepare_f16_rows()).await?;
         }
-        let mut chunks = self.backend().encode(self.model(), &rows, mode)?;
-        let mut packed = zeroed::<u8>("the codes", &[rows.len(), size])?;
-        let mut scales = zeroed::<f32>("the scales", &[rows.len()])?;
-        while chunks.write_next(&mut packed, &mut scales, size).await? {}
+        let chunks = self.backend().encode(self.model(), &rows, mode)?;
+        let (packed, scales) = chunks.collect(rows.len(), ["the codes", "the scales"]).await?;
         Codes::from_engine(self.model(), packed, scales)
-    }
-
-    pub(super) async fn encode_latent_rows(
-        &self,
-        mode: WaitMode,
-        rows: Rows<'_>,
-    ) -> Result<Vec<f32>> {
-        self.model().expect_one_region()?;
-        let chunks = self.backend().encode_latent(self.model(), &rows, mode)?;
-        let latents =
-            gather("the latents", chunks, rows.len(), self.model().config().latent_dim).await?;
-        if !self.backend().leaves_latents() {
-            return Ok(latents);
-        }
-        let model = self.model().clone();
-        match mode {
-            WaitMode::Blocking => finished(&model, latents),
-            WaitMode::Async => on_pool(move || finished(&model, latents)).await,
-        }
-    }
-}
-
-/// Latents divided by their norms, in a model that normalises, and checked for overflow.
-fn finished(model: &Model, mut latents: Vec<f32>) -> Result<Vec<f32>> {
-    let (config, latent_dim) = (model.config(), model.config().latent_dim);
-    if config.normalized_latent() {
-        latents.par_chunks_exact_mut(latent_dim).for_each(normalize);
-    }
-    let overflows = |latent: &[f32]| !f32::all_finite(latent);
-    match latents.par_chunks_exact(latent_dim).position_first(overflows) {
-        Some(row) => Err(Error::Overflow { row }),
-        None => Ok(latents),
     }
 }

@@ -5,14 +5,16 @@
 use std::sync::Arc;
 
 use super::chunks::{Chunks, Use};
-use super::code_chunks::CodeChunks;
 #[cfg(feature = "gpu")]
 use super::gpu_engine::GpuEngine;
 use super::options::Stats;
+use super::pair_chunks::PairChunks;
 #[cfg(feature = "gpu")]
 use super::ring::Ring;
 #[cfg(feature = "gpu")]
-use super::upload::{write_codes, write_rows};
+use super::transfer::{copy, copy_unpadded, values};
+#[cfg(feature = "gpu")]
+use super::upload::{write_codes, write_latents, write_rows};
 use crate::codes::Codes;
 use crate::cpu;
 use crate::element::Element;
@@ -73,12 +75,10 @@ impl Backend {
         model: &'a Model,
         rows: &'a Rows<'a, T>,
         mode: WaitMode,
-    ) -> Result<CodeChunks<'a>> {
+    ) -> Result<PairChunks<'a, u8, f32>> {
+        let size = model.config().packed_size();
         match self {
-            Self::Cpu if mode == WaitMode::Async => Ok(CodeChunks::on_pool(model, rows)),
-            Self::Cpu => Ok(CodeChunks::on_cpu(rows.len(), move |packed, scales| {
-                cpu::encode(model, rows, packed, scales)
-            })),
+            Self::Cpu => Ok(PairChunks::of_rows(model, rows, size, mode, cpu::encode)),
             #[cfg(feature = "gpu")]
             Self::Gpu(engine) => {
                 let program = match T::IS_F16 {
@@ -87,7 +87,11 @@ impl Backend {
                 };
                 // Codes are small: those of a large chunk still fit the host's caches.
                 let ring = rows_ring(engine, program, rows, Section::Rows, mode, Use::Viewed)?;
-                Ok(CodeChunks::on_gpu(ring))
+                Ok(PairChunks::on_gpu(ring, size, |view, packed, scales, size| {
+                    scales.copy_from_slice(values(view.section(Section::Scales)?)?);
+                    copy_unpadded(packed, view.section(Section::Codes)?, size);
+                    Ok(())
+                }))
             }
         }
     }
@@ -112,6 +116,34 @@ impl Backend {
         }
     }
 
+    /// The latents `[rows, latent_dim]` and the regions of rows, in a model of several regions. On a GPU
+    /// the caller still has to check the latents.
+    pub(super) fn encode_latent_with_regions<'a>(
+        &self,
+        model: &'a Model,
+        rows: &'a Rows<'a>,
+        mode: WaitMode,
+    ) -> Result<PairChunks<'a, f32, u8>> {
+        let latent_dim = model.config().latent_dim;
+        match self {
+            Self::Cpu => {
+                let compute = cpu::encode_latent_with_regions;
+                Ok(PairChunks::of_rows(model, rows, latent_dim, mode, compute))
+            }
+            #[cfg(feature = "gpu")]
+            Self::Gpu(engine) => {
+                let program = engine.programs.encode_latent.clone();
+                let ring = rows_ring(engine, program, rows, Section::Rows, mode, Use::Copied)?;
+                Ok(PairChunks::on_gpu(ring, latent_dim, |view, latents, regions, _| {
+                    copy(latents, values(view.section(Section::Latents)?)?);
+                    let numbers: &[u32] = values(view.section(Section::Regions)?)?;
+                    regions.iter_mut().zip(numbers).for_each(|(to, number)| *to = *number as u8);
+                    Ok(())
+                }))
+            }
+        }
+    }
+
     /// Whether latents still have to be checked, and divided by their norms in a model that
     /// normalises.
     pub(super) fn leaves_latents(&self) -> bool {
@@ -122,22 +154,22 @@ impl Backend {
         }
     }
 
-    /// The rows `[rows, dim]` that latents decode to.
+    /// The rows `[rows, dim]` that latents of regions decode to. The regions have been checked, and may
+    /// be left out in a model of one region.
     pub(super) fn decode_latent<'a>(
         &self,
         model: &'a Model,
         latents: &'a Rows<'a>,
+        regions: &'a [u8],
         mode: WaitMode,
     ) -> Result<Chunks<'a, f32>> {
-        let dim = model.config().dim;
         match self {
-            Self::Cpu => Ok(Chunks::of_rows(model, latents, dim, mode, cpu::decode_latent)),
+            Self::Cpu => Ok(Chunks::of_latents(model, latents, regions, mode, cpu::decode_latent)),
             #[cfg(feature = "gpu")]
             Self::Gpu(engine) => {
                 let program = engine.programs.decode_latent.clone();
-                let from = Section::Latents;
-                let ring = rows_ring(engine, program, latents, from, mode, Use::Copied)?;
-                Ok(Chunks::on_gpu(ring, Section::Rows, dim))
+                let ring = latents_ring(engine, program, latents, regions, mode)?;
+                Ok(Chunks::on_gpu(ring, Section::Rows, model.config().dim))
             }
         }
     }
@@ -196,7 +228,22 @@ pub(super) fn decode_ring<'a>(
     })
 }
 
-/// Sends rows or latents through a program.
+/// Sends latents through a program, and their regions where the model has several.
+#[cfg(feature = "gpu")]
+pub(super) fn latents_ring<'a>(
+    engine: &Arc<GpuEngine>,
+    program: Arc<Program>,
+    latents: &'a Rows<'a>,
+    regions: &'a [u8],
+    mode: WaitMode,
+) -> Result<Ring<'a>> {
+    let chunk_bytes = engine.chunk_bytes(Use::Copied);
+    Ring::new(engine, program, mode, (latents.len(), 1), chunk_bytes, move |range, sections| {
+        write_latents(latents, regions, range, sections)
+    })
+}
+
+/// Sends rows through a program.
 #[cfg(feature = "gpu")]
 fn rows_ring<'a, T: Element>(
     engine: &Arc<GpuEngine>,

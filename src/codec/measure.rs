@@ -9,7 +9,7 @@ use super::chunks::Use;
 use super::engine::decode_ring;
 use super::gpu_engine::GpuEngine;
 use super::transfer::{extend_nested, values};
-use super::upload::{write_codes, write_rows};
+use super::upload::{write_codes, write_latents, write_rows};
 use crate::codes::Codes;
 use crate::error::{Error, Result};
 use crate::gpu::{Params, Program, Readback, SectionWriters, Timestamps};
@@ -123,14 +123,20 @@ impl Codec {
     pub fn kernel_times(&self, rows: &[f32], repeats: usize) -> Result<Option<KernelTimes>> {
         let backend = self.backend();
         let Some(engine) = backend.gpu() else { return Ok(None) };
-        let (codes, latents) = (self.encode_flat(rows)?, self.encode_latent(rows)?);
+        let codes = self.encode_flat(rows)?;
+        let (latents, regions) = self.encode_latent_with_regions(rows)?;
         let config = self.model().config();
         let rows = Rows::flat("rows", rows, config.dim)?;
         let latents = Rows::flat("latents", &latents, config.latent_dim)?;
         let programs = &engine.programs;
-        let of_rows = |program: &Program, rows: &Rows<'_>, to| {
+        let of_rows = |program: &Program| {
             engine.program_time(program, rows.len(), repeats, |mut sections| {
-                write_rows(rows, 0..rows.len(), sections.take(to)?)
+                write_rows(&rows, 0..rows.len(), sections.take(Section::Rows)?)
+            })
+        };
+        let of_latents = |program: &Program| {
+            engine.program_time(program, latents.len(), repeats, |sections| {
+                write_latents(&latents, &regions, 0..latents.len(), sections)
             })
         };
         let of_codes = |program: &Program| {
@@ -139,11 +145,11 @@ impl Codec {
             })
         };
         let times = [
-            of_rows(&programs.encode, &rows, Section::Rows)?,
-            of_rows(&programs.encode_latent, &rows, Section::Rows)?,
+            of_rows(&programs.encode)?,
+            of_rows(&programs.encode_latent)?,
             of_codes(&programs.decode)?,
             of_codes(&programs.decode_f16)?,
-            of_rows(&programs.decode_latent, &latents, Section::Latents)?,
+            of_latents(&programs.decode_latent)?,
         ];
         let [
             Some(encode),

@@ -20,7 +20,6 @@
 mod asynchronous;
 mod blocks;
 mod chunks;
-mod code_chunks;
 mod decode;
 mod encode;
 mod engine;
@@ -28,11 +27,13 @@ mod evaluate;
 #[cfg(feature = "gpu")]
 mod gpu_engine;
 mod huge_pages;
+mod latents;
 mod mapped;
 mod mapped_rows;
 #[cfg(feature = "gpu")]
 mod measure;
 mod options;
+mod pair_chunks;
 mod pool;
 mod recover;
 #[cfg(feature = "gpu")]

@@ -30,6 +30,22 @@ pub(super) fn write_rows<T: Element>(
     if finite { Ok(()) } else { rows.check_finite(range) }
 }
 
+/// Writes latents of some rows, and their regions where the program takes regions.
+pub(super) fn write_latents(
+    latents: &Rows<'_>,
+    regions: &[u8],
+    range: Range<usize>,
+    mut sections: SectionWriters<'_>,
+) -> Result<()> {
+    if let Ok(mut to) = sections.take(Section::Regions) {
+        for (row, region) in regions[range.clone()].iter().enumerate() {
+            let word = u32::from(*region).to_ne_bytes();
+            to.slice(row * word.len()..(row + 1) * word.len()).copy_from_slice(&word);
+        }
+    }
+    write_rows(latents, range, sections.take(Section::Latents)?)
+}
+
 /// Writes scales and packed codes of some rows into their sections, the codes padded to words.
 pub(super) fn write_codes(
     codes: &Codes,

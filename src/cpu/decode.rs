@@ -91,19 +91,34 @@ fn set_latents(
     });
 }
 
-/// Writes the rows `[rows, dim]` that latents decode to, in a model of one region.
-pub(crate) fn decode_latent(model: &Model, latents: &Rows<'_>, out: &mut [f32]) -> Result<()> {
+/// Writes the rows `[rows, dim]` that latents of regions decode to. Regions may be left out in a model
+/// of one region.
+pub(crate) fn decode_latent(
+    model: &Model,
+    latents: &Rows<'_>,
+    regions: &[u8],
+    out: &mut [f32],
+) -> Result<()> {
     let (dim, decoder) = (model.config().dim, model.region(0).decoder);
+    let several = model.mixture().filter(|mixture| mixture.regions().len() > 1);
     let block = block_rows(latents.len(), model);
-    out.par_chunks_mut(block * dim).enumerate().try_for_each(|(index, out)| {
-        let range = index * block..index * block + out.len() / dim;
-        latents.check_finite(range.clone())?;
-        match latents.contiguous(&range) {
-            Some(z) => decoder.apply(z, out),
-            None => range
-                .zip(out.chunks_exact_mut(dim))
-                .for_each(|(row, out)| decoder.apply(latents.row(row), out)),
-        }
-        Ok(())
-    })
+    let scratch = mixture::Scratch::default;
+    out.par_chunks_mut(block * dim).enumerate().try_for_each_init(
+        scratch,
+        |scratch, (index, out)| {
+            let range = index * block..index * block + out.len() / dim;
+            latents.check_finite(range.clone())?;
+            match (several, latents.contiguous(&range)) {
+                (Some(mixture), _) => {
+                    let latents_of = |row| latents.row(range.start + row);
+                    mixture.decode_latents(&regions[range.clone()], latents_of, scratch, out);
+                }
+                (None, Some(z)) => decoder.apply(z, out),
+                (None, None) => range
+                    .zip(out.chunks_exact_mut(dim))
+                    .for_each(|(row, out)| decoder.apply(latents.row(row), out)),
+            }
+            Ok(())
+        },
+    )
 }

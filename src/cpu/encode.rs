@@ -112,6 +112,33 @@ pub(crate) fn encode_latent(model: &Model, rows: &Rows<'_>, latents: &mut [f32])
     )
 }
 
+/// Writes the latents `[rows, latent_dim]` and the regions `[rows]` of a batch, in a model of several
+/// regions, and fails on the first row whose latents leave the range of `f32`.
+pub(crate) fn encode_latent_with_regions(
+    model: &Model,
+    rows: &Rows<'_>,
+    latents: &mut [f32],
+    regions: &mut [u8],
+) -> Result<()> {
+    let Some(mixture) = model.mixture() else {
+        return encode_latent(model, rows, latents);
+    };
+    let (block, latent_dim) = (block_rows(rows.len(), model), model.config().latent_dim);
+    latents
+        .par_chunks_mut(block * latent_dim)
+        .zip(regions.par_chunks_mut(block))
+        .enumerate()
+        .try_for_each_init(Scratch::default, |scratch, (index, (latents, regions))| {
+            let first = index * block;
+            let range = first..first + regions.len();
+            with_rows(model, rows, range, None, scratch, |x, scratch, _| {
+                mixture
+                    .latents(x, &mut scratch.mixture, latents, regions)
+                    .map_err(|row| Error::Overflow { row: first + row })
+            })
+        })
+}
+
 /// Divides rows `[n, dim]` by their norms, which go to `norms` if they are wanted.
 fn to_unit_rows(
     first: usize,

@@ -9,7 +9,7 @@ mod encode;
 use crate::model::Model;
 
 pub(crate) use decode::{decode, decode_latent};
-pub(crate) use encode::{encode, encode_latent};
+pub(crate) use encode::{encode, encode_latent, encode_latent_with_regions};
 
 /// Rows worked on at a time by one thread: enough for the GEMM to repay the packing of the
 /// weights, few enough for a block to stay in a core's cache.

@@ -64,6 +64,8 @@ impl Error {
             | Self::Overflow { .. }
             | Self::OutputLength { .. }
             | Self::LengthMismatch { .. }
+            | Self::RegionsLength { .. }
+            | Self::UnknownRegion { .. }
             | Self::CodesShape { .. }
             | Self::RowOutOfRange { .. }
             | Self::InvalidScale { .. }
@@ -98,7 +100,8 @@ impl Error {
             Self::RowLength { row, .. }
             | Self::NonFinite { row, .. }
             | Self::Overflow { row }
-            | Self::InvalidScale { row, .. } => *row += first_row,
+            | Self::InvalidScale { row, .. }
+            | Self::UnknownRegion { row, .. } => *row += first_row,
             _ => {}
         }
         self

@@ -90,6 +90,28 @@ pub enum Error {
         /// Length of the second slice.
         right: usize,
     },
+    /// There is not one region for each row of latents.
+    #[error("there are {found} regions for {rows} rows of latents: pass one region for each row")]
+    #[non_exhaustive]
+    RegionsLength {
+        /// Rows of latents.
+        rows: usize,
+        /// Regions that were found.
+        found: usize,
+    },
+    /// A row of latents has a region that the model does not have.
+    #[error(
+        "the region of row {row} is {region}, and the model has {count}: pass one below {count}"
+    )]
+    #[non_exhaustive]
+    UnknownRegion {
+        /// Index of the row.
+        row: usize,
+        /// The region.
+        region: u8,
+        /// Regions of the model.
+        count: usize,
+    },
     /// The codes were made by another model.
     #[error(
         "the codes were made by model {found}, and model {expected} is needed: load model \

@@ -20,6 +20,7 @@ pub(crate) use assign::Assigner;
 use assign::Assigner;
 #[cfg(feature = "fit")]
 pub(crate) use assign::{coding_cost, largest, rest_share};
+use code::Encoder;
 pub(crate) use code::Scratch;
 #[cfg(feature = "fit")]
 pub(crate) use group::Groups;
@@ -96,7 +97,34 @@ impl Mixture {
         scratch: &mut Scratch,
         packed: &mut [u8],
     ) -> Result<(), usize> {
-        code::encode(&self.regions, &self.assigner, rows, scratch, packed)
+        self.encoder().encode(rows, scratch, packed)
+    }
+
+    /// Writes the latents `[rows, latent_dim]` and the regions of rows `[rows, dim]`. Fails as `encode`
+    /// does.
+    pub(crate) fn latents(
+        &self,
+        rows: &[f32],
+        scratch: &mut Scratch,
+        latents: &mut [f32],
+        regions: &mut [u8],
+    ) -> Result<(), usize> {
+        self.encoder().latents(rows, scratch, latents, regions)
+    }
+
+    /// Decodes latents of regions `[rows]`, of which `latents_of` gives a row.
+    pub(crate) fn decode_latents<'a>(
+        &self,
+        regions: &[u8],
+        latents_of: impl Fn(usize) -> &'a [f32],
+        scratch: &mut Scratch,
+        out: &mut [f32],
+    ) {
+        code::decode_latents(&self.regions, regions, latents_of, scratch, out);
+    }
+
+    fn encoder(&self) -> Encoder<'_> {
+        Encoder { regions: &self.regions, assigner: &self.assigner }
     }
 
     /// Decodes rows `[rows, dim]`, without their norms.

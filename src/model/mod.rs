@@ -193,15 +193,11 @@ impl Model {
         self.mixture().map_or(1, |mixture| mixture.regions().len())
     }
 
-    /// Fails for a model of several regions: latents do not say which region they belong to.
-    pub(crate) fn expect_one_region(&self) -> Result<()> {
+    /// Fails for a model of several regions: latents alone do not say which region they belong to.
+    pub(crate) fn expect_one_region(&self, remedy: &'static str) -> Result<()> {
         match self.region_count() {
             1 => Ok(()),
-            value => {
-                let remedy =
-                    "latents of several regions are not given out: fit with Regions::Count(1)";
-                Err(Error::InvalidConfig { field: "regions", value, remedy })
-            }
+            value => Err(Error::InvalidConfig { field: "regions", value, remedy }),
         }
     }
 

@@ -18,6 +18,7 @@ kernel_suite!(
     engines_choose_the_same_regions,
     numbers_of_regions_that_do_not_exist_are_harmless,
     rows_beyond_the_range_are_reported,
+    latents_have_the_region_of_their_row,
 );
 
 mod f16_weights {
@@ -219,16 +220,74 @@ fn what_regions_do_not_allow_is_refused() {
     }
     let model = fitted(&train, Regions::Count(2), 6, Coding::Trellis { states: 16 }, RowNorm::Omit);
     let codec = codec(&cpu(), &model);
-    let latent_dim = model.config().latent_dim;
-    for error in [
-        codec.encode_latent(&train).unwrap_err(),
-        codec.decode_latent(&vec![0.0; latent_dim]).unwrap_err(),
-    ] {
+    let latents = vec![0.0; model.config().latent_dim];
+    for error in [codec.encode_latent(&train), codec.decode_latent(&latents)] {
+        let error = error.unwrap_err();
+        let named = error.to_string().contains("_with_regions");
+        assert!(named && matches!(error, Error::InvalidConfig { value: 2, .. }), "{error}");
+    }
+}
+
+fn latents_have_the_region_of_their_row(engine: &CodecOptions) {
+    let train = clusters(700, 5, 21);
+    for norm in [RowNorm::Omit, RowNorm::Store] {
+        let model = fitted(&train, Regions::Count(5), 8, Coding::Scalar, norm);
+        let (codec, latent_dim) = (codec(engine, &model), model.config().latent_dim);
+        let (latents, regions) = codec.encode_latent_with_regions(&train).unwrap();
+        assert_eq!((latents.len(), regions.len()), (700 * latent_dim, 700));
+        let codes = codec.encode_flat(&train).unwrap();
+        let bytes = codes.as_bytes().len() / 700;
+        for (row, region) in regions.iter().enumerate() {
+            assert_eq!(codes.as_bytes()[row * bytes] & 7, *region, "row {row}");
+            let own = model.bits_per_latent(usize::from(*region)).unwrap().len();
+            let rest = &latents[row * latent_dim + own..(row + 1) * latent_dim];
+            assert!(rest.iter().all(|z| *z == 0.0), "row {row} has more latents than its region");
+        }
+        // The latents of all regions leave less than their codes do.
+        let decoded = codec.decode_latent_with_regions(&latents, &regions).unwrap();
+        let rows: Vec<f32> = match norm {
+            RowNorm::Store => train.chunks(DIM).flat_map(unit).collect(),
+            _ => train.clone(),
+        };
+        let left = metrics::relative_mse(&rows, &decoded).unwrap();
+        let coded = metrics::relative_mse(&train, &codec.decode_flat(&codes).unwrap()).unwrap();
+        assert!(left < 0.5 * coded, "{norm:?}: {left} without quantising, {coded} with it");
+        // Values behind the latents of a region count nothing.
+        let mut longer = latents.clone();
+        for (row, region) in regions.iter().enumerate() {
+            let own = model.bits_per_latent(usize::from(*region)).unwrap().len();
+            longer[row * latent_dim + own..(row + 1) * latent_dim].fill(9.0);
+        }
+        assert_eq!(codec.decode_latent_with_regions(&longer, &regions).unwrap(), decoded);
+        let async_latents = codec.encode_latent_with_regions_async(&train);
+        assert_eq!(pollster::block_on(async_latents).unwrap(), (latents.clone(), regions.clone()));
+        let async_rows = codec.decode_latent_with_regions_async(&latents, &regions);
+        assert_eq!(pollster::block_on(async_rows).unwrap(), decoded);
+
+        let error = codec.decode_latent_with_regions(&latents, &regions[1..]).unwrap_err();
+        assert!(matches!(error, Error::RegionsLength { rows: 700, found: 699, .. }), "{error}");
+        let mut unknown = regions.clone();
+        unknown[33] = 5;
+        let error = codec.decode_latent_with_regions(&latents, &unknown).unwrap_err();
+        let expected = (33, 5, 5);
         assert!(
-            matches!(error, Error::InvalidConfig { field: "regions", value: 2, .. }),
+            matches!(error, Error::UnknownRegion { row, region, count, .. } if (row, region, count) == expected),
             "{error}"
         );
+        assert_eq!(codec.decode_latent_with_regions(&latents, &regions).unwrap(), decoded);
     }
+    // A model of one region has region 0 alone.
+    let model = fitted(&train, Regions::Count(1), 8, Coding::Scalar, RowNorm::Omit);
+    let codec = codec(engine, &model);
+    let (latents, regions) = codec.encode_latent_with_regions(&train).unwrap();
+    assert_eq!((codec.encode_latent(&train).unwrap(), vec![0; 700]), (latents.clone(), regions));
+    let rows = codec.decode_latent_with_regions(&latents, &[0; 700]).unwrap();
+    assert_eq!(rows, codec.decode_latent(&latents).unwrap());
+}
+
+fn unit(row: &[f32]) -> Vec<f32> {
+    let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+    row.iter().map(|v| v / norm).collect()
 }
 
 fn rows_beyond_the_range_are_reported(engine: &CodecOptions) {
