@@ -1,39 +1,44 @@
 //! Tables that training begins with, for latents of a Gaussian distribution with variance 1.
+//!
+//! Tables of scalar quantisers are computed. Tables of trellises were trained once, for every number of
+//! states and every rate, which takes minutes, and are part of the library: `gaussian_tables.f16`.
+//! `tests/training.rs` trains them.
 
 use std::sync::OnceLock;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-
 use super::rates::{MAX_WIDTH, Rate};
-use super::tables::Window;
+use super::tables::{MAX_STATE_BITS, Window};
 
-/// Values of a Gaussian distribution with variance 1, the same in every call (Box and Muller, 1958).
-pub(super) fn values(count: usize) -> Vec<f32> {
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut uniform = || ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-    let mut values = Vec::with_capacity(count + 1);
-    while values.len() < count {
-        let (radius, angle) = ((-2.0 * uniform().ln()).sqrt(), std::f64::consts::TAU * uniform());
-        values.extend([(radius * angle.cos()) as f32, (radius * angle.sin()) as f32]);
+/// Tables in f16, little-endian: of one state bit, of two and so on, each from the largest rate down.
+static TRAINED: &[u8] = include_bytes!("gaussian_tables.f16");
+
+/// The table of a rate of a trellis.
+pub(super) fn trellis_table(window: Window, rate: Rate) -> Vec<f32> {
+    let (mut start, mut len) = (0, 0);
+    for (found, entries) in trellis_tables() {
+        start += len;
+        len = entries;
+        if found == (window, rate) {
+            break;
+        }
     }
-    values.truncate(count);
-    values
+    let (values, _) = TRAINED[2 * start..2 * (start + len)].as_chunks();
+    values.iter().map(|bytes| half::f16::from_le_bytes(*bytes).to_f32()).collect()
 }
 
-/// The tables from which training begins. The best result is taken.
-pub(super) fn beginnings(window: Window, rate: Rate) -> Vec<Vec<f32>> {
-    let bits = window.bits(rate);
-    if !window.is_trellis(rate) {
-        return vec![lloyd_max(bits), uniform(bits)];
-    }
-    // Levels in order suit many bits, and scattered levels few. Between them the training decides.
-    match (rate.latents(), rate.bits()) {
-        (2, _) => vec![pairs(bits)],
-        (_, 1..=2) => vec![scattered(bits)],
-        (_, own @ 3..=5) => vec![scattered(bits), ordered(bits, own)],
-        (_, own) => vec![ordered(bits, own)],
-    }
+/// The tables of all trellises in the order of the file, and how many entries each has.
+pub(super) fn trellis_tables() -> impl Iterator<Item = ((Window, Rate), usize)> {
+    let windows = (1..=MAX_STATE_BITS).map(Window::Last);
+    windows.flat_map(|window| {
+        let steps = move |rate: &Rate| window.allows(*rate) && window.is_trellis(*rate);
+        let entries = move |rate: Rate| rate.latents() << window.bits(rate);
+        Rate::all().filter(steps).map(move |rate| ((window, rate), entries(rate)))
+    })
+}
+
+/// The tables of a scalar quantiser from which training begins. The best result is taken.
+pub(super) fn scalar_tables(bits: u32) -> [Vec<f32>; 2] {
+    [lloyd_max(bits), uniform(bits)]
 }
 
 /// The quantiser of least error for `2^bits` levels (Max, 1960), by Lloyd's iteration over the density.
@@ -81,42 +86,8 @@ fn uniform(bits: u32) -> Vec<f32> {
 }
 
 /// Level `k` of `levels` equally probable ones of a Gaussian with this standard deviation.
-fn level(k: usize, levels: usize, deviation: f64) -> f64 {
+pub(super) fn level(k: usize, levels: usize, deviation: f64) -> f64 {
     deviation * inverse_normal((k as f64 + 0.5) / levels as f64)
-}
-
-/// A number of so many bits, its bits in the other order.
-fn reversed(number: usize, bits: u32) -> usize {
-    (number as u64).reverse_bits().checked_shr(64 - bits).unwrap_or(0) as usize
-}
-
-/// Levels in an order that spreads the values that are reachable from any state: entry `t` is quantile
-/// number `t * odd` modulo their number, the odd number nearest to the golden section of it, of `t`
-/// read from its oldest bit down.
-fn scattered(bits: u32) -> Vec<f32> {
-    let entries = 1usize << bits;
-    let golden = (entries as f64 * 0.618_033_988_75) as usize | 1;
-    let number = |t: usize| reversed(t, bits).wrapping_mul(golden) % entries;
-    (0..entries).map(|t| level(number(t), entries, 1.0) as f32).collect()
-}
-
-/// Levels in ascending order of a window's own bits. The older bits move them by less than the distance
-/// between two such levels: that is good for many bits.
-fn ordered(bits: u32, own: u32) -> Vec<f32> {
-    let entries = 1usize << bits;
-    let older = bits - own;
-    let number = |t: usize| (t >> older << older) | reversed(t & ((1 << older) - 1), older);
-    (0..entries).map(|t| level(number(t), entries, 3f64.sqrt()) as f32).collect()
-}
-
-/// Points of two latents: the first latent's entries, then the second's. The two are scattered
-/// differently, so that their pairs fill the plane.
-fn pairs(bits: u32) -> Vec<f32> {
-    let entries = 1usize << bits;
-    let first = scattered(bits);
-    let odd = (entries as f64 * 0.236_067_977_5) as usize | 1;
-    let second = (0..entries).map(|t| first[t.wrapping_mul(odd) % entries]);
-    first.iter().copied().chain(second).collect()
 }
 
 /// The inverse of the standard normal distribution function, by bisection of an approximation to

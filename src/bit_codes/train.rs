@@ -1,7 +1,6 @@
 //! Tables from data: Lloyd's iteration, over thresholds or over paths.
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -14,11 +13,10 @@ use crate::error::Result;
 
 /// Latents that the error of each rate is measured on.
 const FIRST_LATENTS: usize = 128;
-/// Values that tables are trained on.
-const VALUES: usize = 1 << 16;
-/// Values that errors are measured on, times the states, and at least.
+/// Values that errors are measured on, times the states, at least, and at most.
 const MEASURED_TIMES_STATES: usize = 1 << 22;
 const LEAST_MEASURED: usize = 1 << 13;
+const MOST_MEASURED: usize = 1 << 16;
 const ITERATIONS: usize = 12;
 /// Training stops when an iteration gains less than this share of the error.
 const LEAST_GAIN: f64 = 1e-3;
@@ -49,7 +47,7 @@ impl<'a> Trainer<'a> {
         let rows: Vec<f32> = standardized
             .chunks_exact(count)
             .take(
-                (MEASURED_TIMES_STATES >> window.state_bits()).clamp(LEAST_MEASURED, VALUES)
+                (MEASURED_TIMES_STATES >> window.state_bits()).clamp(LEAST_MEASURED, MOST_MEASURED)
                     / latents,
             )
             .flat_map(|row| row.iter().cycle().take(latents))
@@ -108,8 +106,8 @@ fn best_table(
 ) -> Result<(Vec<f32>, f64)> {
     let mut best: Option<(Vec<f32>, f64)> = None;
     let tables = match window.is_trellis(rate) {
-        true => vec![gaussian_table(window, rate, check)?.to_vec()],
-        false => gaussian::beginnings(window, rate),
+        true => vec![gaussian::trellis_table(window, rate)],
+        false => gaussian::scalar_tables(rate.bits()).to_vec(),
     };
     for table in tables {
         let plan = plan_of_one(window, rate, table.clone(), latents)?;
@@ -130,27 +128,17 @@ fn plan_of_one(window: Window, rate: Rate, table: Vec<f32>, latents: usize) -> R
     BitPlan::new(tables, Layout::Packed, &rates, vec![1.0; latents], 0, None)
 }
 
-/// The table of a rate of a trellis, trained for Gaussian latents: the best of several beginnings. It is
-/// computed once in a process.
-fn gaussian_table(window: Window, rate: Rate, check: Check<'_>) -> Result<Arc<[f32]>> {
-    type Trained = Mutex<HashMap<(u32, usize), Arc<[f32]>>>;
-    static TRAINED: LazyLock<Trained> = LazyLock::new(Trained::default);
-    let locked = || TRAINED.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = (window.state_bits(), rate.number());
-    if let Some(table) = locked().get(&key) {
-        return Ok(table.clone());
-    }
-    let rows = gaussian::values(VALUES);
-    let mut best: Option<(Arc<[f32]>, f64)> = None;
-    for table in gaussian::beginnings(window, rate) {
-        let plan = plan_of_one(window, rate, table, FIRST_LATENTS)?;
-        let (plans, error) = refine(vec![plan], &[&rows], false, check)?;
-        if best.as_ref().is_none_or(|(_, least)| error < *least) {
-            best = Some((plans[0].tables().table(rate).into(), error));
-        }
-    }
-    let (table, _) = best.expect("there is at least one beginning");
-    Ok(locked().entry(key).or_insert(table).clone())
+/// Trains the table of a rate for these values, and gives its error.
+#[cfg(test)]
+pub(super) fn train_table(
+    window: Window,
+    rate: Rate,
+    table: Vec<f32>,
+    values: &[f32],
+) -> Result<(Vec<f32>, f64)> {
+    let plan = plan_of_one(window, rate, table, FIRST_LATENTS)?;
+    let (plans, error) = refine(vec![plan], &[values], false, &|| Ok(()))?;
+    Ok((plans[0].tables().table(rate).to_vec(), error))
 }
 
 /// Lloyd's iteration: quantise, then move every table entry (and step) to where the error of what

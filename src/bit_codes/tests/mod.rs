@@ -1,5 +1,6 @@
 mod allocation;
 mod plain;
+mod training;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

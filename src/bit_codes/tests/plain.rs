@@ -116,7 +116,10 @@ fn gaussian_plan(half_bits: &[u8]) -> BitPlan {
     let (window, rates) = (Window::Last(8), rates(half_bits));
     let mut tables: [Vec<f32>; RATE_COUNT] = Default::default();
     for rate in &rates {
-        tables[rate.number()] = gaussian::beginnings(window, *rate).remove(0);
+        tables[rate.number()] = match window.is_trellis(*rate) {
+            true => gaussian::trellis_table(window, *rate),
+            false => gaussian::scalar_tables(rate.bits())[0].clone(),
+        };
     }
     let tables = Arc::new(Tables::new(window, &tables).unwrap());
     let latent_rates = rates.iter().flat_map(|rate| std::iter::repeat_n(rate, rate.latents()));
