@@ -205,6 +205,8 @@ impl InFlight {
 
     /// Views the results, once they have arrived.
     pub(crate) fn view(self) -> Result<ReadView> {
+        // Held first: the memory of a view that is not counted yet may be freed by another thread's poll.
+        let _guard = self.lease.device.hold_view();
         let view = self.lease.buffers.readback().get_mapped_range(..self.read_bytes);
         let device = &self.lease.device;
         let view = view.map_err(|e| device.unmapped("the mapping of a chunk", &e))?;
@@ -218,7 +220,6 @@ impl InFlight {
             );
             return Err(Error::Gpu { what: "the work of a chunk", detail });
         }
-        let _guard = device.hold_view();
         Ok(ReadView { view: Some(view), flight: self, _guard })
     }
 }
