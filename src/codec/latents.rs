@@ -60,8 +60,8 @@ impl Codec {
     /// Blocks once per chunk, copies once each way, allocates the result.
     ///
     /// # Errors
-    /// As for [`decode_latent`](Self::decode_latent), but for models of several regions; a number of
-    /// regions other than that of rows, or a region that the model does not have.
+    /// As for [`decode_latent`](Self::decode_latent), except that models may have several regions; a
+    /// number of regions other than that of rows, or a region that the model does not have.
     pub fn decode_latent_with_regions(&self, latents: &[f32], regions: &[u8]) -> Result<Vec<f32>> {
         let rows = Rows::flat("latents", latents, self.model().config().latent_dim)?;
         self.check_regions(rows.len(), regions)?;

@@ -246,7 +246,7 @@ fn latents_have_the_region_of_their_row(engine: &CodecOptions) {
         // The latents of all regions leave less than their codes do.
         let decoded = codec.decode_latent_with_regions(&latents, &regions).unwrap();
         let rows: Vec<f32> = match norm {
-            RowNorm::Store => train.chunks(DIM).flat_map(unit).collect(),
+            RowNorm::Store => train.chunks(DIM).flat_map(normalized).collect(),
             _ => train.clone(),
         };
         let left = metrics::relative_mse(&rows, &decoded).unwrap();
@@ -285,7 +285,7 @@ fn latents_have_the_region_of_their_row(engine: &CodecOptions) {
     assert_eq!(rows, codec.decode_latent(&latents).unwrap());
 }
 
-fn unit(row: &[f32]) -> Vec<f32> {
+fn normalized(row: &[f32]) -> Vec<f32> {
     let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
     row.iter().map(|v| v / norm).collect()
 }

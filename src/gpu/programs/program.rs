@@ -192,16 +192,13 @@ fn pipeline(gpu: &Gpu, kernel: &Kernel) -> ComputePipeline {
         label: Some(&kernel.name),
         source: ShaderSource::Wgsl(kernel.wgsl().into()),
     };
-    // SAFETY: without wgpu's checks a shader must not index beyond a binding or an array, and must
-    // not loop for ever.
+    // SAFETY: a shader must not index beyond a binding or an array, and must not loop for ever.
     // (a) A chunk has at most as many rows as its buffers have room for: `Slot::fill` checks it, and
     //     writes that number to `params.rows`, to which shaders clamp rows.
     // (b) A section has capacity x row_bytes bytes, of the `RowLayout` that `programs::verbs` makes
     //     from the sizes it makes the kernels' constants from. Resident data has the sizes of those
-    //     constants, too (`kernels::weights`, `kernels::bit_codes`).
-    //     `shaders/regions/` bounds every start by the items, and rows of an order are clamped.
-    // (c) Windows, tables and decisions are indexed within what `BitPlan::new` and `Trellis::new`
-    //     bound.
+    //     constants, too. Starts of regions are bounded, and rows of an order clamped, where made.
+    // (c) Windows, tables and decisions are within what `BitPlan::new` and `Trellis::new` bound.
     // (d) Indices of workgroup arrays depend on constants and the thread's number alone.
     // (e) The number of passes of each loop is a constant of the kernel, or is bounded by the rows.
     // `programs::tests::index_ranges` runs every kernel that an adapter can run with each index of

@@ -43,7 +43,7 @@ impl Regions {
     pub(super) fn new(mixture: &Mixture, dim: usize, layers: &mut Layers<'_>) -> Self {
         let assigner = mixture.assigner();
         let shortlist = count(mixture.shortlist());
-        // The score of a row is a product of scaled values: the weights take both factors.
+        // The score of a row is a product of scaled values: the weights take both scales.
         let weights: Vec<f32> = assigner.centroids().iter().map(|c| c * assigner.scale()).collect();
         let scores = layers.scores(&weights, assigner.offsets(), dim);
         let leading_latents = padded(assigner.most_leading_latents());

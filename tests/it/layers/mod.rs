@@ -140,8 +140,8 @@ fn one_file_knows_both_engines() {
 fn a_planted_circle_is_found() {
     let clean = sources();
     for (file, line) in [
-        ("plan.rs", "use crate::codec::Codec;"),
-        ("plan.rs", "pub(crate) use crate::codec::Codec;"),
+        ("plan/mod.rs", "use crate::codec::Codec;"),
+        ("plan/mod.rs", "pub(crate) use crate::codec::Codec;"),
         ("gpu/device/signal.rs", "use super::Gpu;"),
         ("gpu/kernels/tiling.rs", "fn f() { super::gemm::gemm(); }"),
         ("codec/ring.rs", "use super::engine;"),
