@@ -75,8 +75,8 @@ pub struct FitArgs {
     #[arg(long, conflicts_with = "bytes")]
     pub normalize: bool,
     /// Regions of the model, with --bytes: auto, or a number from 1 to 256. Several regions need less
-    /// error for the same bytes, and run on the CPU engine alone
-    #[arg(long, value_name = "auto|N", value_parser = regions, default_value = "1", conflicts_with = "latent")]
+    /// error for the same bytes
+    #[arg(long, value_name = "auto|N", value_parser = regions, default_value = "auto", conflicts_with = "latent")]
     pub regions: Regions,
     /// Whether the norm of each row takes four of the bytes, with --bytes
     #[arg(long, value_enum, default_value_t, conflicts_with = "latent")]

@@ -89,7 +89,7 @@ impl RowNorm {
 /// How many regions a model of bit codes has. Each region is a linear codec of its own, with a
 /// centroid, a basis and a bit plan. Embeddings are clusters, so that several regions need about a
 /// quarter less error for the same bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
@@ -99,16 +99,10 @@ impl RowNorm {
 pub enum Regions {
     /// The fit picks the number by the error on rows that it holds out. A larger number must win by
     /// 1 %, and a region has at least 1,000 training rows.
+    #[default]
     Auto,
-    /// This many regions, from 1 to 256. The GPU engine runs models of one region.
+    /// This many regions, from 1 to 256.
     Count(usize),
-}
-
-/// One region, which every engine runs.
-impl Default for Regions {
-    fn default() -> Self {
-        Self::Count(1)
-    }
 }
 
 /// The version of the format that codes of a model have.
