@@ -20,7 +20,9 @@ fn table_value(first_word: u32, window: u32, table: u32) -> f32 {
     let bits = extractBits(window, 20u, 4u);
     let shift = start % 32u;
     let word = start / 32u;
-    // Both words are loaded at once, without a branch on which the loads of the next window would wait.
+    // Both words are loaded at once, without a branch on which the loads of the next window would wait
+    // (H200, decoding with 16 regions: 167 instead of 157 million rows per second; with one region 292
+    // instead of 305).
     let next = min(word + 1u, CODE_WORDS - 1u);
     let found = codes[first_word + word] >> shift | (codes[first_word + next] << 1u) << (31u - shift);
     return tables[table + (extractBits(found, 0u, bits) << (window >> 24u))];
