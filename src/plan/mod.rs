@@ -3,7 +3,9 @@
 
 mod grid;
 
-pub(crate) use grid::{Grid, Items};
+pub(crate) use grid::Grid;
+#[cfg(any(test, feature = "gpu"))]
+pub(crate) use grid::Items;
 
 use crate::error::{Error, OTHER_ADAPTER, Result};
 
