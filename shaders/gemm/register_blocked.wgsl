@@ -8,7 +8,7 @@ const TILE_M: u32 = 12u;
 
 override WORKGROUP: u32;
 
-fn gemm_tile(tile: Tile, sources: array<u32, TILE_M>, o4: u32) -> array<vec4<f32>, TILE_M> {
+fn gemm_tile(tile: Tile, o4: u32) -> array<vec4<f32>, TILE_M> {
     var sums: array<vec4<f32>, TILE_M>;
     let first = 4u * (tile.region - FIRST_REGION) * INPUTS4 * OUTPUTS4 + o4;
     for (var i4 = 0u; i4 < INPUTS4; i4++) {
@@ -18,7 +18,8 @@ fn gemm_tile(tile: Tile, sources: array<u32, TILE_M>, o4: u32) -> array<vec4<f32
         let w2 = load_rhs(at + 2u * OUTPUTS4);
         let w3 = load_rhs(at + 3u * OUTPUTS4);
         for (var r = 0u; r < TILE_M; r++) {
-            let x = lhs_values(load_lhs(tile.region, sources[r], i4));
+            // Not out of an array: with wgpu's checks the loop would not be unrolled, and count.
+            let x = lhs_values(load_lhs(tile.region, loaded_row(tile, r), i4));
             sums[r] += w0 * x.x + w1 * x.y + w2 * x.z + w3 * x.w;
         }
     }
@@ -32,12 +33,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if tile.first >= tile.end {
         return;
     }
-    var sources: array<u32, TILE_M>;
+    var sums = gemm_tile(tile, o4);
     for (var r = 0u; r < TILE_M; r++) {
-        sources[r] = loaded_row(tile, r);
-    }
-    var sums = gemm_tile(tile, sources, o4);
-    for (var r = 0u; r < TILE_M; r++) {
-        store(stored_row(tile, r), o4, finished(tile.region, sources[r], o4, sums[r]));
+        store(stored_row(tile, r), o4, finished(tile.region, loaded_row(tile, r), o4, sums[r]));
     }
 }
