@@ -8,7 +8,7 @@
 // `row_scale(row)`; and `finish`. A load is separate from its conversion so that the wait for memory
 // comes as late as possible.
 // needs: row_scale, finish
-// gives: INPUTS4, OUTPUTS4, DESCALE, bias_of, finished
+// gives: INPUTS4, OUTPUTS4, DESCALE, bias_of, Tile, finished
 
 override INPUTS4: u32;
 override OUTPUTS4: u32;
@@ -20,6 +20,16 @@ override DESCALE: f32;
 // Outputs beyond the last repeat it, and are not stored.
 fn bias_of(region: u32, o4: u32) -> vec4<f32> {
     return bias[region * OUTPUTS4 + min(o4, OUTPUTS4 - 1u)];
+}
+
+// Where a workgroup's tile is.
+struct Tile {
+    // The number of its tile among those that share rows.
+    column: u32,
+    region: u32,
+    // The position of its first row, and the position behind its region's last row.
+    first: u32,
+    end: u32,
 }
 
 // Finishing reads memory, and no read passes a write: all sums are finished before the first is

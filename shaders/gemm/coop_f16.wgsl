@@ -5,8 +5,8 @@
 // once per product, that is at 2^-24 of itself, and few inputs have codes. With eight matrices of sums the
 // weights are read half as often as in `coop_2xf16.wgsl` (H200, 384 values in 64 bytes, million rows
 // per second with one region and with 16: 292 and 167 here, 243 and 139 there).
-// needs: SPLIT, SIDE, RhsMatrix, Accumulator, BLOCK_STRIDE, DESCALE, store_lhs, lhs_matrix, rhs_matrix, k_loop
-// needs: Tile, store_strip, next_strip
+// needs: SPLIT, SIDE, RhsMatrix, Accumulator, BLOCK_STRIDE, DESCALE, store_lhs, lhs_matrix
+// needs: rhs_matrix, k_loop, Tile, store_strip, next_strip
 // gives: TILE_K, LHS_PARTS, BLOCKS_M, Accumulators, Weights, load_weights, store_strips, store_x
 // gives: multiply_add, gemm_tile, descaled
 

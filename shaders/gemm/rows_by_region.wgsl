@@ -3,23 +3,13 @@
 // The items of the order are rows, or ITEMS_PER_ROW results of each row.
 // A dispatch covers the regions from FIRST_REGION up to END_REGION, whose weights are bound. There are
 // as many workgroups as there may be tiles. Those beyond the last tile have no row.
-// needs: params, TILE_M, ITEMS_PER_ROW, item_start_at, tile_start_at, order_at
-// gives: Tile, FIRST_REGION, find_tile, loaded_row, stored_row, output_rows
+// needs: params, TILE_M, Tile, ITEMS_PER_ROW, item_start_at, tile_start_at, order_at
+// gives: FIRST_REGION, find_tile, loaded_row, stored_row, output_rows
 
 override FIRST_REGION: u32;
 override END_REGION: u32;
 
 @group(0) @binding(8) var<storage, read> order: array<u32>;
-
-// Where a workgroup's tile is.
-struct Tile {
-    // The number of its tile among those that share rows.
-    column: u32,
-    region: u32,
-    // The position of its first row in the order, and the position behind its region's last row.
-    first: u32,
-    end: u32,
-}
 
 // The tile's region is the last one that begins at or before the tile.
 fn find_tile(group: vec2<u32>) -> Tile {

@@ -1,18 +1,8 @@
 // The tiles of a GEMM over rows in their order: TILE_M neighbouring rows each.
-// needs: params, TILE_M
-// gives: Tile, FIRST_REGION, find_tile, loaded_row, stored_row, output_rows
+// needs: params, TILE_M, Tile
+// gives: FIRST_REGION, find_tile, loaded_row, stored_row, output_rows
 
 const FIRST_REGION: u32 = 0u;
-
-// Where a workgroup's tile is.
-struct Tile {
-    // The number of its tile among those that share rows.
-    column: u32,
-    region: u32,
-    // The position of its first row, and the position behind the last row.
-    first: u32,
-    end: u32,
-}
 
 fn find_tile(group: vec2<u32>) -> Tile {
     return Tile(group.x, 0u, group.y * TILE_M, params.rows);
