@@ -14,14 +14,9 @@ static TRAINED: &[u8] = include_bytes!("gaussian_tables.f16");
 
 /// The table of a rate of a trellis.
 pub(super) fn trellis_table(window: Window, rate: Rate) -> Vec<f32> {
-    let (mut start, mut len) = (0, 0);
-    for (found, entries) in trellis_tables() {
-        start += len;
-        len = entries;
-        if found == (window, rate) {
-            break;
-        }
-    }
+    let before = trellis_tables().take_while(|(found, _)| *found != (window, rate));
+    let start: usize = before.map(|(_, entries)| entries).sum();
+    let len = entries(window, rate);
     let (values, _) = TRAINED[2 * start..2 * (start + len)].as_chunks();
     values.iter().map(|bytes| half::f16::from_le_bytes(*bytes).to_f32()).collect()
 }
@@ -31,9 +26,13 @@ pub(super) fn trellis_tables() -> impl Iterator<Item = ((Window, Rate), usize)> 
     let windows = (1..=MAX_STATE_BITS).map(Window::Last);
     windows.flat_map(|window| {
         let steps = move |rate: &Rate| window.allows(*rate) && window.is_trellis(*rate);
-        let entries = move |rate: Rate| rate.latents() << window.bits(rate);
-        Rate::all().filter(steps).map(move |rate| ((window, rate), entries(rate)))
+        Rate::all().filter(steps).map(move |rate| ((window, rate), entries(window, rate)))
     })
+}
+
+/// Entries of the table of a rate.
+fn entries(window: Window, rate: Rate) -> usize {
+    rate.latents() << window.bits(rate)
 }
 
 /// The tables of a scalar quantiser from which training begins. The best result is taken.

@@ -105,7 +105,7 @@ impl Encoder<'_> {
 
 /// Decodes rows, without their norms.
 pub(super) fn decode(regions: &[Region], packed: &[u8], scratch: &mut Scratch, out: &mut [f32]) {
-    let (dim, row_bytes) = (regions[0].centroid.len(), regions[0].plan.code_bytes());
+    let row_bytes = regions[0].plan.code_bytes();
     let Scratch { regions: numbers, groups, rows, latents, .. } = scratch;
     if let [region] = regions {
         // The rows are one group, in order.
@@ -116,16 +116,10 @@ pub(super) fn decode(regions: &[Region], packed: &[u8], scratch: &mut Scratch, o
     numbers.clear();
     numbers.extend(numbered);
     groups.sort(numbers, regions.len());
-    for (number, group) in groups.iter() {
-        let region = &regions[number];
+    reconstruct(regions, groups, latents, rows, out, |region, group, latents| {
         let of_group = group.iter().map(|row| &packed[*row as usize * row_bytes..][..row_bytes]);
         set_latents(region, of_group, latents);
-        rows.resize(group.len() * dim, 0.0);
-        region.reconstruct(latents, rows);
-        for (row, decoded) in group.iter().zip(rows.chunks_exact(dim)) {
-            out[*row as usize * dim..][..dim].copy_from_slice(decoded);
-        }
-    }
+    });
 }
 
 /// Decodes latents `[rows, latent_dim]` of regions `[rows]`.
@@ -136,14 +130,28 @@ pub(super) fn decode_latents<'a>(
     scratch: &mut Scratch,
     out: &mut [f32],
 ) {
-    let dim = regions[0].centroid.len();
     let Scratch { groups, rows, latents, .. } = scratch;
     groups.sort(numbers, regions.len());
-    for (number, group) in groups.iter() {
-        let region = &regions[number];
+    reconstruct(regions, groups, latents, rows, out, |region, group, latents| {
         let count = region.plan.latents();
         latents.clear();
         group.iter().for_each(|row| latents.extend(&latents_of(*row as usize)[..count]));
+    });
+}
+
+/// Writes the rows of all groups. `set` sets the latents of a region's rows, given by their numbers.
+fn reconstruct(
+    regions: &[Region],
+    groups: &Groups,
+    latents: &mut Vec<f32>,
+    rows: &mut Vec<f32>,
+    out: &mut [f32],
+    set: impl Fn(&Region, &[u32], &mut Vec<f32>),
+) {
+    let dim = regions[0].centroid.len();
+    for (number, group) in groups.iter() {
+        let region = &regions[number];
+        set(region, group, latents);
         rows.resize(group.len() * dim, 0.0);
         region.reconstruct(latents, rows);
         for (row, decoded) in group.iter().zip(rows.chunks_exact(dim)) {

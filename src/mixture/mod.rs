@@ -14,10 +14,7 @@ mod code;
 mod group;
 mod region;
 
-#[cfg(feature = "gpu")]
 pub(crate) use assign::Assigner;
-#[cfg(not(feature = "gpu"))]
-use assign::Assigner;
 #[cfg(feature = "fit")]
 pub(crate) use assign::{coding_cost, largest, rest_share};
 use code::Encoder;
