@@ -48,6 +48,11 @@ pub(crate) enum Grid {
 }
 
 impl Grid {
+    /// Workgroups over the rows in order, `columns` threads per row.
+    pub(crate) fn of_rows(workgroup_size: u32, columns: u32) -> Self {
+        Self::Threads { workgroup_size, tile_rows: 1, columns, items: Items::ROWS }
+    }
+
     /// Workgroups in each dimension for a chunk of `rows` rows.
     pub(crate) fn groups(self, rows: u32) -> [u32; 3] {
         // `max_rows` has bounded it.

@@ -5,7 +5,7 @@ use super::shaders;
 use super::tiling::WORKGROUP;
 use super::{Binding, Kernel, Lhs, Resident};
 use crate::bit_codes::{BitPlan, LatentWindow, Symbol, Window, cost_scale, level_range};
-use crate::plan::{Grid, Items, Section, count, padded};
+use crate::plan::{Grid, Section, count, padded};
 
 /// How kernels read the codes of a model's regions. Their plans share the tables and have the same
 /// bytes.
@@ -107,12 +107,12 @@ impl<'a> Search<'a> {
 
     /// The data that the search reads beside the tables of [`BitCodes`].
     pub(crate) fn resident(&self) -> (Resident, Vec<u8>) {
-        let mut all = vec![];
+        let (mut all, max_symbols) = (vec![], self.most_symbols());
         for region in 0..self.plans.len() {
             all.extend(self.symbols(region));
             // A symbol without bits.
             let padding = SearchedSymbol { latents: 1, ..SearchedSymbol::default() };
-            all.resize((region + 1) * self.most_symbols(), padding);
+            all.resize((region + 1) * max_symbols, padding);
         }
         (Resident::SearchPlan, bytemuck::cast_slice(&all).to_vec())
     }
@@ -202,7 +202,7 @@ impl<'a> Search<'a> {
             files,
             constants,
             bindings,
-            grid: Grid::Threads { workgroup_size, tile_rows: 1, columns, items: Items::ROWS },
+            grid: Grid::of_rows(workgroup_size, columns),
             loop_iterations: self.loop_iterations(),
             workgroup_bytes,
         }

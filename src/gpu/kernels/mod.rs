@@ -2,8 +2,8 @@
 //!
 //! A [`Kernel`] is everything that one dispatch is made from. `gemm` makes the kernels that multiply
 //! matrices, `quantize` and `normalize` the kernels that treat each row by itself, `bit_codes` the
-//! encoders of bit codes, and `regions` the kernels that choose regions and sort rows by them. `tiling` decides how a GEMM is divided, `weights` packs its weights, and
-//! `shaders` names the files of `shaders/`.
+//! encoders of bit codes, and `regions` the kernels that choose regions and sort rows by them. `tiling`
+//! decides how a GEMM is divided, `weights` packs its weights, and `shaders` names the files of `shaders/`.
 
 mod bit_codes;
 mod gemm;

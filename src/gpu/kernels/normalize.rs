@@ -3,7 +3,7 @@
 use super::shaders;
 use super::tiling::WORKGROUP;
 use super::{Binding, Kernel};
-use crate::plan::{Grid, Items, Section};
+use crate::plan::{Grid, Section};
 
 /// Divides rows of `rows4` vec4s by their norms, and stores the norms in `norms`.
 pub(crate) fn normalize(rows4: u64, f16_rows: bool, norms: Section) -> Kernel {
@@ -18,12 +18,7 @@ pub(crate) fn normalize(rows4: u64, f16_rows: bool, norms: Section) -> Kernel {
         files: vec![&shaders::PARAMS, &shaders::FLOAT_BITS, rows, &shaders::NORMALIZE],
         constants: vec![("INPUTS4", rows4 as f64), ("WORKGROUP", WORKGROUP.into())],
         bindings,
-        grid: Grid::Threads {
-            workgroup_size: WORKGROUP,
-            tile_rows: 1,
-            columns: 1,
-            items: Items::ROWS,
-        },
+        grid: Grid::of_rows(WORKGROUP, 1),
         loop_iterations: 3 * rows4,
         workgroup_bytes: 0,
     }

@@ -1,14 +1,13 @@
 //! Latents to 8-bit codes, where no tile of the GEMM holds all latents of a row.
 
 use super::shaders;
-use super::tiling::WORKGROUP;
+use super::tiling::row_lanes;
 use super::{Binding, Kernel};
-use crate::plan::{Grid, Items, Section};
+use crate::plan::{Grid, Section};
 
-/// Quantises rows of `latents4` vec4s of latents. With `shared`, 16 threads share a row and read it
-/// together, which does not help a software adapter.
+/// Quantises rows of `latents4` vec4s of latents. With `shared`, threads share a row.
 pub(crate) fn quantize(latents4: u64, shared: bool) -> Kernel {
-    let (workgroup_size, lanes) = if shared { (4 * WORKGROUP, 16) } else { (WORKGROUP, 1) };
+    let (workgroup_size, lanes) = row_lanes(shared);
     let mut bindings = vec![Binding::Params];
     bindings.extend([Section::Latents, Section::Scales, Section::Codes].map(Binding::Section));
     Kernel {
@@ -25,7 +24,7 @@ pub(crate) fn quantize(latents4: u64, shared: bool) -> Kernel {
             ("LANES", lanes.into()),
         ],
         bindings,
-        grid: Grid::Threads { workgroup_size, tile_rows: 1, columns: lanes, items: Items::ROWS },
+        grid: Grid::of_rows(workgroup_size, lanes),
         loop_iterations: 2 * latents4.div_ceil(lanes.into()) + u64::from(lanes),
         workgroup_bytes: 4 * u64::from(workgroup_size),
     }

@@ -2,7 +2,7 @@
 
 use super::gemm::ByRegion;
 use super::shaders;
-use super::tiling::WORKGROUP;
+use super::tiling::{WORKGROUP, row_lanes};
 use super::{Binding, Kernel, Resident};
 use crate::plan::{Grid, Items, Section};
 
@@ -86,7 +86,7 @@ pub(crate) fn shortlist(regions: u32, scores4: u32, shortlist: u32) -> Kernel {
             ("WORKGROUP", WORKGROUP.into()),
         ],
         bindings: [Binding::Params].into_iter().chain(bindings).collect(),
-        grid: row_grid(WORKGROUP, 1),
+        grid: Grid::of_rows(WORKGROUP, 1),
         loop_iterations: u64::from(shortlist) * (6 * u64::from(scores4) + 2),
         workgroup_bytes: 0,
     }
@@ -100,14 +100,14 @@ pub(crate) struct Choice {
     pub(crate) leading4: u32,
     pub(crate) shortlist: u32,
     pub(crate) scale: f32,
-    /// Whether 16 threads share a row, which does not help a software adapter.
+    /// Whether threads share a row.
     pub(crate) shared: bool,
 }
 
 /// The region of each row among its candidates.
 pub(crate) fn choose(choice: &Choice) -> Kernel {
     let &Choice { rows, f16_rows, inputs4, leading4, shortlist, scale, shared } = choice;
-    let (workgroup_size, lanes) = if shared { (4 * WORKGROUP, 16) } else { (WORKGROUP, 1) };
+    let (workgroup_size, lanes) = row_lanes(shared);
     let (name, file) = match f16_rows {
         false => ("regions.choose", &shaders::ROWS_F32),
         true => ("regions.choose_f16_rows", &shaders::ROWS_F16),
@@ -133,12 +133,8 @@ pub(crate) fn choose(choice: &Choice) -> Kernel {
             Binding::Resident(Resident::LeadingCosts),
             Binding::Section(Section::Regions),
         ],
-        grid: row_grid(workgroup_size, lanes),
+        grid: Grid::of_rows(workgroup_size, lanes),
         loop_iterations: u64::from(shortlist) * u64::from(per_candidate),
         workgroup_bytes: 16 * u64::from(workgroup_size),
     }
-}
-
-fn row_grid(workgroup_size: u32, columns: u32) -> Grid {
-    Grid::Threads { workgroup_size, tile_rows: 1, columns, items: Items::ROWS }
 }

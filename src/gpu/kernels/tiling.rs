@@ -14,6 +14,12 @@ pub(super) const SIDE: u32 = 16;
 /// `tests/it/shapes.rs` has more rows than three rounds of them take.
 const MAX_ROW_GROUPS: u32 = 512;
 
+/// Threads of a workgroup over rows, and threads of a row: with `shared` 16 read a row together, which
+/// does not help a software adapter.
+pub(super) fn row_lanes(shared: bool) -> (u32, u32) {
+    if shared { (4 * WORKGROUP, 16) } else { (WORKGROUP, 1) }
+}
+
 /// How the kernels divide a matrix multiplication, where the caller decides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -18,7 +18,7 @@ pub(super) fn centered(f16: bool) -> Lhs {
 pub(super) struct Layers<'a> {
     caps: &'a Caps,
     options: KernelOptions,
-    pub(super) regions: &'a [RegionLayers<'a>],
+    regions: &'a [RegionLayers<'a>],
     /// What the layers made so far read.
     pub(super) residents: Vec<(Resident, Vec<u8>)>,
 }
@@ -42,7 +42,7 @@ impl<'a> Layers<'a> {
     }
 
     /// How rows come to the weights of their regions; none where there is one region.
-    pub(super) fn by_region(&self, items_per_row: u32) -> Option<ByRegion> {
+    fn by_region(&self, items_per_row: u32) -> Option<ByRegion> {
         let regions = count(self.regions.len());
         (regions > 1).then_some(ByRegion { regions, items_per_row })
     }

@@ -80,10 +80,8 @@ impl Verbs<'_> {
         let value_bytes = if f16_rows { F16_BYTES } else { VALUE_BYTES };
         let (mut scratch, mut kernels) = (vec![], vec![]);
         let (lhs, from) = self.normalized(rows, Section::Scales, &mut scratch, &mut kernels);
-        let heads = self.chosen(lhs, from, &mut scratch, &mut kernels);
-        if self.regions.is_some() {
-            scratch.push((Section::Regions, VALUE_BYTES));
-        }
+        self.choose_regions(lhs, from, &mut scratch, &mut kernels);
+        scratch.extend(self.region_numbers());
         let tiling = self.encoder.tiling;
         match &self.bits {
             None if tiling.holds(self.latent_dim) => {
@@ -104,7 +102,7 @@ impl Verbs<'_> {
             }
         }
         let inputs = vec![(Section::Rows, padded(self.dim) as u64 * value_bytes)];
-        let layout = RowLayout { inputs, scratch, heads, outputs: self.codes() };
+        let layout = self.layout(inputs, scratch, self.codes());
         let verb = if f16_rows { "vecodec.encode_f16" } else { "vecodec.encode" };
         Recipe { verb, layout, kernels }
     }
@@ -116,13 +114,13 @@ impl Verbs<'_> {
         if self.normalizes {
             scratch.push((Section::Norms, VALUE_BYTES));
         }
-        let heads = self.chosen(lhs, from, &mut scratch, &mut kernels);
+        self.choose_regions(lhs, from, &mut scratch, &mut kernels);
         let (tight, to) = (Epilogue::StoreTight, Section::Latents);
         kernels.extend(gemm(lhs, &self.encoder, tight, from, to));
         let inputs = vec![(Section::Rows, padded(self.dim) as u64 * VALUE_BYTES)];
         let mut outputs = vec![(Section::Latents, self.latent_dim as u64 * VALUE_BYTES)];
         outputs.extend(self.region_numbers());
-        let layout = RowLayout { inputs, scratch, heads, outputs };
+        let layout = self.layout(inputs, scratch, outputs);
         Recipe { verb: "vecodec.encode_latent", layout, kernels }
     }
 
@@ -136,8 +134,8 @@ impl Verbs<'_> {
         let outputs = vec![(Section::Rows, row_bytes)];
         let (mut scratch, mut kernels) = (vec![], vec![]);
         let source = RegionSource::Codes(self.code_bytes);
-        let heads = self.sorted(source, lhs, &mut scratch, &mut kernels);
-        let layout = RowLayout { inputs: self.codes(), scratch, heads, outputs };
+        self.sort_rows(source, lhs, &mut scratch, &mut kernels);
+        let layout = self.layout(self.codes(), scratch, outputs);
         kernels.extend(gemm(lhs, &self.decoder, epilogue, Section::Codes, Section::Rows));
         Recipe { verb, layout, kernels }
     }
@@ -149,8 +147,8 @@ impl Verbs<'_> {
         inputs.extend(self.region_numbers());
         let (mut scratch, mut kernels) = (vec![], vec![]);
         let lhs = if self.bits.is_some() { Lhs::Latents } else { Lhs::Rows };
-        let heads = self.sorted(RegionSource::Numbers, lhs, &mut scratch, &mut kernels);
-        let layout = RowLayout { inputs, scratch, heads, outputs };
+        self.sort_rows(RegionSource::Numbers, lhs, &mut scratch, &mut kernels);
+        let layout = self.layout(inputs, scratch, outputs);
         let (from, to) = (Section::Latents, Section::Rows);
         kernels.extend(gemm(lhs, &self.decoder, Epilogue::StoreTight, from, to));
         Recipe { verb: "vecodec.decode_latent", layout, kernels }
@@ -178,38 +176,46 @@ impl Verbs<'_> {
     }
 
     /// Adds the kernels that choose the region of each row `lhs`, and sort rows by it, where there are
-    /// several. Returns the heads of the sections that they work on.
-    fn chosen(
+    /// several.
+    fn choose_regions(
         &self,
         lhs: Lhs,
         from: Section,
         scratch: &mut Vec<RowBytes>,
         kernels: &mut Vec<Kernel>,
-    ) -> Vec<RowBytes> {
-        let Some(regions) = &self.regions else { return vec![] };
+    ) {
+        let Some(regions) = &self.regions else { return };
         let f16 = matches!(lhs, Lhs::CenteredRows { f16: true, .. });
         scratch.extend(regions.choice_scratch());
         kernels.extend(regions.choice(from, f16));
         kernels.extend(regions.sort(RegionSource::Numbers, self.encoder.tiling_for(lhs)));
-        regions.heads()
     }
 
-    /// Adds the kernels that sort rows by their regions, where there are several. Returns the heads of
-    /// the sections that they work on.
-    fn sorted(
+    /// Adds the kernels that sort rows by their regions for the decoder, where there are several.
+    fn sort_rows(
         &self,
         source: RegionSource,
         lhs: Lhs,
         scratch: &mut Vec<RowBytes>,
         kernels: &mut Vec<Kernel>,
-    ) -> Vec<RowBytes> {
-        let Some(regions) = &self.regions else { return vec![] };
+    ) {
+        let Some(regions) = &self.regions else { return };
         scratch.extend(regions.sort_scratch());
         kernels.extend(regions.sort(source, self.decoder.tiling_for(lhs)));
-        regions.heads()
     }
 
-    /// The regions of rows as an input or output, where there are several.
+    /// The layout of a chunk. Where there are several regions, it has an order of rows.
+    fn layout(
+        &self,
+        inputs: Vec<RowBytes>,
+        scratch: Vec<RowBytes>,
+        outputs: Vec<RowBytes>,
+    ) -> RowLayout {
+        let heads = self.regions.as_ref().map_or(vec![], Regions::heads);
+        RowLayout { inputs, scratch, heads, outputs }
+    }
+
+    /// The regions of rows, where there are several.
     fn region_numbers(&self) -> Option<RowBytes> {
         self.regions.as_ref().map(|_| (Section::Regions, VALUE_BYTES))
     }
