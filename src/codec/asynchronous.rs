@@ -120,9 +120,8 @@ impl Codec {
     /// # Errors
     /// As for [`decode_latent`](Self::decode_latent).
     pub async fn decode_latent_async(&self, latents: &[f32]) -> Result<Vec<f32>> {
-        self.model().expect_one_region("call decode_latent_with_regions_async")?;
         let rows = Rows::flat("latents", latents, self.model().config().latent_dim)?;
-        self.decode_latent_rows(WaitMode::Async, rows, &[]).await
+        self.decode_latent_rows(WaitMode::Async, rows, None).await
     }
 
     /// [`decode_latent_with_regions`](Self::decode_latent_with_regions) as a future.
@@ -135,8 +134,7 @@ impl Codec {
         regions: &[u8],
     ) -> Result<Vec<f32>> {
         let rows = Rows::flat("latents", latents, self.model().config().latent_dim)?;
-        self.check_regions(rows.len(), regions)?;
-        self.decode_latent_rows(WaitMode::Async, rows, regions).await
+        self.decode_latent_rows(WaitMode::Async, rows, Some(regions)).await
     }
 
     /// [`evaluate`](Self::evaluate) as a future. The rates include whatever else the executor

@@ -139,56 +139,30 @@ impl<'a> Chunks<'a, f32> {
         let _nothing_to_do = rows;
     }
 
-    /// Chunks that a function of the CPU engine computes from rows: rows of `width` values.
+    /// Chunks that a function of the CPU engine computes from rows: rows of `width` values. `regions` has
+    /// a number for each row, or none.
     pub(super) fn of_rows(
         model: &'a Model,
         rows: &'a Rows<'a>,
+        regions: &'a [u8],
         width: usize,
         mode: WaitMode,
-        compute: fn(&Model, &Rows<'_>, &mut [f32]) -> Result<()>,
+        compute: fn(&Model, &Rows<'_>, &[u8], &mut [f32]) -> Result<()>,
     ) -> Self {
         if mode == WaitMode::Blocking {
             // There is one chunk.
-            let compute = move |_, out: &mut [f32]| compute(model, rows, out);
+            let compute = move |_, out: &mut [f32]| compute(model, rows, regions, out);
             return Self::on_cpu(rows.len(), width, Use::Copied, compute);
         }
         let dim = rows.dim();
         Self::on_pool(rows.len(), width, move |range| {
             let (model, mut owned) = (model.clone(), Vec::new());
             let len = range.len() * width;
+            let regions = regions.get(range.clone()).map(<[u8]>::to_vec).unwrap_or_default();
             rows.copy_to(range, &mut owned);
             move || {
                 let mut out = zeroed("the results", &[len])?;
-                compute(&model, &Rows::flat("rows", &owned, dim)?, &mut out)?;
-                Ok(out)
-            }
-        })
-    }
-
-    /// Chunks that a function of the CPU engine computes from latents of regions: the decoded rows.
-    pub(super) fn of_latents(
-        model: &'a Model,
-        latents: &'a Rows<'a>,
-        regions: &'a [u8],
-        mode: WaitMode,
-        compute: fn(&Model, &Rows<'_>, &[u8], &mut [f32]) -> Result<()>,
-    ) -> Self {
-        let dim = model.config().dim;
-        if mode == WaitMode::Blocking {
-            // There is one chunk.
-            let compute = move |_, out: &mut [f32]| compute(model, latents, regions, out);
-            return Self::on_cpu(latents.len(), dim, Use::Copied, compute);
-        }
-        let latent_dim = latents.dim();
-        Self::on_pool(latents.len(), dim, move |range| {
-            let (model, mut owned) = (model.clone(), Vec::new());
-            let len = range.len() * dim;
-            let regions = regions.get(range.clone()).map(<[u8]>::to_vec).unwrap_or_default();
-            latents.copy_to(range, &mut owned);
-            move || {
-                let mut out = zeroed("the results", &[len])?;
-                let latents = Rows::flat("latents", &owned, latent_dim)?;
-                compute(&model, &latents, &regions, &mut out)?;
+                compute(&model, &Rows::flat("rows", &owned, dim)?, &regions, &mut out)?;
                 Ok(out)
             }
         })

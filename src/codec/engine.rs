@@ -86,7 +86,7 @@ impl Backend {
                     false => engine.programs.encode.clone(),
                 };
                 // Codes are small: those of a large chunk still fit the host's caches.
-                let ring = rows_ring(engine, program, rows, Section::Rows, mode, Use::Viewed)?;
+                let ring = rows_ring(engine, program, rows, mode, Use::Viewed)?;
                 Ok(PairChunks::on_gpu(ring, size, |view, packed, scales, size| {
                     scales.copy_from_slice(values(view.section(Section::Scales)?)?);
                     copy_unpadded(packed, view.section(Section::Codes)?, size);
@@ -106,11 +106,16 @@ impl Backend {
     ) -> Result<Chunks<'a, f32>> {
         let latent_dim = model.config().latent_dim;
         match self {
-            Self::Cpu => Ok(Chunks::of_rows(model, rows, latent_dim, mode, cpu::encode_latent)),
+            Self::Cpu => {
+                let compute = |model: &Model, rows: &Rows<'_>, _: &[u8], out: &mut [f32]| {
+                    cpu::encode_latent(model, rows, out)
+                };
+                Ok(Chunks::of_rows(model, rows, &[], latent_dim, mode, compute))
+            }
             #[cfg(feature = "gpu")]
             Self::Gpu(engine) => {
                 let program = engine.programs.encode_latent.clone();
-                let ring = rows_ring(engine, program, rows, Section::Rows, mode, Use::Copied)?;
+                let ring = rows_ring(engine, program, rows, mode, Use::Copied)?;
                 Ok(Chunks::on_gpu(ring, Section::Latents, latent_dim))
             }
         }
@@ -133,7 +138,7 @@ impl Backend {
             #[cfg(feature = "gpu")]
             Self::Gpu(engine) => {
                 let program = engine.programs.encode_latent.clone();
-                let ring = rows_ring(engine, program, rows, Section::Rows, mode, Use::Copied)?;
+                let ring = rows_ring(engine, program, rows, mode, Use::Copied)?;
                 Ok(PairChunks::on_gpu(ring, latent_dim, |view, latents, regions, _| {
                     copy(latents, values(view.section(Section::Latents)?)?);
                     let numbers: &[u32] = values(view.section(Section::Regions)?)?;
@@ -163,13 +168,16 @@ impl Backend {
         regions: &'a [u8],
         mode: WaitMode,
     ) -> Result<Chunks<'a, f32>> {
+        let dim = model.config().dim;
         match self {
-            Self::Cpu => Ok(Chunks::of_latents(model, latents, regions, mode, cpu::decode_latent)),
+            Self::Cpu => {
+                Ok(Chunks::of_rows(model, latents, regions, dim, mode, cpu::decode_latent))
+            }
             #[cfg(feature = "gpu")]
             Self::Gpu(engine) => {
                 let program = engine.programs.decode_latent.clone();
                 let ring = latents_ring(engine, program, latents, regions, mode)?;
-                Ok(Chunks::on_gpu(ring, Section::Rows, model.config().dim))
+                Ok(Chunks::on_gpu(ring, Section::Rows, dim))
             }
         }
     }
@@ -230,7 +238,7 @@ pub(super) fn decode_ring<'a>(
 
 /// Sends latents through a program, and their regions where the model has several.
 #[cfg(feature = "gpu")]
-pub(super) fn latents_ring<'a>(
+fn latents_ring<'a>(
     engine: &Arc<GpuEngine>,
     program: Arc<Program>,
     latents: &'a Rows<'a>,
@@ -249,12 +257,11 @@ fn rows_ring<'a, T: Element>(
     engine: &Arc<GpuEngine>,
     program: Arc<Program>,
     rows: &'a Rows<'a, T>,
-    to: Section,
     mode: WaitMode,
     purpose: Use,
 ) -> Result<Ring<'a>> {
     let chunk_bytes = engine.chunk_bytes(purpose);
     Ring::new(engine, program, mode, (rows.len(), 1), chunk_bytes, move |range, mut sections| {
-        write_rows(rows, range, sections.take(to)?)
+        write_rows(rows, range, sections.take(Section::Rows)?)
     })
 }

@@ -48,9 +48,8 @@ impl Codec {
     /// exceeds the memory; loss of the GPU; a model of several regions, for which there is
     /// [`decode_latent_with_regions`](Self::decode_latent_with_regions).
     pub fn decode_latent(&self, latents: &[f32]) -> Result<Vec<f32>> {
-        self.model().expect_one_region("call decode_latent_with_regions")?;
         let rows = Rows::flat("latents", latents, self.model().config().latent_dim)?;
-        pollster::block_on(self.decode_latent_rows(WaitMode::Blocking, rows, &[]))
+        pollster::block_on(self.decode_latent_rows(WaitMode::Blocking, rows, None))
     }
 
     /// The rows `[rows, dim]` that latents `[rows, latent_dim]` of regions `[rows]` decode to, as
@@ -64,8 +63,7 @@ impl Codec {
     /// number of regions other than that of rows, or a region that the model does not have.
     pub fn decode_latent_with_regions(&self, latents: &[f32], regions: &[u8]) -> Result<Vec<f32>> {
         let rows = Rows::flat("latents", latents, self.model().config().latent_dim)?;
-        self.check_regions(rows.len(), regions)?;
-        pollster::block_on(self.decode_latent_rows(WaitMode::Blocking, rows, regions))
+        pollster::block_on(self.decode_latent_rows(WaitMode::Blocking, rows, Some(regions)))
     }
 
     pub(super) async fn encode_latent_rows(
@@ -94,19 +92,24 @@ impl Codec {
         Ok((self.finish(mode, latents).await?, regions))
     }
 
-    /// `regions` may be empty in a model of one region.
+    /// Without `regions` the model must have one region.
     pub(super) async fn decode_latent_rows(
         &self,
         mode: WaitMode,
         latents: Rows<'_>,
-        regions: &[u8],
+        regions: Option<&[u8]>,
     ) -> Result<Vec<f32>> {
+        match regions {
+            Some(regions) => self.check_regions(latents.len(), regions)?,
+            None => self.model().expect_one_region("call decode_latent_with_regions")?,
+        }
+        let regions = regions.unwrap_or_default();
         let chunks = self.backend().decode_latent(self.model(), &latents, regions, mode)?;
         gather(DECODED, chunks, latents.len(), self.model().config().dim).await
     }
 
     /// Fails unless there is a region of the model for each row.
-    pub(super) fn check_regions(&self, rows: usize, regions: &[u8]) -> Result<()> {
+    fn check_regions(&self, rows: usize, regions: &[u8]) -> Result<()> {
         if regions.len() != rows {
             return Err(Error::RegionsLength { rows, found: regions.len() });
         }

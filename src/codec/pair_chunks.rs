@@ -50,28 +50,10 @@ where
         mode: WaitMode,
         compute: Compute<T, A, B>,
     ) -> Self {
-        match mode {
-            WaitMode::Blocking => Self::on_cpu(model, rows, width, compute),
-            WaitMode::Async => Self::on_pool(model, rows, width, compute),
+        if mode == WaitMode::Blocking {
+            let all = move |first: &mut [A], second: &mut [B]| compute(model, rows, first, second);
+            return Self { width, source: Source::Cpu(Some(Box::new(all))) };
         }
-    }
-
-    fn on_cpu<T: Element>(
-        model: &'a Model,
-        rows: &'a Rows<'a, T>,
-        width: usize,
-        compute: Compute<T, A, B>,
-    ) -> Self {
-        let all = move |first: &mut [A], second: &mut [B]| compute(model, rows, first, second);
-        Self { width, source: Source::Cpu(Some(Box::new(all))) }
-    }
-
-    fn on_pool<T: Element>(
-        model: &'a Model,
-        rows: &'a Rows<'a, T>,
-        width: usize,
-        compute: Compute<T, A, B>,
-    ) -> Self {
         let dim = rows.dim();
         let blocks = Blocks::of_bytes(rows.len(), dim * size_of::<T>());
         let spawn = move |range: Range<usize>| -> Job<(Vec<A>, Vec<B>)> {

@@ -37,7 +37,8 @@ pub(super) fn write_latents(
     range: Range<usize>,
     mut sections: SectionWriters<'_>,
 ) -> Result<()> {
-    if let Ok(mut to) = sections.take(Section::Regions) {
+    if sections.has(Section::Regions) {
+        let mut to = sections.take(Section::Regions)?;
         for (row, region) in regions[range.clone()].iter().enumerate() {
             let word = u32::from(*region).to_ne_bytes();
             to.slice(row * word.len()..(row + 1) * word.len()).copy_from_slice(&word);

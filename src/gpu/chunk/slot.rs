@@ -46,6 +46,11 @@ impl Pooled for Slot {
 pub(crate) struct SectionWriters<'a>(Vec<(Section, WriteOnly<'a, [u8]>)>);
 
 impl<'a> SectionWriters<'a> {
+    /// Whether the input has a section that has not been taken.
+    pub(crate) fn has(&self, section: Section) -> bool {
+        self.0.iter().any(|(found, _)| *found == section)
+    }
+
     /// The memory of a section, as many bytes as the chunk's rows take.
     pub(crate) fn take(&mut self, section: Section) -> Result<WriteOnly<'a, [u8]>> {
         let at = self.0.iter().position(|(found, _)| *found == section);
