@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test soak check fmt clippy docs features spelling adapter fuzz deny miri
+.PHONY: test soak check fmt clippy docs features spelling format adapter fuzz deny miri
 
 # The whole suite of the library and the program: unit, integration and documentation tests, every
 # benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks. The
@@ -19,13 +19,17 @@ soak: adapter
 	./tools/with-adapter $(CARGO) run --release --example soak -- $(SECONDS)
 
 # What a change must pass beside the tests.
-check: fmt spelling clippy docs features
+check: fmt spelling format clippy docs features
 
 fmt:
 	$(CARGO) fmt --check
 
 spelling:
 	./tools/typos
+
+# The NumPy decoder of docs/format.md on the golden files.
+format:
+	./tools/numpy-decodes
 
 clippy:
 	$(CARGO) clippy --release --all-targets -- -D warnings

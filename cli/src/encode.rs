@@ -1,6 +1,5 @@
 //! `vecodec encode` encodes a data file to a file of codes, block by block.
 
-use std::ops::Range;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -14,7 +13,7 @@ use crate::numbers::{seconds, smaller};
 use crate::output;
 use crate::progress::Progress;
 use crate::regular;
-use crate::rows::{InvalidRows, RowRange, SkipInvalid};
+use crate::rows::{InvalidRows, RowRange};
 
 /// What was done, under the names in JSON.
 #[derive(Serialize)]
@@ -39,12 +38,7 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
     let codec = engine::codec(engine::model_for(&args.model, &data)?, args.engine.engine()?)?;
 
     let start = Instant::now();
-    let mut rows = range.len();
-    if args.skip_invalid == Some(SkipInvalid::Drop) {
-        // The header of the codes begins with the number of rows.
-        rows -= count_invalid(&mut data, range.clone())?;
-    }
-    let mut writer = CodesWriter::create(&args.output, codec.model(), rows)?;
+    let mut writer = CodesWriter::create(&args.output, codec.model())?;
     let mut invalid = InvalidRows::new(args.skip_invalid);
     let progress = Progress::rows("encoding", range.len(), data.row_bytes());
     let mut values = Vec::new();
@@ -58,6 +52,7 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
         }
         progress.add(range.len());
     }
+    let rows = writer.row_count();
     writer.finish()?;
     drop(progress);
     invalid.note(&args.data);
@@ -84,16 +79,4 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
         seconds(report.seconds),
     );
     output::report(args.json, &note, &report)
-}
-
-fn count_invalid(data: &mut DataReader, range: Range<usize>) -> Result<usize> {
-    let progress = Progress::rows("checking", range.len(), data.row_bytes());
-    let mut invalid = InvalidRows::new(Some(SkipInvalid::Drop));
-    let mut values = Vec::new();
-    for range in blocks(range, data.dim()) {
-        data.read(range.clone(), &mut values)?;
-        invalid.clean(range.start, &mut values, data.dim());
-        progress.add(range.len());
-    }
-    Ok(invalid.count())
 }

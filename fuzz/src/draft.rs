@@ -105,12 +105,38 @@ impl Draft {
         self.data = data;
     }
 
-    /// Writes a model's fingerprint into the record, computed as `docs/format.md` says. Does
-    /// nothing where the record has no sizes to compute it from.
+    /// Writes a model's fingerprint into the record, or the checksums of codes into their tensor,
+    /// computed as `docs/format.md` says. Does nothing where the record or the tensors have no sizes
+    /// to compute them from.
     pub fn sign(&mut self) {
-        if let Some(fingerprint) = self.fingerprint() {
+        if self.record.get("kind").is_some_and(|kind| kind == "codes") {
+            let _unsigned = self.sign_codes();
+        } else if let Some(fingerprint) = self.fingerprint() {
             self.record.insert("model".to_owned(), fingerprint.into());
         }
+    }
+
+    fn sign_codes(&mut self) -> Option<()> {
+        let segment_rows = usize::try_from(self.record.get("segment_rows")?.as_u64()?).ok()?;
+        let row_bytes = usize::try_from(*self.tensor("codes")?.shape.get(1)?).ok()?;
+        let codes = self.bytes("codes")?;
+        let scale = self.bytes("scale").unwrap_or_default();
+        if segment_rows == 0 || row_bytes == 0 {
+            return None;
+        }
+        let segment_bytes = segment_rows.saturating_mul(row_bytes);
+        let id_bytes = segment_rows.saturating_mul(8);
+        let mut ids = self.bytes("ids").unwrap_or_default().chunks(id_bytes);
+        let mut checksums = Vec::new();
+        for records in codes.chunks(segment_bytes) {
+            let covered = [scale, records, ids.next().unwrap_or_default()].concat();
+            checksums.extend(crc32fast::hash(&covered).to_le_bytes());
+        }
+        let [start, end] = self.tensor("checksums")?.offsets;
+        let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
+        let old = self.data.get_mut(range).filter(|old| old.len() == checksums.len())?;
+        old.copy_from_slice(&checksums);
+        Some(())
     }
 
     fn fingerprint(&self) -> Option<String> {

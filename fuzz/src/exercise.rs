@@ -33,7 +33,8 @@ pub fn model(scratch: &Scratch, model: &Model) {
     assert_eq!(weights.encoder.len(), config.dim * config.latent_dim);
     assert_eq!(weights.decoder.len(), config.dim * config.latent_dim);
     assert!(config.code_size() > 0 && config.compression_ratio() > 0.0);
-    let longest = (0..model.region_count()).filter_map(|r| Some(model.bits_per_latent(r)?.len())).max();
+    let longest =
+        (0..model.region_count()).filter_map(|r| Some(model.bits_per_latent(r)?.len())).max();
     assert_eq!(longest, config.bytes().map(|_| config.latent_dim));
     let path = scratch.path("saved.model");
     model.save(&path).expect("a model can be saved");

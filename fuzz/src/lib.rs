@@ -42,6 +42,9 @@ pub fn codes_file(input: &[u8]) -> Result<Vec<u8>> {
     let model = valid::model(&mut u)?;
     let mut draft = valid::codes(&mut u, &model)?;
     mutate::mutate(&mut u, &mut draft)?;
+    if u.arbitrary()? {
+        draft.sign();
+    }
     mutate::written(&mut u, &draft)
 }
 
@@ -65,6 +68,7 @@ pub fn model_and_codes(input: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
     }
     if u.ratio(1, 2)? {
         mutate::mutate(&mut u, &mut codes)?;
+        codes.sign();
     }
     if let (Some(fingerprint), true) = (model.record.get("model"), u.ratio(15, 16)?) {
         codes.record.insert("model".to_owned(), fingerprint.clone());

@@ -126,6 +126,10 @@ pub fn codes(u: &mut Unstructured<'_>, model: &Draft) -> Result<Draft> {
     let scales = if shared { 1 } else { rows };
     let positive = values.values(scales as usize);
     let positive: Vec<u8> = positive.iter().flat_map(|value| value.abs().to_le_bytes()).collect();
+    if u.arbitrary()? {
+        segments(u, &mut draft, [rows, row_bytes], shared, &positive, &mut values)?;
+        return Ok(draft);
+    }
     push(&mut draft, "scales", "F32", &[scales], &positive);
     push(
         &mut draft,
@@ -135,4 +139,37 @@ pub fn codes(u: &mut Unstructured<'_>, model: &Draft) -> Result<Draft> {
         &values.bytes((rows * row_bytes) as usize),
     );
     Ok(draft)
+}
+
+/// The tensors of codes of version 3: packed codes of this shape, with these scales.
+fn segments(
+    u: &mut Unstructured<'_>,
+    draft: &mut Draft,
+    [rows, packed_bytes]: [u64; 2],
+    shared: bool,
+    scales: &[u8],
+    values: &mut Seeded,
+) -> Result<()> {
+    let segment_rows = u.int_in_range(1..=5u64)?;
+    draft.record.insert("version".to_owned(), 3.into());
+    draft.record.insert("segment_rows".to_owned(), segment_rows.into());
+    let mut records = Vec::new();
+    for row in 0..rows as usize {
+        records.extend(values.bytes(packed_bytes as usize));
+        if !shared {
+            records.extend_from_slice(&scales[4 * row..][..4]);
+        }
+    }
+    let record_bytes = packed_bytes + if shared { 0 } else { 4 };
+    push(draft, "codes", "U8", &[rows, record_bytes], &records);
+    if u.arbitrary()? {
+        push(draft, "ids", "U64", &[rows], &values.bytes(8 * rows as usize));
+    }
+    let checksums = rows.div_ceil(segment_rows);
+    push(draft, "checksums", "U32", &[checksums], &vec![0; 4 * checksums as usize]);
+    if shared {
+        push(draft, "scale", "F32", &[1], scales);
+    }
+    draft.sign();
+    Ok(())
 }

@@ -38,44 +38,40 @@ pub(crate) struct Spec {
 pub(crate) struct Writer {
     file: NewFile,
     path: PathBuf,
+    record: String,
+    /// Length of the header, which the tensors follow.
+    header_bytes: u64,
     tensors: Vec<(&'static str, Range<u64>)>,
 }
 
 impl Writer {
     /// Writes the header. `record` becomes the JSON object under this crate's metadata key.
     pub(crate) fn create(path: &Path, record: &impl Serialize, specs: Vec<Spec>) -> Result<Self> {
-        let bad = |e: &dyn std::fmt::Display| Error::format(path, e.to_string());
-        let record = serde_json::to_string(record).map_err(|e| bad(&e))?;
-        let (mut end, mut infos, mut spans) = (0, Vec::new(), Vec::new());
-        for Spec { name, dtype, shape } in specs {
-            let start = end;
-            let bytes = memory::bytes_of::<u8>(&shape)
-                .and_then(|values| values.checked_mul(dtype.bitsize() as u64 / 8))
-                .and_then(|bytes| usize::try_from(bytes).ok());
-            end = bytes
-                .and_then(|bytes| bytes.checked_add(start))
-                .filter(|end| *end <= MAX_TENSOR_BYTES)
-                .ok_or_else(|| {
-                    let detail =
-                        format!("{name} of shape {shape:?} exceeds any file: pass fewer rows");
-                    Error::format(path, detail)
-                })?;
-            infos.push((name.to_owned(), TensorInfo { dtype, shape, data_offsets: (start, end) }));
-            spans.push((name, start as u64..end as u64));
-        }
-        let metadata = HashMap::from([(KEY.to_owned(), record)]);
-        let header = Metadata::new(Some(metadata), infos).map_err(|e| bad(&e))?;
-        let mut header = serde_json::to_vec(&header).map_err(|e| bad(&e))?;
+        let record =
+            serde_json::to_string(record).map_err(|e| Error::format(path, e.to_string()))?;
+        let (mut header, tensors) = header(path, &record, specs)?;
         // Readers that map the file want the data aligned.
         header.resize(header.len().next_multiple_of(8), b' ');
-        let data_start = PREFIX_BYTES + header.len() as u64;
-
+        let header_bytes = header.len() as u64;
         let mut file = NewFile::create(path)?;
-        file.write_at(0, &(header.len() as u64).to_le_bytes())?;
+        file.write_at(0, &header_bytes.to_le_bytes())?;
         file.write_at(PREFIX_BYTES, &header)?;
-        let shift = |range: Range<u64>| range.start + data_start..range.end + data_start;
-        let tensors = spans.into_iter().map(|(name, range)| (name, shift(range))).collect();
-        Ok(Self { file, path: path.to_path_buf(), tensors })
+        Ok(Self { file, path: path.to_path_buf(), record, header_bytes, tensors })
+    }
+
+    /// Gives the tensors other shapes, in the room of the header that [`create`](Self::create) wrote.
+    /// What was written of the first tensor stays. A file whose length is not known is begun with larger
+    /// shapes than it can have, and gets the right ones at its end.
+    pub(crate) fn reshape(&mut self, specs: Vec<Spec>) -> Result<()> {
+        let (mut header, tensors) = header(&self.path, &self.record, specs)?;
+        if header.len() as u64 > self.header_bytes {
+            let detail = "a header outgrew the room that was kept for it".to_owned();
+            return Err(Error::Internal { detail });
+        }
+        header.resize(self.header_bytes as usize, b' ');
+        self.file.write_at(PREFIX_BYTES, &header)?;
+        self.tensors = tensors;
+        Ok(())
     }
 
     /// Writes bytes of a tensor, beginning at byte `offset` of it.
@@ -83,7 +79,8 @@ impl Writer {
         let span = self.tensors.iter().find(|(n, _)| *n == name).map(|(_, range)| range.clone());
         match span {
             Some(range) if offset + bytes.len() as u64 <= range.end - range.start => {
-                self.file.write_at(range.start + offset, bytes)
+                let start = PREFIX_BYTES + self.header_bytes + range.start;
+                self.file.write_at(start + offset, bytes)
             }
             _ => Err(Error::format(&self.path, format!("no room for these bytes in {name}"))),
         }
@@ -92,6 +89,39 @@ impl Writer {
     pub(crate) fn finish(self) -> Result<()> {
         self.file.finish()
     }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The header of a file, and where each tensor lies behind it.
+#[expect(clippy::type_complexity, reason = "a pair that is taken apart where it is made")]
+fn header(
+    path: &Path,
+    record: &str,
+    specs: Vec<Spec>,
+) -> Result<(Vec<u8>, Vec<(&'static str, Range<u64>)>)> {
+    let bad = |e: &dyn std::fmt::Display| Error::format(path, e.to_string());
+    let (mut end, mut infos, mut spans) = (0, Vec::new(), Vec::new());
+    for Spec { name, dtype, shape } in specs {
+        let start = end;
+        let bytes = memory::bytes_of::<u8>(&shape)
+            .and_then(|values| values.checked_mul(dtype.bitsize() as u64 / 8))
+            .and_then(|bytes| usize::try_from(bytes).ok());
+        end = bytes
+            .and_then(|bytes| bytes.checked_add(start))
+            .filter(|end| *end <= MAX_TENSOR_BYTES)
+            .ok_or_else(|| {
+                let detail = format!("{name} of shape {shape:?} exceeds any file: pass fewer rows");
+                Error::format(path, detail)
+            })?;
+        infos.push((name.to_owned(), TensorInfo { dtype, shape, data_offsets: (start, end) }));
+        spans.push((name, start as u64..end as u64));
+    }
+    let metadata = HashMap::from([(KEY.to_owned(), record.to_owned())]);
+    let header = Metadata::new(Some(metadata), infos).map_err(|e| bad(&e))?;
+    Ok((serde_json::to_vec(&header).map_err(|e| bad(&e))?, spans))
 }
 
 /// A safetensors file whose header has been read and checked against the file's length.

@@ -196,7 +196,7 @@ fn files_bring_bit_codes_back() {
         let codes = codec.encode_flat(&train).unwrap();
         codes.save(&path).unwrap();
         assert_eq!(Codes::load(&path).unwrap(), codes);
-        let mut writer = CodesWriter::create(&path, &loaded, 400).unwrap();
+        let mut writer = CodesWriter::create(&path, &loaded).unwrap();
         for part in train.chunks(20 * 150) {
             writer.append(&codec.encode_flat(part).unwrap()).unwrap();
         }
@@ -206,7 +206,7 @@ fn files_bring_bit_codes_back() {
             // Scales that the file has no room for are not dropped in silence.
             let packed = codes.as_bytes().to_vec();
             let scaled = Codes::from_parts(&loaded, packed, vec![2.0; 400]).unwrap();
-            let mut writer = CodesWriter::create(&path, &loaded, 400).unwrap();
+            let mut writer = CodesWriter::create(&path, &loaded).unwrap();
             assert!(matches!(writer.append(&scaled), Err(Error::CodesShape { found: 400, .. })));
             scaled.save(&path).unwrap();
             assert_eq!(Codes::load(&path).unwrap(), scaled);

@@ -98,12 +98,12 @@ fn one_kind_is_not_taken_for_the_other() {
 fn newer_versions_are_refused_with_advice() {
     let fixture = Fixture::new();
     let version = "\\\"version\\\":";
-    for (bytes, is_model) in [(&fixture.model_bytes, true), (&fixture.codes_bytes, false)] {
+    for (bytes, written) in [(&fixture.model_bytes, 1), (&fixture.codes_bytes, 3)] {
         for newer in ["9876", "0", "-1", "4294967296"] {
-            let file = edited(bytes, &format!("{version}1"), &format!("{version}{newer}"));
-            let error = match is_model {
-                true => fixture.load_model(&file).unwrap_err(),
-                false => fixture.load_codes(&file).unwrap_err(),
+            let file = edited(bytes, &format!("{version}{written}"), &format!("{version}{newer}"));
+            let error = match written {
+                1 => fixture.load_model(&file).unwrap_err(),
+                _ => fixture.load_codes(&file).unwrap_err(),
             };
             assert!(matches!(error, Error::Format { .. }), "{newer}: {error:?}");
             if newer == "9876" {
@@ -117,11 +117,14 @@ fn newer_versions_are_refused_with_advice() {
 #[test]
 fn values_that_are_no_scales_or_weights_are_refused() {
     let fixture = Fixture::new();
-    let scales = span_of(&fixture.codes_bytes, "scales");
-    assert_eq!(scales.len(), 5 * 4);
+    let codes = span_of(&fixture.codes_bytes, "codes");
+    assert_eq!(codes.len(), 5 * (2 + 4));
     for value in [f32::NAN, f32::INFINITY, -1.0] {
         let mut bytes = fixture.codes_bytes.clone();
-        bytes[scales.start + 8..][..4].copy_from_slice(&value.to_le_bytes());
+        bytes[codes.start + 2 * 6 + 2..][..4].copy_from_slice(&value.to_le_bytes());
+        let checksum = crc32fast::hash(&bytes[codes.clone()]).to_le_bytes();
+        let checksums = span_of(&bytes, "checksums");
+        bytes[checksums].copy_from_slice(&checksum);
         assert!(fixture.load_codes(&bytes).is_err(), "{value}");
         let mut reader = CodesReader::open(fixture.file(&bytes)).unwrap();
         assert!(reader.read(1..3).is_err(), "{value}");
@@ -151,11 +154,11 @@ fn hostile_headers_are_refused_before_memory_is_taken() {
         }
     }
     for rows in ["281474976710656", "9223372036854775807", "18446744073709551615"] {
-        let codes = edited(&fixture.codes_bytes, "[5,2]", &format!("[{rows},2]"));
+        let codes = edited(&fixture.codes_bytes, "[5,6]", &format!("[{rows},6]"));
         assert!(fixture.load_codes(&codes).is_err(), "{rows} rows");
-        let codes = edited(&codes, "[5]", &format!("[{rows}]"));
+        let codes = edited(&codes, "[1]", &format!("[{rows}]"));
         assert!(fixture.load_codes(&codes).is_err(), "{rows} rows");
-        let offsets = edited(&fixture.codes_bytes, "[20,30]", &format!("[20,{rows}]"));
+        let offsets = edited(&fixture.codes_bytes, "[0,30]", &format!("[0,{rows}]"));
         assert!(fixture.load_codes(&offsets).is_err(), "to {rows}");
     }
     // A length of the header itself that the file does not have.
@@ -174,7 +177,7 @@ fn hostile_headers_are_refused_before_memory_is_taken() {
 #[test]
 fn files_of_nothing_are_refused() {
     let fixture = Fixture::new();
-    let codes = edited(&fixture.codes_bytes, "[5,2]", "[0,2]");
+    let codes = edited(&fixture.codes_bytes, "[5,6]", "[0,6]");
     assert!(fixture.load_codes(&codes).is_err());
     let codes = edited(&fixture.codes_bytes, "\\\"latent_dim\\\":2", "\\\"latent_dim\\\":0");
     assert!(fixture.load_codes(&codes).is_err());

@@ -157,7 +157,7 @@ fn blocks_give_the_same_file_as_the_whole() {
         let packed = codes.as_bytes()[start * 5..end * 5].to_vec();
         Codes::from_parts(&model, packed, codes.scales()[start..end].to_vec()).unwrap()
     };
-    let mut writer = CodesWriter::create(&blocks, &model, 101).unwrap();
+    let mut writer = CodesWriter::create(&blocks, &model).unwrap();
     for (start, end) in [(0, 1), (1, 64), (64, 101)] {
         writer.append(&part(start, end)).unwrap();
     }
@@ -185,7 +185,7 @@ fn a_file_may_hold_no_rows() {
     let omitted = ModelConfig::bits(6, 2).with_row_norm(RowNorm::Omit);
     let bits = Model::fit(&Random::new(98).normals(40 * 6, 1.0), omitted).unwrap();
     for model in [identity(3), bits] {
-        CodesWriter::create(&path, &model, 0).unwrap().finish().unwrap();
+        CodesWriter::create(&path, &model).unwrap().finish().unwrap();
         let mut reader = CodesReader::open(&path).unwrap();
         assert_eq!((reader.row_count(), reader.fingerprint()), (0, model.fingerprint()));
         let error = reader.read(0..1).err();
@@ -195,7 +195,7 @@ fn a_file_may_hold_no_rows() {
 }
 
 #[test]
-fn a_writer_accepts_exactly_its_rows() {
+fn a_writer_refuses_other_codes_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("codes");
     let (model, other) = (identity(3), model(ModelConfig::int8(3, 3), false, 97));
@@ -206,28 +206,25 @@ fn a_writer_accepts_exactly_its_rows() {
         assert_eq!(fs::read(&path).unwrap(), before, "the old file was touched");
     };
 
-    let mut writer = CodesWriter::create(&path, &model, 5).unwrap();
-    let error = writer.append(&some_codes(&other, 2)).unwrap_err();
-    assert!(matches!(error, Error::OtherModel { .. }), "{error:?}");
-    let uniform = Codes::from_parts(&model, vec![1; 6], 1.0f32).unwrap();
-    assert!(writer.append(&uniform).is_err());
-    writer.append(&some_codes(&model, 4)).unwrap();
-    let error = writer.append(&some_codes(&model, 2)).unwrap_err();
-    assert!(matches!(error, Error::CodesShape { expected: 5, found: 6, .. }), "{error:?}");
-    let error = writer.finish().unwrap_err();
-    assert!(matches!(error, Error::CodesShape { expected: 5, found: 4, .. }), "{error:?}");
-    untouched();
-
-    let mut writer = CodesWriter::create(&path, &model, 5).unwrap();
+    let mut writer = CodesWriter::create(&path, &model).unwrap();
     writer.append(&some_codes(&model, 5)).unwrap();
     drop(writer);
     untouched();
 
-    let mut writer = CodesWriter::create(&path, &model, 5).unwrap();
-    assert!(writer.append(&some_codes(&model, 6)).is_err());
-    writer.append(&some_codes(&model, 5)).unwrap();
+    let mut writer = CodesWriter::create(&path, &model).unwrap();
+    let error = writer.append(&some_codes(&other, 2)).unwrap_err();
+    assert!(matches!(error, Error::OtherModel { .. }), "{error:?}");
+    writer.append(&some_codes(&model, 4)).unwrap();
+    let error = writer.append_with_ids(&some_codes(&model, 2), &[1, 2]).unwrap_err();
+    assert!(matches!(error, Error::CodesShape { what: "ids", found: 2, .. }), "{error:?}");
+    // Codes of one scale take their place among codes of a scale per row.
+    writer.append(&Codes::from_parts(&model, vec![1; 6], 0.5f32).unwrap()).unwrap();
+    assert_eq!(writer.row_count(), 6);
+    untouched();
     writer.finish().unwrap();
-    assert_eq!(Codes::load(&path).unwrap(), some_codes(&model, 5), "after the errors");
+    let mut expected = some_codes(&model, 4);
+    expected.append(&Codes::from_parts(&model, vec![1; 6], 0.5f32).unwrap()).unwrap();
+    assert_eq!(Codes::load(&path).unwrap(), expected, "after the errors");
 }
 
 #[test]
@@ -261,7 +258,7 @@ fn missing_folders_are_reported() {
     let errors = [
         model.save(&path).err(),
         some_codes(&model, 1).save(&path).err(),
-        CodesWriter::create(&path, &model, 1).err(),
+        CodesWriter::create(&path, &model).err(),
         Model::load(&path).err(),
         Codes::load(&path).err(),
         CodesReader::open(&path).err(),

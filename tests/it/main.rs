@@ -35,6 +35,7 @@ mod public_api;
 mod real_data;
 mod refused;
 mod regions;
+mod segments;
 #[cfg(feature = "serde")]
 mod serialized;
 mod shapes;

@@ -216,7 +216,7 @@ fn files_bring_back_what_was_saved(engine: &CodecOptions) {
         codes.save(&one).unwrap();
         assert_eq!(Codes::load(&one).unwrap(), codes, "{trial:?}");
         let ends = ends(trial.rows(), &shares);
-        let mut writer = CodesWriter::create(&two, &loaded, trial.rows()).unwrap();
+        let mut writer = CodesWriter::create(&two, &loaded).unwrap();
         for ends in ends.windows(2) {
             writer.append(&codes.slice(ends[0]..ends[1]).unwrap()).unwrap();
         }

@@ -122,7 +122,7 @@ fn outputs_that_would_do_harm_are_refused() {
     }
     // An existing output is replaced as a whole, or unchanged.
     let before = sandbox.read("codes");
-    sandbox.run("fit data.npy --latent 3 -o smaller");
+    sandbox.run("fit data.npy --latent 1 -o smaller");
     sandbox.run("encode data.npy --model smaller -o codes --engine cpu");
     assert!(sandbox.read("codes").len() < before.len());
 }

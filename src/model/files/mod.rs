@@ -21,7 +21,7 @@ impl Model {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let record = ConfigRecord::new("model", self.config(), self.fingerprint());
+        let record = ConfigRecord::of_model(self.config(), self.fingerprint());
         match self.mixture() {
             None => layers::save(self, path.as_ref(), &record),
             Some(mixture) => mixture::save(self, mixture, path.as_ref(), &record),
@@ -34,7 +34,7 @@ impl Model {
     /// The file cannot be read, is no model file, or its tensors do not fit its configuration.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let mut reader = Reader::open(path.as_ref())?;
-        let (config, fingerprint) = ConfigRecord::read("model", &reader)?;
+        let (config, fingerprint) = ConfigRecord::read_model(&reader)?;
         let model = match config.format() {
             Some(BitFormat::V3) => mixture::load(config, &mut reader)?,
             Some(BitFormat::V2) | None => layers::load(config, &mut reader)?,

@@ -8,11 +8,15 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::tensors::Reader;
 
-/// The layout of models and codes of 8 bits, that of bit codes without regions, and that of bit codes
-/// with regions: the newest that this version reads.
+/// The layout of models of 8-bit codes, that of models of bit codes without regions, and that of models
+/// of bit codes with regions.
 const VERSION: u32 = 1;
 const BIT_CODES_VERSION: u32 = 2;
 const REGIONS_VERSION: u32 = 3;
+/// The layout of codes in segments, of any model. Codes of earlier versions have no segments.
+const SEGMENTS_VERSION: u32 = 3;
+/// The newest version that is read.
+const NEWEST_VERSION: u32 = 3;
 
 /// A configuration in the metadata of models and codes.
 #[derive(Serialize, Deserialize)]
@@ -29,6 +33,9 @@ pub(crate) struct ConfigRecord {
     /// Of version 3.
     #[serde(rename = "bits", default, skip_serializing_if = "Option::is_none")]
     bits: Option<RegionsRecord>,
+    /// Of codes of version 3: rows that share a checksum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    segment_rows: Option<usize>,
     /// The model's fingerprint.
     model: String,
 }
@@ -56,7 +63,17 @@ struct RegionsRecord {
 }
 
 impl ConfigRecord {
-    pub(crate) fn new(kind: &str, config: &ModelConfig, model: Fingerprint) -> Self {
+    pub(crate) fn of_model(config: &ModelConfig, model: Fingerprint) -> Self {
+        Self::new("model", config, model)
+    }
+
+    /// The record of codes of version 3.
+    pub(crate) fn of_codes(config: &ModelConfig, model: Fingerprint, segment_rows: usize) -> Self {
+        let record = Self::new("codes", config, model);
+        Self { version: SEGMENTS_VERSION, segment_rows: Some(segment_rows), ..record }
+    }
+
+    fn new(kind: &str, config: &ModelConfig, model: Fingerprint) -> Self {
         let states = match config.coding() {
             Some(Coding::Trellis { states }) => Some(states),
             Some(Coding::Scalar) | None => None,
@@ -86,25 +103,53 @@ impl ConfigRecord {
             normalized_latent: config.normalized_latent(),
             v2_bits,
             bits,
+            segment_rows: None,
             model: model.to_string(),
         }
     }
 
-    /// Reads and checks the record of a file of this kind.
-    pub(crate) fn read(kind: &str, reader: &Reader) -> Result<(ModelConfig, Fingerprint)> {
+    /// Reads and checks the record of a model's file.
+    pub(crate) fn read_model(reader: &Reader) -> Result<(ModelConfig, Fingerprint)> {
+        Self::read("model", reader)?.into_config(reader)
+    }
+
+    /// Reads and checks the record of a file of codes. The last number is that of the rows of a segment;
+    /// earlier versions have none.
+    pub(crate) fn read_codes(reader: &Reader) -> Result<(ModelConfig, Fingerprint, Option<usize>)> {
+        let record = Self::read("codes", reader)?;
+        let segment_rows = record.segment_rows;
+        if segment_rows.is_some() != (record.version == SEGMENTS_VERSION) || segment_rows == Some(0)
+        {
+            let detail = match segment_rows {
+                Some(rows) => format!("has segments of {rows} rows in version {}", record.version),
+                None => "does not say how many rows a segment has".to_owned(),
+            };
+            return Err(Error::format(reader.path(), detail));
+        }
+        let (config, model) = record.into_config(reader)?;
+        Ok((config, model, segment_rows))
+    }
+
+    fn read(kind: &str, reader: &Reader) -> Result<Self> {
         let fail = |detail: String| Err(Error::format(reader.path(), detail));
         let record: Self = reader.record(kind)?;
         if record.kind != kind {
             // The file's own words may hold line breaks and commands for a terminal.
             return fail(format!("holds {:?}, and a {kind} was expected", record.kind));
         }
-        if record.version == 0 || record.version > REGIONS_VERSION {
+        if record.version == 0 || record.version > NEWEST_VERSION {
             return fail(format!(
-                "has layout version {}, and this version of vecodec reads up to {REGIONS_VERSION}: \
+                "has layout version {}, and this version of vecodec reads up to {NEWEST_VERSION}: \
                  update vecodec",
                 record.version
             ));
         }
+        Ok(record)
+    }
+
+    fn into_config(self, reader: &Reader) -> Result<(ModelConfig, Fingerprint)> {
+        let fail = |detail: String| Err(Error::format(reader.path(), detail));
+        let record = self;
         let activation = match record.activation.as_str() {
             "identity" => Activation::Identity,
             "relu" => Activation::Relu,

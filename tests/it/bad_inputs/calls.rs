@@ -121,17 +121,30 @@ fn codes_refuse_bad_parts_and_ranges() {
     tally.finish("parts and ranges", AT_LEAST[4]);
 }
 
-/// Files that get too many rows or too few, and paths where no file can be.
+/// Files that get ids for some rows or too few, and paths where no file can be.
 fn written(tally: &mut Tally, fixture: &Fixture) {
     let Fixture { name, model, codes, .. } = fixture;
     let rows = codes.row_count();
     let folder = tally.folder.path().join(name);
     std::fs::create_dir(&folder).unwrap();
     let path = folder.join("written");
-    for count in 1..rows {
-        let mut writer = CodesWriter::create(&path, model, count).unwrap();
-        tally.refused(&format!("{name}: {rows} rows for {count}"), writer.append(codes));
-        tally.refused(&format!("{name}: 0 rows for {count}"), writer.finish());
+    let ids: Vec<u64> = (0..2 * rows as u64).collect();
+    for count in (0..2 * rows).filter(|count| *count != rows) {
+        let mut writer = CodesWriter::create(&path, model).unwrap();
+        let appended = writer.append_with_ids(codes, &ids[..count]);
+        tally.refused(&format!("{name}: {count} ids for {rows} rows"), appended);
+        assert_eq!(writer.row_count(), 0);
+    }
+    for with_ids in [false, true] {
+        let mut writer = CodesWriter::create(&path, model).unwrap();
+        let what = format!("{name}: ids of some rows, the first {with_ids}");
+        let (first, second) = match with_ids {
+            true => (writer.append_with_ids(codes, &ids[..rows]), writer.append(codes)),
+            false => (writer.append(codes), writer.append_with_ids(codes, &ids[..rows])),
+        };
+        // Codes of one scale for all rows fit a file of a scale per row.
+        first.unwrap();
+        tally.refused(&what, second);
     }
     for missing in [&folder.join("none/file"), &folder] {
         let what = format!("{name}: a file at {:?}", missing.file_name());

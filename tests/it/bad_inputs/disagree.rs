@@ -27,7 +27,7 @@ fn assert_refused(tally: &mut Tally, what: &str, codes: &Codes, fixture: &Fixtur
     let mut other = codes.clone();
     tally.refused(&format!("{what}: append to these"), other.append(&fixture.codes));
     let path = tally.folder.path().join("written");
-    let mut writer = CodesWriter::create(&path, model, codes.row_count()).unwrap();
+    let mut writer = CodesWriter::create(&path, model).unwrap();
     tally.refused(&format!("{what}: CodesWriter::append"), writer.append(codes));
 }
 
@@ -66,6 +66,7 @@ fn altered_records_with_tensors_that_fit_are_refused() {
     let mut tally = Tally::new();
     for fixture in Fixture::all() {
         let draft = fixture.codes_draft();
+        let scale_bytes = if fixture.has_own_scales() { 4 } else { 0 };
         let mut altered = Vec::new();
         for dim in [1u64, 2, 4, 1000, 1 << 24] {
             let mut draft = draft.clone();
@@ -76,17 +77,19 @@ fn altered_records_with_tensors_that_fit_are_refused() {
             let mut draft = draft.clone();
             draft.record.insert("latent_dim".to_owned(), latents.into());
             if !fixture.has_bits() {
-                draft.tensor("codes").unwrap().shape[1] = latents;
+                draft.tensor("codes").unwrap().shape[1] = latents + scale_bytes;
             }
             draft.lay_out(1 << 16);
+            draft.sign();
             altered.push((format!("latent_dim {latents}"), draft));
         }
         for bytes in [1u64, 2, 3, 7, 200].into_iter().filter(|_| fixture.has_bits()) {
             let mut draft = draft.clone();
             let norm = if draft.record["bits"]["row_norm"] == true { 4 } else { 0 };
             draft.record["bits"]["bytes"] = (bytes + norm).into();
-            draft.tensor("codes").unwrap().shape[1] = bytes;
+            draft.tensor("codes").unwrap().shape[1] = bytes + scale_bytes;
             draft.lay_out(1 << 16);
+            draft.sign();
             altered.push((format!("{bytes} bytes per row"), draft));
         }
         for states in [2u64, 8, 4096].into_iter().filter(|_| fixture.has_bits()) {

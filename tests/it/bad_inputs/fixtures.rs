@@ -62,15 +62,25 @@ impl Fixture {
     /// The parts of the model's file. They must give the file again, or an alteration of them would
     /// not be the only one.
     pub fn model_draft(&self) -> Draft {
-        let draft = Draft::parse(&self.model_file).unwrap();
+        self.draft(&self.model_file)
+    }
+
+    /// The parts of the file of the codes.
+    pub fn codes_draft(&self) -> Draft {
+        self.draft(&self.codes_file)
+    }
+
+    fn draft(&self, file: &[u8]) -> Draft {
+        let draft = Draft::parse(file).unwrap();
         let mut signed = draft.clone();
         signed.sign();
-        assert_eq!(signed, draft, "{}: docs/format.md gives another fingerprint", self.name);
+        assert_eq!(signed, draft, "{}: docs/format.md gives other checksums", self.name);
         draft
     }
 
-    pub fn codes_draft(&self) -> Draft {
-        Draft::parse(&self.codes_file).unwrap()
+    /// Whether each row of the codes has a scale of its own.
+    pub fn has_own_scales(&self) -> bool {
+        self.codes.scales().len() == ROWS
     }
 
     pub fn has_bits(&self) -> bool {

@@ -67,7 +67,7 @@ fn hostile_numbers_of_the_record() {
     let mut tally = Tally::new();
     for fixture in Fixture::all() {
         for (is_model, draft) in drafts(&fixture) {
-            for field in ["version", "dim", "latent_dim"] {
+            for field in ["version", "dim", "latent_dim", "segment_rows"] {
                 for value in values() {
                     let mut draft = draft.clone();
                     draft.record.insert(field.to_owned(), value.clone());

@@ -10,21 +10,13 @@ const DTYPES: [&str; 19] = [
     "F16", "BF16", "I32", "U32", "F32", "C64", "F64", "nonsense",
 ];
 
-/// Tries a draft as it is, and signed. A signed model that is not the fixture's must have been
-/// accepted for a reason: it is used by `Tally::model`.
+/// Tries a draft as it is, and signed. A signed file that is not the fixture's must have been accepted
+/// for a reason: it is used by `Tally::model` and `Tally::codes`.
 fn attempt(tally: &mut Tally, what: &str, draft: &Draft, fixture: &Fixture) {
     let mut signed = draft.clone();
-    let is_model = draft.record["kind"] == "model";
-    for draft in [
-        draft,
-        if is_model {
-            signed.sign();
-            &signed
-        } else {
-            draft
-        },
-    ] {
-        match is_model {
+    signed.sign();
+    for draft in [draft, &signed] {
+        match draft.record["kind"] == "model" {
             true => drop(tally.model(what, &draft.write())),
             false => drop(tally.codes(what, &draft.write(), fixture)),
         }
@@ -222,9 +214,7 @@ fn values_that_no_model_and_no_codes_have() {
                     for value in [f32::NAN, nan, f32::INFINITY, f32::NEG_INFINITY] {
                         let mut draft = draft.clone();
                         draft.data[at..at + 4].copy_from_slice(&value.to_le_bytes());
-                        if is_model {
-                            draft.sign();
-                        }
+                        draft.sign();
                         let what = format!("{}: {} holds {value}", fixture.name, tensor.name);
                         let valid = match is_model {
                             true => tally.model(&what, &draft.write()).is_some(),
@@ -234,11 +224,18 @@ fn values_that_no_model_and_no_codes_have() {
                     }
                 }
             }
-            for value in [-1.0f32, -f32::MIN_POSITIVE, f32::MIN, -1e-45] {
-                let Some(tensor) = draft.clone().tensor("scales").cloned() else { continue };
+            // The scale of all rows, or of the first row.
+            let scale_at = match (is_model, fixture.has_own_scales()) {
+                (true, _) => None,
+                (false, true) => draft.clone().tensor("codes").map(|codes| codes.shape[1] - 4),
+                (false, false) => draft.clone().tensor("scale").map(|scale| scale.offsets[0]),
+            };
+            let nan = f32::from_bits(0xffc0_0001);
+            for value in [-1.0, -f32::MIN_POSITIVE, f32::MIN, -1e-45, nan, f32::INFINITY] {
+                let Some(at) = scale_at.map(|at| at as usize) else { continue };
                 let mut draft = draft.clone();
-                let at = tensor.offsets[0] as usize;
                 draft.data[at..at + 4].copy_from_slice(&value.to_le_bytes());
+                draft.sign();
                 let what = format!("{}: a scale of {value}", fixture.name);
                 assert!(tally.codes(&what, &draft.write(), &fixture).is_none(), "{what}");
             }
