@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use vecodec::{Regions, RowNorm};
+use vecodec::{Objective, Regions, RowNorm};
 
 use crate::data::ValueType;
 use crate::rows::{RowRange, SkipInvalid};
@@ -81,6 +81,13 @@ pub struct FitArgs {
     /// Whether the norm of each row takes four of the bytes, with --bytes
     #[arg(long, value_enum, default_value_t, conflicts_with = "latent")]
     pub row_norm: RowNormArg,
+    /// What the bits of --bytes are spent for
+    #[arg(long, value_enum, default_value_t, conflicts_with = "latent")]
+    pub objective: ObjectiveArg,
+    /// Data file of queries of the kind that will be searched for, with --objective search; the training
+    /// vectors are taken without it
+    #[arg(long, value_name = "FILE", conflicts_with = "latent")]
+    pub queries: Option<PathBuf>,
     /// Path of the model to write (safetensors)
     #[arg(short, long, value_name = "MODEL")]
     pub output: PathBuf,
@@ -256,6 +263,24 @@ impl From<RowNormArg> for RowNorm {
             RowNormArg::Auto => Self::Auto,
             RowNormArg::Omit => Self::Omit,
             RowNormArg::Store => Self::Store,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ObjectiveArg {
+    /// The least squared error
+    Reconstruction,
+    /// The neighbours of queries, for at most 3 % more squared error
+    #[default]
+    Search,
+}
+
+impl From<ObjectiveArg> for Objective {
+    fn from(arg: ObjectiveArg) -> Self {
+        match arg {
+            ObjectiveArg::Reconstruction => Self::Reconstruction,
+            ObjectiveArg::Search => Self::Search,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! `vecodec fit` fits a model to training vectors.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
-use vecodec::{FitOptions, FitReport, Model, ModelConfig};
+use vecodec::{FitOptions, Model};
 
 use crate::args::{EngineArg, FitArgs};
 use crate::data::DataReader;
@@ -26,6 +27,8 @@ struct Report {
     dim: usize,
     latent: usize,
     regions: usize,
+    /// Of the weights that queries give to latents.
+    query_exponent: f32,
     bytes_per_row: usize,
     ratio: f64,
     seconds: f64,
@@ -33,7 +36,10 @@ struct Report {
 
 pub fn run(args: &FitArgs) -> Result<()> {
     regular::check_output(&args.output, "models")?;
-    output::check(&args.output, &[&args.train])?;
+    let queries = args.queries.as_ref();
+    let inputs: Vec<&Path> =
+        [&args.train].into_iter().chain(queries).map(PathBuf::as_path).collect();
+    output::check(&args.output, &inputs)?;
     output::check_name(&args.output, "models")?;
     let mut data = DataReader::open_noted(&args.train, args.tensor.name())?;
     data.expect_rows()?;
@@ -52,6 +58,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
     };
 
     let start = Instant::now();
+    let queries = queries.map(|path| read_queries(path, data.dim())).transpose()?;
     let mut values = data.read_all()?;
     let mut invalid = InvalidRows::new(args.skip_invalid);
     invalid.clean(0, &mut values, data.dim());
@@ -62,8 +69,15 @@ pub fn run(args: &FitArgs) -> Result<()> {
         return Err(CliError::file(data.path(), detail));
     }
     let spinner = Progress::spinner("fitting");
-    let config = size.config_with(data.dim(), args.regions, args.row_norm.into());
-    let (model, fit) = fit_values(&values, config, args.seed)
+    let config = size.config_with(data.dim(), |bits| {
+        let bits = bits.with_regions(args.regions).with_row_norm(args.row_norm.into());
+        bits.with_objective(args.objective.into())
+    });
+    let mut options = FitOptions::default().with_seed(args.seed);
+    if let Some(queries) = &queries {
+        options = options.with_queries(queries);
+    }
+    let (model, fit) = Model::fit_with(&values, config, options)
         .map_err(|e| CliError::in_rows(data.path(), |row| invalid.number(0, row), e))?;
     drop(spinner);
     model.save(&args.output)?;
@@ -77,6 +91,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
         dim: config.dim,
         latent: config.latent_dim,
         regions: model.region_count(),
+        query_exponent: fit.query_exponent,
         bytes_per_row: config.code_size(),
         ratio: data.value_bytes() as f64 / config.code_size() as f64,
         seconds: start.elapsed().as_secs_f64(),
@@ -98,11 +113,20 @@ pub fn run(args: &FitArgs) -> Result<()> {
     output::report(args.json, &note, &report)
 }
 
-/// Fits a model to rows in memory. The seed draws the samples of a fit.
-pub fn fit_values(
-    values: &[f32],
-    config: ModelConfig,
-    seed: u64,
-) -> vecodec::Result<(Model, FitReport)> {
-    Model::fit_with(values, config, FitOptions::default().with_seed(seed))
+/// The queries of a file: rows of as many values as the training vectors.
+fn read_queries(path: &Path, dim: usize) -> Result<Vec<f32>> {
+    let mut data = DataReader::open_noted(path, None)?;
+    data.expect_rows()?;
+    if data.dim() != dim {
+        let detail = format!(
+            "has queries of {} values, and the training vectors have {dim}: pass queries of {dim}",
+            data.dim()
+        );
+        return Err(CliError::file(path, detail));
+    }
+    let values = data.read_all()?;
+    if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+        return Err(CliError::non_finite(path, at / dim, at % dim, values[at]));
+    }
+    Ok(values)
 }

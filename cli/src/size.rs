@@ -1,6 +1,6 @@
 //! The size of an encoded row. Only this file makes a model's configuration from a size.
 
-use vecodec::{Activation, Coding, ModelConfig, Regions, RowNorm};
+use vecodec::{Activation, BitsConfig, Coding, ModelConfig};
 
 use crate::args::{CodingArg, SizeArgs};
 
@@ -21,11 +21,11 @@ impl Size {
 
     /// The configuration of a model for rows of `dim` values.
     pub fn config(self, dim: usize) -> ModelConfig {
-        self.config_with(dim, Regions::default(), RowNorm::default())
+        self.config_with(dim, |bits| bits)
     }
 
-    /// The same with these options of bit codes, which 8-bit codes do not have.
-    pub fn config_with(self, dim: usize, regions: Regions, row_norm: RowNorm) -> ModelConfig {
+    /// The same with options of bit codes, which 8-bit codes do not have.
+    pub fn config_with(self, dim: usize, set: impl Fn(BitsConfig) -> BitsConfig) -> ModelConfig {
         match self {
             Self::Int8 { latent, relu, normalize } => {
                 let activation = if relu { Activation::Relu } else { Activation::Identity };
@@ -35,8 +35,7 @@ impl Size {
                     .into()
             }
             Self::Bits { bytes, coding } => {
-                let bits = ModelConfig::bits(dim, bytes).with_coding(coding);
-                bits.with_regions(regions).with_row_norm(row_norm).into()
+                set(ModelConfig::bits(dim, bytes).with_coding(coding)).into()
             }
         }
     }

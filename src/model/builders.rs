@@ -1,7 +1,7 @@
 //! Builders of a configuration, one for each kind of code, so that an option of one kind cannot be
 //! set on the other.
 
-use super::options::{Activation, BitFormat, Coding, Regions, RowNorm};
+use super::options::{Activation, BitFormat, Coding, Objective, Regions, RowNorm};
 
 /// A configuration of bit codes, made by [`ModelConfig::bits`](crate::ModelConfig::bits).
 ///
@@ -17,6 +17,8 @@ pub struct BitsConfig {
     #[cfg_attr(feature = "serde", serde(default))]
     pub(super) regions: Regions,
     #[cfg_attr(feature = "serde", serde(default))]
+    pub(super) objective: Objective,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(super) format: BitFormat,
 }
 
@@ -28,6 +30,7 @@ impl BitsConfig {
             coding: Coding::default(),
             row_norm: RowNorm::default(),
             regions: Regions::default(),
+            objective: Objective::default(),
             format: BitFormat::default(),
         }
     }
@@ -51,9 +54,15 @@ impl BitsConfig {
         self
     }
 
-    /// Sets the number of regions. The default is one.
+    /// Sets the number of regions. The default is [`Regions::Auto`].
     pub fn with_regions(mut self, regions: Regions) -> Self {
         self.regions = regions;
+        self
+    }
+
+    /// Sets what the fit optimises. The default is [`Objective::Search`].
+    pub fn with_objective(mut self, objective: Objective) -> Self {
+        self.objective = objective;
         self
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::builders::{BitsConfig, Int8Config};
-use super::options::{Activation, BitFormat, Coding, Regions, RowNorm};
+use super::options::{Activation, BitFormat, Coding, Objective, Regions, RowNorm};
 use crate::bit_codes::Window;
 use crate::error::{Error, Result};
 use crate::mixture::{MAX_REGIONS, id_bits};
@@ -55,6 +55,8 @@ enum CodeKind {
         #[cfg_attr(feature = "serde", serde(default))]
         regions: Regions,
         #[cfg_attr(feature = "serde", serde(default))]
+        objective: Objective,
+        #[cfg_attr(feature = "serde", serde(default))]
         format: BitFormat,
     },
 }
@@ -68,8 +70,8 @@ impl From<Int8Config> for ModelConfig {
 
 impl From<BitsConfig> for ModelConfig {
     fn from(config: BitsConfig) -> Self {
-        let BitsConfig { dim, bytes, coding, row_norm, regions, format } = config;
-        let codes = CodeKind::Bits { bytes, coding, row_norm, regions, format };
+        let BitsConfig { dim, bytes, coding, row_norm, regions, objective, format } = config;
+        let codes = CodeKind::Bits { bytes, coding, row_norm, regions, objective, format };
         Self { dim, latent_dim: dim, codes }
     }
 }
@@ -155,6 +157,12 @@ impl ModelConfig {
         self.as_bits().map(|bits| bits.regions)
     }
 
+    /// What the fit optimises; none with 8-bit codes, whose latents have equal bits.
+    #[must_use]
+    pub fn objective(&self) -> Option<Objective> {
+        self.as_bits().map(|bits| bits.objective)
+    }
+
     /// The regions of a fitted model.
     pub(crate) fn region_count(&self) -> usize {
         match self.regions() {
@@ -206,8 +214,9 @@ impl ModelConfig {
     pub(super) fn as_bits(&self) -> Option<BitsConfig> {
         match self.codes {
             CodeKind::Int8 { .. } => None,
-            CodeKind::Bits { bytes, coding, row_norm, regions, format } => {
-                Some(BitsConfig { dim: self.dim, bytes, coding, row_norm, regions, format })
+            CodeKind::Bits { bytes, coding, row_norm, regions, objective, format } => {
+                let dim = self.dim;
+                Some(BitsConfig { dim, bytes, coding, row_norm, regions, objective, format })
             }
         }
     }

@@ -25,7 +25,7 @@ pub(crate) use files::ConfigRecord;
 #[cfg(feature = "fit")]
 pub use fit::{CancelToken, FitOptions, FitReport, FitStage};
 pub(crate) use layer::{Layer, RegionLayers};
-pub use options::{Activation, Coding, Regions, RowNorm};
+pub use options::{Activation, Coding, Objective, Regions, RowNorm};
 pub use weights::Weights;
 
 use crate::bit_codes::BitPlan;

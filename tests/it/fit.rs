@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use vecodec::metrics::relative_mse;
 use vecodec::{
-    CancelToken, Codec, Coding, Error, ErrorKind, FitOptions, Model, ModelConfig, Regions, RowNorm,
-    Weights,
+    CancelToken, Codec, Coding, Error, ErrorKind, FitOptions, Model, ModelConfig, Objective,
+    Regions, RowNorm, Weights,
 };
 
 use crate::algebra::{covariance, eigenvalues, least_squares_error};
@@ -322,8 +322,9 @@ fn rows_that_take_turns_are_fitted_as_if_they_were_shuffled() {
         let shuffled: Vec<f32> =
             order.iter().flat_map(|row| &rows[row * 8..][..8]).copied().collect();
         let error = |training: &[f32]| {
-            // The regions of another sample may be others, whatever the order of the rows.
+            // Another sample may give other regions and another exponent, whatever the rows' order.
             let config = ModelConfig::bits(8, 3).with_regions(Regions::Count(1));
+            let config = config.with_objective(Objective::Reconstruction);
             let config = config.with_coding(Coding::Scalar).with_row_norm(RowNorm::Omit);
             let model = Model::fit(training, config).unwrap();
             error_of(&codec(&cpu(), &model), &rows[..8 * 64_000])

@@ -26,6 +26,7 @@ mod input;
 mod layers;
 mod limits;
 mod memory;
+mod objective;
 mod oracle;
 mod pipeline_cache;
 mod precision;

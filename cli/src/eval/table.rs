@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use vecodec::metrics::ErrorSums;
-use vecodec::{Codec, Engine, EngineKind};
+use vecodec::{Codec, Engine, EngineKind, Model};
 
 use super::recall::{NEIGHBOURS, Truth};
 use super::split::Split;
@@ -13,7 +13,6 @@ use crate::args::EvalArgs;
 use crate::data::DataReader;
 use crate::engine;
 use crate::error::{CliError, Result};
-use crate::fit;
 use crate::numbers::count;
 use crate::output;
 use crate::progress::Progress;
@@ -165,8 +164,8 @@ fn check_finite(data: &DataReader, numbers: &[usize], values: &[f32]) -> Result<
 }
 
 fn fit_size(data: &DataReader, rows: &Rows, size: Size, engine: Engine) -> Result<Codec> {
-    let fitted = fit::fit_values(&rows.fitted, size.config(data.dim()), 0);
-    let (model, _) = fitted.map_err(|e| in_rows(data, &rows.split.fitted, e))?;
+    let fitted = Model::fit(&rows.fitted, size.config(data.dim()));
+    let model = fitted.map_err(|e| in_rows(data, &rows.split.fitted, e))?;
     engine::codec(model, engine)
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::config::ModelConfig;
-use super::super::options::{Activation, BitFormat, Coding, Regions, RowNorm};
+use super::super::options::{Activation, BitFormat, Coding, Objective, Regions, RowNorm};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::tensors::Reader;
@@ -60,6 +60,8 @@ struct RegionsRecord {
     states: Option<usize>,
     row_norm: bool,
     regions: usize,
+    /// `reconstruction` or `search`.
+    objective: String,
 }
 
 impl ConfigRecord {
@@ -86,7 +88,12 @@ impl ConfigRecord {
                 (BIT_CODES_VERSION, Some(BitCodesRecord { bytes, states, row_norm }), None)
             }
             Some(BitFormat::V3) => {
-                let record = RegionsRecord { bytes, states, row_norm, regions };
+                let objective = match config.objective() {
+                    Some(Objective::Search) => "search",
+                    Some(Objective::Reconstruction) | None => "reconstruction",
+                };
+                let objective = objective.to_owned();
+                let record = RegionsRecord { bytes, states, row_norm, regions, objective };
                 (REGIONS_VERSION, None, Some(record))
             }
         };
@@ -166,10 +173,17 @@ impl ConfigRecord {
         let bits = match (record.v2_bits, record.bits) {
             (None, None) => None,
             (Some(BitCodesRecord { bytes, states, row_norm }), None) => {
-                Some(bits(bytes, states, row_norm).with_regions(Regions::Count(1)).in_v2())
+                let bits = bits(bytes, states, row_norm).with_regions(Regions::Count(1));
+                Some(bits.with_objective(Objective::Reconstruction).in_v2())
             }
-            (None, Some(RegionsRecord { bytes, states, row_norm, regions })) => {
-                Some(bits(bytes, states, row_norm).with_regions(Regions::Count(regions)))
+            (None, Some(RegionsRecord { bytes, states, row_norm, regions, objective })) => {
+                let objective = match objective.as_str() {
+                    "reconstruction" => Objective::Reconstruction,
+                    "search" => Objective::Search,
+                    other => return fail(format!("names an unknown objective {other:?}")),
+                };
+                let bits = bits(bytes, states, row_norm).with_regions(Regions::Count(regions));
+                Some(bits.with_objective(objective))
             }
             (Some(_), Some(_)) => return fail("has bit codes of two versions".to_owned()),
         };

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::super::sizes::SCALE_BYTES;
-use super::super::{BitsConfig, Model, ModelConfig, Regions, RowNorm};
-use super::measure::{Errors, MEASURED_ROWS, errors_of, sampled, split, unit_rows};
-use super::regions::{Draft, standardized};
+use super::super::{BitsConfig, Model, ModelConfig, Objective, Regions, RowNorm};
+use super::measure::{MEASURED_ROWS, decoded_errors, errors_of, sampled, split, unit_rows};
+use super::queries::{Moments, Recall};
+use super::regions::{Draft, Goal, standardized};
 use super::stages::Stages;
 use crate::bit_codes::{Check, Rate, Tables, Trainer, allocate, usual_distortions};
 use crate::error::Result;
@@ -24,18 +25,27 @@ const HELD_OUT_ROWS: usize = 4096;
 const ROWS_PER_REGION: usize = 1000;
 /// A larger number of regions must lower the error by this share.
 const LEAST_WIN: f64 = 0.01;
+/// Fewer rows than these hold out too few to measure a recall on.
+const SEARCHED_ROWS: usize = 1000;
+/// The exponents of the weights of queries that a fit tries.
+const EXPONENTS: [f64; 9] = [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0];
+/// What weights of queries may multiply the squared error by.
+const MOST_LOSS: f64 = 1.03;
 /// Where the norms' standard deviation is below this share of their mean, a scale could not repay
 /// its bytes, and is not tried.
 const LEAST_SPREAD: f64 = 1e-3;
 
-/// Fits a model, and returns it with the number of rows that it was fitted on.
-pub(super) fn fit(
-    rows: &Rows<'_>,
-    config: &BitsConfig,
-    stages: &mut Stages<'_>,
-) -> Result<(Model, usize)> {
+/// A model of bit codes, and what its fit chose.
+pub(super) struct Fitted {
+    pub(super) model: Model,
+    /// Rows that it was fitted on.
+    pub(super) rows_used: usize,
+    pub(super) query_exponent: f64,
+}
+
+pub(super) fn fit(rows: &Rows<'_>, config: &BitsConfig, stages: &mut Stages<'_>) -> Result<Fitted> {
     let used = sampled(rows, MOST_ROWS, stages.seed());
-    let count = used.len() / config.dim;
+    let rows_used = used.len() / config.dim;
     let norms: &[RowNorm] = match config.row_norm {
         RowNorm::Omit => &[RowNorm::Omit],
         RowNorm::Store => &[RowNorm::Store],
@@ -44,31 +54,57 @@ pub(super) fn fit(
         RowNorm::Auto if norms_vary(&used, config.dim) => &[RowNorm::Omit, RowNorm::Store],
         RowNorm::Auto => &[RowNorm::Omit],
     };
-    let most_regions = match config.regions {
-        Regions::Auto => (count / ROWS_PER_REGION).min(MAX_REGIONS),
-        Regions::Count(_) => 1,
-    };
+    let counts = region_counts(config, rows_used);
+    let searches = config.objective == Objective::Search && rows_used >= SEARCHED_ROWS;
     let mut config = config.clone().with_row_norm(norms[0]);
-    let mut regions = match config.regions {
-        Regions::Count(count) => count,
-        Regions::Auto => 1,
-    };
     let cancel = stages.cancel();
     let check = || cancel.check();
-    let trainer = if norms.len() > 1 || most_regions > 1 {
-        let (train, held_out) = split(&used, config.dim, HELD_OUT_ROWS, stages.seed());
-        let choice = Choice { train, held_out, check: &check };
-        let mut tried = choice.norm(&mut config, regions, norms, stages)?;
-        if most_regions > 1 {
-            regions = choice.regions(&tried, &config, most_regions, stages)?;
-        }
-        tried.rows = vec![].into();
-        tried.trainer
-    } else {
-        trainer(&used, &config, stages, &check)?
+    if norms.len() == 1 && counts.len() == 1 && !searches {
+        let config = config.with_regions(Regions::Count(counts[0]));
+        let trainer = trainer(&used, &config, stages, &check)?;
+        let goal = Goal { distortions: trainer.distortions(), queries: None };
+        let model = fit_regions(used, &config, &trainer, goal, stages)?;
+        return Ok(Fitted { model, rows_used, query_exponent: 0.0 });
+    }
+    let (train, held_out) = split(&used, config.dim, HELD_OUT_ROWS, stages.seed());
+    let choice = Choice { train, held_out, check: &check };
+    let mut tried = choice.norm(&mut config, counts[0], norms, stages)?;
+    let distortions = *tried.trainer.distortions();
+    let unweighted = Goal { distortions: &distortions, queries: None };
+    let draft = choice.regions(&tried, &config, &counts, unweighted, stages)?;
+    config = config.with_regions(Regions::Count(draft.region_count()));
+    let (mut moments, mut query_exponent) = (None, 0.0);
+    if searches {
+        let queries = stages.queries().unwrap_or(&choice.train);
+        let queries = Rows::flat("queries", queries, config.dim)?;
+        let moments = moments.insert(Moments::of(&queries, stages.seed(), &cancel)?);
+        query_exponent = choice.exponent(&tried, &config, &draft, &queries, moments, stages)?;
+    }
+    let goal = match &moments {
+        Some(moments) => unweighted.weighted(moments, query_exponent),
+        None => unweighted,
     };
-    let config = config.with_regions(Regions::Count(regions));
-    Ok((fit_regions(used, &config, regions, &trainer, stages)?, count))
+    drop(draft);
+    tried.rows = vec![].into();
+    let trainer = tried.trainer;
+    drop((choice.train, choice.held_out));
+    let model = fit_regions(used, &config, &trainer, goal, stages)?;
+    Ok(Fitted { model, rows_used, query_exponent })
+}
+
+/// The numbers of regions that a fit tries, in ascending order.
+fn region_counts(config: &BitsConfig, rows: usize) -> Vec<usize> {
+    let max = (rows / ROWS_PER_REGION).min(MAX_REGIONS);
+    // Rows of few bytes have no room for the numbers of regions.
+    let too_short = 8 * ModelConfig::from(config.clone()).packed_size() < 16;
+    match config.regions {
+        Regions::Count(count) => vec![count],
+        Regions::Auto if too_short => vec![1],
+        Regions::Auto => {
+            let counts = [1, 4, 8, 16, 32, 64, 128, 256];
+            counts.into_iter().filter(|count| *count == 1 || *count <= max).collect()
+        }
+    }
 }
 
 fn norms_vary(rows: &[f32], dim: usize) -> bool {
@@ -102,7 +138,10 @@ impl<'a> Choice<'a> {
             let tried = Tried::new(self, &config, stages)?;
             let mut score = 0.0;
             if norms.len() > 1 {
-                let errors = tried.errors(&config, regions, &self.held_out, stages)?;
+                let goal = Goal { distortions: tried.trainer.distortions(), queries: None };
+                let draft = tried.draft(&config, regions, goal, stages)?;
+                let model = tried.model(&config, &draft)?;
+                let errors = errors_of(&model, &self.held_out, &stages.cancel())?;
                 let name = if row_norm == RowNorm::Store { "with norms" } else { "without norms" };
                 stages.end(&format!("held-out rows, {name}"), errors.relative_mse())?;
                 score = errors.relative_mse() * errors.mean_of_rows();
@@ -116,31 +155,62 @@ impl<'a> Choice<'a> {
         Ok(tried)
     }
 
-    /// The number of regions: one, and then more while the error on the rows that were held out shrinks
-    /// by [`LEAST_WIN`].
-    fn regions(
+    /// The draft of as many regions as are worth it: of one, and then of more while the error on the
+    /// rows that were held out shrinks by [`LEAST_WIN`].
+    fn regions<'g>(
         &self,
         tried: &Tried<'_, '_>,
         config: &BitsConfig,
-        max_regions: usize,
+        counts: &[usize],
+        goal: Goal<'g>,
         stages: &mut Stages<'_>,
-    ) -> Result<usize> {
-        let mut best: Option<(f64, usize)> = None;
-        for count in [1, 4, 8, 16, 32, 64, 128, 256] {
-            // Rows of few bytes have no room for the numbers of regions.
-            let too_short = 8 * ModelConfig::from(config.clone()).packed_size() < 16;
-            if count > 1 && (count > max_regions || too_short) {
-                break;
+    ) -> Result<Draft<'g>> {
+        let mut best: Option<(f64, Draft<'g>)> = None;
+        for &count in counts {
+            let draft = tried.draft(config, count, goal, stages)?;
+            if counts.len() == 1 {
+                return Ok(draft);
             }
-            let error = tried.errors(config, count, &self.held_out, stages)?.relative_mse();
+            let model = tried.model(config, &draft)?;
+            let error = errors_of(&model, &self.held_out, &stages.cancel())?.relative_mse();
             let plural = if count == 1 { "" } else { "s" };
             stages.end(&format!("held-out rows, {count} region{plural}"), error)?;
-            if best.is_some_and(|(least, _)| error > (1.0 - LEAST_WIN) * least) {
+            if best.as_ref().is_some_and(|(least, _)| error > (1.0 - LEAST_WIN) * least) {
                 break;
             }
-            best = Some((error, count));
+            best = Some((error, draft));
         }
-        Ok(best.map_or(1, |(_, count)| count))
+        Ok(best.expect("there is at least one number").1)
+    }
+
+    /// The exponent of the weights of queries by which most of the ten nearest rows are found among the
+    /// rows that were held out. It may cost [`MOST_LOSS`] of squared error.
+    fn exponent<'g>(
+        &self,
+        tried: &Tried<'_, '_>,
+        config: &BitsConfig,
+        draft: &Draft<'g>,
+        queries: &Rows<'_>,
+        moments: &'g Moments,
+        stages: &mut Stages<'_>,
+    ) -> Result<f64> {
+        let recall = Recall::of(queries, &self.held_out, stages.seed());
+        let (mut least_error, mut best) = (f64::INFINITY, (0.0, 0.0));
+        for exponent in EXPONENTS {
+            let goal = draft.goal().weighted(moments, exponent);
+            let model = tried.model(config, &draft.for_goal(goal))?;
+            let (decoded, errors) = decoded_errors(&model, &self.held_out, &stages.cancel())?;
+            let (found, error) = (recall.at_10(decoded), errors.relative_mse());
+            let name = format!("held-out rows, queries ^ {exponent}, recall@10 {found:.4}");
+            stages.end(&name, error)?;
+            if exponent == 0.0 {
+                least_error = error;
+            }
+            if error <= MOST_LOSS * least_error && found > best.0 {
+                best = (found, exponent);
+            }
+        }
+        Ok(best.1)
     }
 }
 
@@ -161,26 +231,23 @@ impl<'a, 'c> Tried<'a, 'c> {
         Ok(Self { tables: trainer.tables()?, trainer, rows })
     }
 
-    /// The errors of held-out rows with this many regions and tables that are not trained further.
-    fn errors(
+    /// So many regions, fitted to the rows.
+    fn draft<'g>(
         &self,
         config: &BitsConfig,
         count: usize,
-        held_out: &[f32],
+        goal: Goal<'g>,
         stages: &Stages<'_>,
-    ) -> Result<Errors> {
-        let cancel = stages.cancel();
+    ) -> Result<Draft<'g>> {
         let config = ModelConfig::from(config.clone().with_regions(Regions::Count(count)));
-        let (draft, _) = Draft::fit(
-            &self.rows,
-            &config,
-            count,
-            self.trainer.distortions(),
-            stages.seed(),
-            &cancel,
-        )?;
+        Ok(Draft::fit(&self.rows, &config, count, goal, stages.seed(), &stages.cancel())?.0)
+    }
+
+    /// A model of these regions, with tables that are not trained further.
+    fn model(&self, config: &BitsConfig, draft: &Draft<'_>) -> Result<Model> {
+        let regions = Regions::Count(draft.region_count());
         let mixture = draft.mixture(draft.plans(&self.tables)?)?;
-        errors_of(&Model::from_mixture(config, mixture)?, held_out, &cancel)
+        Model::from_mixture(config.clone().with_regions(regions).into(), mixture)
     }
 }
 
@@ -210,8 +277,8 @@ fn trainer<'a>(
 fn fit_regions(
     mut used: Vec<f32>,
     config: &BitsConfig,
-    count: usize,
     trainer: &Trainer<'_>,
+    goal: Goal<'_>,
     stages: &mut Stages<'_>,
 ) -> Result<Model> {
     let (dim, cancel, seed) = (config.dim, stages.cancel(), stages.seed());
@@ -220,7 +287,7 @@ fn fit_regions(
         unit_rows(&mut used, dim);
     }
     let bits = ModelConfig::from(config.clone());
-    let (draft, assigned) = Draft::fit(&used, &bits, count, trainer.distortions(), seed, &cancel)?;
+    let (draft, assigned) = Draft::fit(&used, &bits, bits.region_count(), goal, seed, &cancel)?;
     let plans = draft.plans(&trainer.tables()?)?;
     let model = |plans| Model::from_mixture(bits.clone(), draft.mixture(plans)?);
     let error = errors_of(&model(plans.clone())?, &measured, &cancel)?.relative_mse();

@@ -126,17 +126,29 @@ impl Errors {
     }
 }
 
-/// Encodes and decodes rows with a model of bit codes of format 3.
-pub(super) fn errors_of(model: &Model, rows: &[f32], cancel: &CancelToken) -> Result<Errors> {
+/// Encodes and decodes rows with a model of bit codes of format 3. Returns the decoded rows, too.
+pub(super) fn decoded_errors(
+    model: &Model,
+    rows: &[f32],
+    cancel: &CancelToken,
+) -> Result<(Vec<f32>, Errors)> {
     const PART_ROWS: usize = 2048;
     let dim = model.config().dim;
     let blocks = rows.par_chunks(PART_ROWS * dim).map(|rows| {
         cancel.check()?;
-        Ok(Errors::of(rows, &recoded(model, rows), dim))
+        let decoded = recoded(model, rows);
+        let errors = Errors::of(rows, &decoded, dim);
+        Ok((decoded, errors))
     });
-    let blocks = blocks.collect::<Result<Vec<_>>>()?;
+    let (decoded, errors): (Vec<_>, Vec<_>) =
+        blocks.collect::<Result<Vec<_>>>()?.into_iter().unzip();
     let none = Errors { error: 0.0, energy: 0.0, of_rows: 0.0, rows: 0 };
-    Ok(blocks.into_iter().fold(none, Errors::merged))
+    Ok((decoded.concat(), errors.into_iter().fold(none, Errors::merged)))
+}
+
+/// Encodes and decodes rows with a model of bit codes of format 3.
+pub(super) fn errors_of(model: &Model, rows: &[f32], cancel: &CancelToken) -> Result<Errors> {
+    Ok(decoded_errors(model, rows, cancel)?.1)
 }
 
 /// Rows as they come back from their bit codes.

@@ -4,11 +4,13 @@ mod bits;
 mod measure;
 mod options;
 mod principal;
+mod queries;
 mod regions;
 mod stages;
 
 pub use self::options::{CancelToken, FitOptions, FitReport, FitStage};
 
+use self::bits::Fitted;
 use self::measure::{MEASURED_ROWS, relative_error, sampled};
 use self::principal::{memory_bytes, principal_components, refit_decoder};
 use self::stages::Stages;
@@ -66,9 +68,16 @@ impl Model {
         )?;
         options.cancel().check()?;
         rows.check_finite(0..rows.len())?;
+        if let Some(queries) = options.queries() {
+            let queries = Rows::flat("queries", queries, config.dim)?;
+            queries.check_finite(0..queries.len())?;
+        }
         let mut stages = Stages::new(options);
-        let (model, rows_used) = match config.as_bits() {
-            None => (fit_codes(&rows, &config, &mut stages)?, rows.len()),
+        let Fitted { model, rows_used, query_exponent } = match config.as_bits() {
+            None => {
+                let model = fit_codes(&rows, &config, &mut stages)?;
+                Fitted { model, rows_used: rows.len(), query_exponent: 0.0 }
+            }
             Some(bits) => bits::fit(&rows, &bits, &mut stages)?,
         };
         let report = FitReport {
@@ -79,6 +88,7 @@ impl Model {
                 .filter_map(|region| model.bits_per_latent(region))
                 .collect(),
             has_row_scales: model.config().has_row_scales(),
+            query_exponent: query_exponent as f32,
         };
         Ok((model, report))
     }

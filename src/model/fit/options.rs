@@ -22,6 +22,9 @@ pub struct FitReport {
     pub bits_per_latent: Vec<Vec<f32>>,
     /// Whether each row has a scale of its own.
     pub has_row_scales: bool,
+    /// The exponent `g` that the fit chose for [`Objective::Search`](crate::Objective::Search); 0 leaves
+    /// the bits where the variance is.
+    pub query_exponent: f32,
 }
 
 /// A step of a fit.
@@ -61,6 +64,7 @@ pub struct FitOptions<'a> {
     progress: Option<Progress<'a>>,
     cancel: CancelToken,
     seed: u64,
+    queries: Option<&'a [f32]>,
 }
 
 impl<'a> FitOptions<'a> {
@@ -80,6 +84,17 @@ impl<'a> FitOptions<'a> {
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
+    }
+
+    /// Sets queries `[n, dim]` for [`Objective::Search`](crate::Objective::Search): rows of the kind that
+    /// will be searched for. Their norms do not count. Without queries the training rows are taken.
+    pub fn with_queries(mut self, queries: &'a [f32]) -> Self {
+        self.queries = Some(queries);
+        self
+    }
+
+    pub(super) fn queries(&self) -> Option<&'a [f32]> {
+        self.queries
     }
 
     pub(super) fn seed(&self) -> u64 {
@@ -103,6 +118,7 @@ impl fmt::Debug for FitOptions<'_> {
             .field("progress", &self.progress.is_some())
             .field("cancel", &self.cancel)
             .field("seed", &self.seed)
+            .field("queries", &self.queries.map(<[f32]>::len))
             .finish()
     }
 }

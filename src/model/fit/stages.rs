@@ -31,6 +31,10 @@ impl<'a> Stages<'a> {
         self.options.cancel().check()
     }
 
+    pub(super) fn queries(&self) -> Option<&'a [f32]> {
+        self.options.queries()
+    }
+
     pub(super) fn seed(&self) -> u64 {
         self.options.seed()
     }

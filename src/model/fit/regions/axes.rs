@@ -14,11 +14,23 @@ pub(super) const BLOCK_ROWS: usize = 1024;
 /// The centroid of a region, its axes in order of their variances, and these.
 #[derive(Clone)]
 pub(super) struct Axes {
-    pub(super) rows: usize,
     pub(super) centroid: Vec<f32>,
     /// `[axes, dim]`
     pub(super) basis: Vec<f32>,
     pub(super) variances: Vec<f64>,
+}
+
+impl Axes {
+    /// The axes in another order.
+    pub(super) fn ordered(&self, order: &[usize]) -> Self {
+        let dim = self.centroid.len();
+        let axis = |i: &usize| &self.basis[i * dim..][..dim];
+        Self {
+            centroid: self.centroid.clone(),
+            basis: order.iter().flat_map(axis).copied().collect(),
+            variances: order.iter().map(|i| self.variances[*i]).collect(),
+        }
+    }
 }
 
 /// The axes of all regions of the rows `[rows, dim]`, given the region of each row.
@@ -76,7 +88,7 @@ pub(super) fn axes(
                 covariance[(r, c)] = share * mixed;
             }
         }
-        all.push(of_covariance(rows, mean, &covariance)?);
+        all.push(of_covariance(mean, &covariance)?);
     }
     Ok(all)
 }
@@ -101,7 +113,7 @@ fn means(rows: &[f32], dim: usize, groups: &Groups, count: usize) -> Vec<Vec<f64
 }
 
 /// The axes of a covariance, of which the lower triangle counts.
-fn of_covariance(rows: usize, mean: &[f64], covariance: &Mat<f64>) -> Result<Axes> {
+fn of_covariance(mean: &[f64], covariance: &Mat<f64>) -> Result<Axes> {
     let dim = mean.len();
     let eigen = covariance
         .self_adjoint_eigen(Side::Lower)
@@ -113,7 +125,7 @@ fn of_covariance(rows: usize, mean: &[f64], covariance: &Mat<f64>) -> Result<Axe
         variances.push(eigen.S()[column].max(0.0));
         basis.extend(signed(&axis));
     }
-    Ok(Axes { rows, centroid: mean.iter().map(|m| *m as f32).collect(), basis, variances })
+    Ok(Axes { centroid: mean.iter().map(|m| *m as f32).collect(), basis, variances })
 }
 
 /// The axes of fewer rows than dimensions: the eigenvectors of the products of all pairs of rows give
@@ -148,7 +160,7 @@ fn axes_of_few(rows: &[f32], dim: usize, mean: &[f64]) -> Result<Axes> {
         variances.push(energy.max(0.0) / count as f64);
     }
     let centroid = mean.iter().map(|m| *m as f32).collect();
-    Ok(Axes { rows: count, centroid, basis, variances })
+    Ok(Axes { centroid, basis, variances })
 }
 
 /// An axis whose largest entry is positive.

@@ -13,6 +13,7 @@ use self::cluster::clusters;
 use super::super::ModelConfig;
 use super::measure::Selection;
 use super::options::CancelToken;
+use super::queries::Moments;
 use crate::bit_codes::{
     BitPlan, Distortions, Layout, RATE_COUNT, Rate, Tables, Window, allocate, byte_order,
 };
@@ -51,12 +52,29 @@ pub(super) fn standardized(
     Ok((latents, axes.variances))
 }
 
+/// What bits are given to latents by.
+#[derive(Clone, Copy)]
+pub(super) struct Goal<'a> {
+    /// The share of a latent's variance that each rate leaves.
+    pub(super) distortions: &'a Distortions,
+    /// Where queries lie, and the exponent of the weights that they give; none where the squared error
+    /// alone counts.
+    pub(super) queries: Option<(&'a Moments, f64)>,
+}
+
+impl<'a> Goal<'a> {
+    /// The same with weights of queries.
+    pub(super) fn weighted(self, moments: &'a Moments, exponent: f64) -> Self {
+        Self { queries: (exponent > 0.0).then_some((moments, exponent)), ..self }
+    }
+}
+
 /// Regions before their tables are trained.
-pub(super) struct Draft {
+pub(super) struct Draft<'a> {
     dim: usize,
     window: Window,
     code_bytes: usize,
-    distortions: Distortions,
+    goal: Goal<'a>,
     regions: Vec<DraftRegion>,
 }
 
@@ -68,13 +86,13 @@ struct DraftRegion {
     latent_rates: Vec<Rate>,
 }
 
-impl Draft {
+impl<'a> Draft<'a> {
     /// Fits `count` regions to rows `[rows, dim]`. Returns the region of each row, too.
     pub(super) fn fit(
         rows: &[f32],
         config: &ModelConfig,
         count: usize,
-        distortions: &Distortions,
+        goal: Goal<'a>,
         seed: u64,
         cancel: &CancelToken,
     ) -> Result<(Self, Vec<u8>)> {
@@ -84,7 +102,7 @@ impl Draft {
             dim,
             window: config.window(),
             code_bytes: config.packed_size(),
-            distortions: *distortions,
+            goal,
             regions: vec![],
         };
         draft.follow(rows, &assigned, count, cancel)?;
@@ -110,34 +128,62 @@ impl Draft {
         Ok(())
     }
 
+    pub(super) fn goal(&self) -> Goal<'a> {
+        self.goal
+    }
+
+    pub(super) fn region_count(&self) -> usize {
+        self.regions.len()
+    }
+
+    /// The same regions, with bits for another goal.
+    pub(super) fn for_goal(&self, goal: Goal<'a>) -> Self {
+        let mut draft = Self { goal, regions: vec![], ..*self };
+        let count = self.regions.len();
+        draft.regions =
+            self.regions.iter().map(|region| draft.planned(region.axes.clone(), count)).collect();
+        draft
+    }
+
     /// Gives bits to the axes, and leaves out those without.
     fn planned(&self, axes: Axes, count: usize) -> DraftRegion {
         let bits = 8 * self.code_bytes - id_bits(count) as usize;
-        let Axes { rows, centroid, basis, variances } = axes;
+        let (axes, needs) = self.by_need(axes);
         if self.window != Window::Own {
-            let rates = allocate(self.window, &variances, &self.distortions, bits);
+            let rates = allocate(self.window, &needs, self.goal.distortions, bits);
             let latent_rates =
                 rates.iter().flat_map(|rate| std::iter::repeat_n(*rate, rate.latents())).collect();
-            let axes = Axes { rows, centroid, basis, variances };
             return DraftRegion { axes, rates, latent_rates };
         }
         // Latents of a scalar code do not cross a byte, so that not every bit can be used.
         let mut spent = bits;
         let (rates, order) = loop {
-            let rates = allocate(self.window, &variances, &self.distortions, spent);
+            let rates = allocate(self.window, &needs, self.goal.distortions, spent);
             match byte_order(&rates, id_bits(count), self.code_bytes) {
                 Some(order) => break (rates, order),
                 None => spent -= 1,
             }
         };
-        let axis = |i: &usize| &basis[i * self.dim..][..self.dim];
-        let rest = rates.len()..variances.len();
-        let all = || order.iter().copied().chain(rest.clone());
-        let basis = all().flat_map(|i| axis(&i)).copied().collect();
-        let variances = all().map(|i| variances[i]).collect();
+        let all: Vec<usize> = order.iter().copied().chain(rates.len()..needs.len()).collect();
         let rates: Vec<Rate> = order.iter().map(|i| rates[*i]).collect();
-        let axes = Axes { rows, centroid, basis, variances };
-        DraftRegion { axes, latent_rates: rates.clone(), rates }
+        DraftRegion { axes: axes.ordered(&all), latent_rates: rates.clone(), rates }
+    }
+
+    /// The axes in descending order of their need for bits: the variance, times the weight that queries
+    /// give to the axis.
+    fn by_need(&self, axes: Axes) -> (Axes, Vec<f64>) {
+        let mut needs = axes.variances.clone();
+        if let Some((moments, exponent)) = self.goal.queries {
+            let weights = moments.weights(&axes.basis, exponent);
+            needs.iter_mut().zip(weights).for_each(|(need, weight)| *need *= weight);
+        }
+        if needs.is_sorted_by(|a, b| a >= b) {
+            return (axes, needs);
+        }
+        let mut order: Vec<usize> = (0..needs.len()).collect();
+        order.sort_by(|a, b| needs[*b].total_cmp(&needs[*a]));
+        let needs = order.iter().map(|i| needs[*i]).collect();
+        (axes.ordered(&order), needs)
     }
 
     /// The region of each row that is expected to leave the least error of it.
@@ -174,7 +220,7 @@ impl Draft {
 
     /// The share of the variance of each coded latent that its bits leave.
     fn shares(&self, region: &DraftRegion) -> Vec<f64> {
-        region.latent_rates.iter().map(|rate| self.distortions[rate.number()]).collect()
+        region.latent_rates.iter().map(|rate| self.goal.distortions[rate.number()]).collect()
     }
 
     /// The plans of all regions with these tables. Steps are standard deviations.
@@ -230,8 +276,8 @@ impl Draft {
         };
         let regions: Vec<Region> = self.regions.iter().zip(plans).map(region).collect();
         let mut distortions = [1.0; RATE_COUNT];
-        for (share, found) in distortions.iter_mut().zip(self.distortions) {
-            *share = if found.is_finite() { found as f32 } else { 1.0 };
+        for (share, found) in distortions.iter_mut().zip(self.goal.distortions) {
+            *share = if found.is_finite() { *found as f32 } else { 1.0 };
         }
         let shortlist = SHORTLIST.min(regions.len());
         Mixture::new(self.dim, regions, distortions, rest_shares, shortlist)
