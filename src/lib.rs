@@ -79,7 +79,7 @@ pub use model::{
     Weights,
 };
 #[cfg(feature = "fit")]
-pub use model::{CancelToken, FitOptions, FitReport, FitStage};
+pub use model::{CancelToken, FitOptions, FitReport, FitStage, FitWarning};
 #[cfg(any(feature = "gpu", feature = "files"))]
 #[doc(hidden)]
 pub use tensors::NewFile;

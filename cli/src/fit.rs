@@ -29,6 +29,8 @@ struct Report {
     regions: usize,
     /// Of the weights that queries give to latents.
     query_exponent: f32,
+    /// What the fit noticed about the rows.
+    warnings: Vec<String>,
     bytes_per_row: usize,
     ratio: f64,
     seconds: f64,
@@ -80,6 +82,9 @@ pub fn run(args: &FitArgs) -> Result<()> {
     let (model, fit) = Model::fit_with(&values, config, options)
         .map_err(|e| CliError::in_rows(data.path(), |row| invalid.number(0, row), e))?;
     drop(spinner);
+    for warning in &fit.warnings {
+        output::note(&format!("{}: warning: {warning}", data.path().display()));
+    }
     model.save(&args.output)?;
 
     let config = model.config();
@@ -92,6 +97,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
         latent: config.latent_dim,
         regions: model.region_count(),
         query_exponent: fit.query_exponent,
+        warnings: fit.warnings.iter().map(ToString::to_string).collect(),
         bytes_per_row: config.code_size(),
         ratio: data.value_bytes() as f64 / config.code_size() as f64,
         seconds: start.elapsed().as_secs_f64(),

@@ -3,7 +3,7 @@
 // gives: store_codes
 
 @group(0) @binding(4) var<storage, read_write> codes: array<u32>;
-@group(0) @binding(5) var<storage, read_write> scales: array<f32>;
+@group(0) @binding(6) var<storage, read_write> scales: array<f32>;
 
 fn store_codes(row: u32, o4: u32, z: vec4<f32>, scale: f32) {
     if row < output_rows() && o4 < OUTPUTS4 {

@@ -41,6 +41,9 @@ pub(crate) const MAX_COST: i16 = i16::MAX;
 const MAX_LEVEL: f32 = (1 << 28) as f32;
 const MAX_GOAL: f32 = (1 << 29) as f32;
 
+/// The largest exponent of `C`, which is a normal number.
+const MAX_EXPONENT: f64 = 126.0;
+
 /// The factor `C` of a plan's latents.
 pub(crate) fn cost_scale(plan: &BitPlan) -> f32 {
     let errors = plan.latent_rates().zip(plan.steps()).map(|(rate, step)| {
@@ -48,7 +51,7 @@ pub(crate) fn cost_scale(plan: &BitPlan) -> f32 {
     });
     let mean = errors.sum::<f64>() / plan.latents() as f64;
     let exponent = if mean > 0.0 { (TARGET / mean.sqrt()).log2().floor() } else { 0.0 };
-    exponent.clamp(-100.0, 100.0).exp2() as f32
+    exponent.clamp(-MAX_EXPONENT, MAX_EXPONENT).exp2() as f32
 }
 
 /// The levels of one latent of a symbol: the lowest, the largest, and what follows from them.

@@ -2,6 +2,8 @@
 
 use crate::bit_codes::BitPlan;
 use crate::linear::{Weights, linear_with};
+#[cfg(feature = "fit")]
+use crate::mixture::center_rows;
 
 /// A linear layer: `out = W x + bias`.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +25,21 @@ pub(crate) struct RegionLayers<'a> {
     pub(crate) decoder: Layer<'a>,
     /// How latents become bits; none with 8-bit codes.
     pub(crate) plan: Option<&'a BitPlan>,
+}
+
+impl RegionLayers<'_> {
+    /// Computes latents `[n, latents]` of rows `[n, dim]` before an activation, on the calling thread.
+    #[cfg(feature = "fit")]
+    pub(crate) fn encode(&self, rows: &[f32], latents: &mut [f32]) {
+        match self.centroid {
+            None => self.encoder.apply(rows, latents),
+            Some(centroid) => {
+                let mut centered = vec![0.0; rows.len()];
+                center_rows(rows, centroid, &mut centered);
+                self.encoder.apply(&centered, latents);
+            }
+        }
+    }
 }
 
 impl Layer<'_> {

@@ -23,7 +23,7 @@ pub use config::ModelConfig;
 #[cfg(feature = "files")]
 pub(crate) use files::ConfigRecord;
 #[cfg(feature = "fit")]
-pub use fit::{CancelToken, FitOptions, FitReport, FitStage};
+pub use fit::{CancelToken, FitOptions, FitReport, FitStage, FitWarning};
 pub(crate) use layer::{Layer, RegionLayers};
 pub use options::{Activation, Coding, Objective, Regions, RowNorm};
 pub use weights::Weights;
@@ -73,7 +73,12 @@ struct Inner {
 enum Numbers {
     /// A linear layer each way. The plan is there if and only if the configuration has bit codes, of
     /// format 2.
-    Layers(Weights, Option<BitPlan>),
+    Layers {
+        weights: Weights,
+        plan: Option<BitPlan>,
+        /// The encoder's bias for rows without the decoder's bias, where that is better.
+        centered_bias: Option<Vec<f32>>,
+    },
     /// Bit codes of format 3.
     Mixture(Mixture),
 }
@@ -111,7 +116,8 @@ impl Model {
             }
         }
         let fingerprint = fingerprint::of_layers(&config, &weights, plan.as_ref());
-        let numbers = Numbers::Layers(weights, plan);
+        let centered_bias = weights.centered_bias();
+        let numbers = Numbers::Layers { weights, plan, centered_bias };
         Ok(Self(Arc::new(Inner { config, numbers, fingerprint })))
     }
 
@@ -136,7 +142,7 @@ impl Model {
     /// The mixture of a model of bit codes of format 3.
     pub(crate) fn mixture(&self) -> Option<&Mixture> {
         match &self.0.numbers {
-            Numbers::Layers(..) => None,
+            Numbers::Layers { .. } => None,
             Numbers::Mixture(mixture) => Some(mixture),
         }
     }
@@ -145,12 +151,12 @@ impl Model {
     pub(crate) fn region(&self, number: usize) -> RegionLayers<'_> {
         let &ModelConfig { dim, latent_dim, .. } = self.config();
         match &self.0.numbers {
-            Numbers::Layers(weights, plan) => RegionLayers {
-                centroid: None,
+            Numbers::Layers { weights, plan, centered_bias } => RegionLayers {
+                centroid: weights.decoder_bias.as_deref().filter(|_| centered_bias.is_some()),
                 encoder: Layer {
                     weights: &weights.encoder,
                     transposed: false,
-                    bias: weights.encoder_bias.as_deref(),
+                    bias: centered_bias.as_deref().or(weights.encoder_bias.as_deref()),
                     inputs: dim,
                     outputs: latent_dim,
                 },
@@ -225,7 +231,7 @@ impl Model {
     /// one of bit codes that was written by a version before 0.2.
     pub fn weights(&self) -> Option<&Weights> {
         match &self.0.numbers {
-            Numbers::Layers(weights, _) => Some(weights),
+            Numbers::Layers { weights, .. } => Some(weights),
             Numbers::Mixture(_) => None,
         }
     }

@@ -36,6 +36,24 @@ impl Weights {
         .filter_map(|(name, values)| Some((name, values?.as_slice())))
     }
 
+    /// The bias of an encoder that is given rows without the decoder's bias: `be + We bd`. There is one
+    /// where the encoder's own bias does little but subtract the rows' mean, which the decoder's bias
+    /// adds again. Rows far from zero then lose no digits: `We x` would be as large as the mean, and
+    /// its rounding as large as the latents.
+    pub(super) fn centered_bias(&self) -> Option<Vec<f32>> {
+        /// What is left of the encoder's bias must be below this share of it.
+        const MAX_LEFT: f32 = 1.0 / 64.0;
+        let (encoder, decoder) = (self.encoder_bias.as_ref()?, self.decoder_bias.as_ref()?);
+        let row = |(bias, weights): (&f32, &[f32])| {
+            let products = weights.iter().zip(decoder).map(|(w, d)| f64::from(*w) * f64::from(*d));
+            (f64::from(*bias) + products.sum::<f64>()) as f32
+        };
+        let rows = encoder.iter().zip(self.encoder.chunks_exact(decoder.len()));
+        let centered: Vec<f32> = rows.map(row).collect();
+        let largest = |values: &[f32]| values.iter().fold(0.0f32, |max, v| max.max(v.abs()));
+        (largest(&centered) < MAX_LEFT * largest(encoder)).then_some(centered)
+    }
+
     pub(crate) fn validate(&self, config: &ModelConfig) -> Result<()> {
         for (tensor, values) in self.tensors() {
             let shape = tensor_shape(tensor, config);

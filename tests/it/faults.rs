@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vecodec::wgpu::{BufferDescriptor, BufferUsages, Device, ErrorFilter, PollType};
 use vecodec::{Codec, CodecOptions, Codes, Engine, EngineKind, Error, Gpu, Model, f16};
@@ -192,6 +192,11 @@ fn a_device_lost_in_the_middle_of_calls(engine: &CodecOptions) {
                         }
                     }
                 });
+            }
+            // A busy machine may take long until a first call is done.
+            let start = Instant::now();
+            while done.load(Ordering::Relaxed) == 0 && start.elapsed() < Duration::from_secs(60) {
+                thread::sleep(Duration::from_millis(10));
             }
             thread::sleep(Duration::from_millis(150));
             gpu.device().destroy();

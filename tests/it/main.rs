@@ -22,6 +22,7 @@ mod files;
 mod fit;
 mod format_oracle;
 mod golden;
+mod hard_data;
 mod input;
 mod layers;
 mod limits;

@@ -5,6 +5,8 @@ use super::tiling::GemmTiling;
 use super::{Binding, Kernel, Resident};
 use crate::plan::{Items, Section, padded};
 
+/// `scales` in `shaders/epilogue/int8_codes.wgsl`, behind what any left operand needs.
+const QUANTIZED_SCALES_BINDING: usize = 6;
 /// `order` in `shaders/gemm/rows_by_region.wgsl`.
 const ORDER_BINDING: usize = 8;
 /// Iterations of the search for the region of a tile, which are 8, and room to spare.
@@ -127,11 +129,7 @@ fn gemm_of(
             bindings.push(Binding::Section(Section::Scales));
             bindings.extend([Resident::BitLayout, Resident::BitTables].map(Binding::Resident));
         }
-        Lhs::Rows | Lhs::RowsF16 => {
-            if epilogue == Epilogue::Quantize {
-                bindings.push(Binding::Section(Section::Scales));
-            }
-        }
+        Lhs::Rows | Lhs::RowsF16 => {}
         Lhs::CenteredRows { centroid, .. } => bindings.push(Binding::Resident(centroid)),
         Lhs::Latents => bindings.push(Binding::Resident(Resident::ReciprocalSteps)),
     }
@@ -140,6 +138,10 @@ fn gemm_of(
     }
     if ragged {
         constants.push(("OUTPUTS", outputs as f64));
+    }
+    if epilogue == Epilogue::Quantize {
+        bindings.resize(QUANTIZED_SCALES_BINDING, Binding::Unused);
+        bindings.push(Binding::Section(Section::Scales));
     }
     if let Some(ByRegion { regions, items_per_row }) = by_region {
         bindings.resize(ORDER_BINDING, Binding::Unused);

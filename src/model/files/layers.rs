@@ -28,7 +28,7 @@ const TABLES: [&str; MAX_SCALAR_WIDTH] = [
 ];
 
 pub(super) fn save(model: &Model, path: &Path, record: &ConfigRecord) -> Result<()> {
-    let Numbers::Layers(weights, plan) = &model.0.numbers else {
+    let Numbers::Layers { weights, plan, .. } = &model.0.numbers else {
         return Err(Error::Internal { detail: "a mixture was to be saved as layers".to_owned() });
     };
     let config = model.config();

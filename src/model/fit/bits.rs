@@ -9,6 +9,7 @@ use super::measure::{MEASURED_ROWS, decoded_errors, errors_of, sampled, split, u
 use super::queries::{Moments, Recall};
 use super::regions::{Draft, Goal, standardized};
 use super::stages::Stages;
+use super::warnings::FitWarning;
 use crate::bit_codes::{Check, Rate, Tables, Trainer, allocate, usual_distortions};
 use crate::error::Result;
 use crate::mixture::MAX_REGIONS;
@@ -41,6 +42,7 @@ pub(super) struct Fitted {
     /// Rows that it was fitted on.
     pub(super) rows_used: usize,
     pub(super) query_exponent: f64,
+    pub(super) warnings: Vec<FitWarning>,
 }
 
 pub(super) fn fit(rows: &Rows<'_>, config: &BitsConfig, stages: &mut Stages<'_>) -> Result<Fitted> {
@@ -64,7 +66,7 @@ pub(super) fn fit(rows: &Rows<'_>, config: &BitsConfig, stages: &mut Stages<'_>)
         let trainer = trainer(&used, &config, stages, &check)?;
         let goal = Goal { distortions: trainer.distortions(), queries: None };
         let model = fit_regions(used, &config, &trainer, goal, stages)?;
-        return Ok(Fitted { model, rows_used, query_exponent: 0.0 });
+        return Ok(Fitted::new(model, rows_used, 0.0));
     }
     let (train, held_out) = split(&used, config.dim, HELD_OUT_ROWS, stages.seed());
     let choice = Choice { train, held_out, check: &check };
@@ -89,7 +91,26 @@ pub(super) fn fit(rows: &Rows<'_>, config: &BitsConfig, stages: &mut Stages<'_>)
     let trainer = tried.trainer;
     drop((choice.train, choice.held_out));
     let model = fit_regions(used, &config, &trainer, goal, stages)?;
-    Ok(Fitted { model, rows_used, query_exponent })
+    Ok(Fitted::new(model, rows_used, query_exponent))
+}
+
+impl Fitted {
+    fn new(model: Model, rows_used: usize, query_exponent: f64) -> Self {
+        let plans = (0..model.region_count()).filter_map(|region| model.plan(region));
+        let end = plans.filter_map(|plan| Some(plan.symbols().last()?.end)).max().unwrap_or(0);
+        let bytes = model.config().packed_size();
+        let used = end.div_ceil(8) as usize;
+        let norm_bytes = model.config().code_size() - bytes;
+        let warning =
+            FitWarning::BudgetNotUsed { bytes: bytes + norm_bytes, used: used + norm_bytes };
+        let warnings = if used < bytes { vec![warning] } else { vec![] };
+        Self { model, rows_used, query_exponent, warnings }
+    }
+}
+
+/// The largest number of regions that a fit tries.
+pub(super) fn max_regions(config: &BitsConfig, rows: usize) -> usize {
+    region_counts(config, rows.min(MOST_ROWS)).into_iter().max().unwrap_or(1)
 }
 
 /// The numbers of regions that a fit tries, in ascending order.

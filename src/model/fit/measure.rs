@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::super::{Model, RowNorm};
 use super::options::CancelToken;
 use super::principal::requantize;
+use super::warnings::FitWarning;
 use crate::error::Result;
 use crate::quantize::to_unit;
 use crate::rows::Rows;
@@ -171,11 +172,49 @@ fn recoded(model: &Model, rows: &[f32]) -> Vec<f32> {
     x
 }
 
+/// A warning if 8-bit codes lose much of the variance beside the latent that has the largest.
+pub(super) fn dominant_direction(model: &Model, rows: &[f32]) -> Option<FitWarning> {
+    /// Less than this share of the largest variance is rounding: rows on a line lose nothing.
+    const ROUNDING: f64 = 1e-10;
+    /// Where no latent dominates, a ten thousandth is lost.
+    const MAX_LOST: f64 = 0.1;
+    let (config, region) = (model.config(), model.region(0));
+    let latent_dim = config.latent_dim;
+    let mut latents = vec![0.0; rows.len() / config.dim * latent_dim];
+    region.encode(rows, &mut latents);
+    let mut coded = latents.clone();
+    requantize(config, &mut coded);
+    let count = (rows.len() / config.dim) as f64;
+    let (mut sums, mut squares) = (vec![0.0; latent_dim], vec![0.0; latent_dim]);
+    let mut errors = vec![0.0; latent_dim];
+    for (z, q) in latents.chunks_exact(latent_dim).zip(coded.chunks_exact(latent_dim)) {
+        for latent in 0..latent_dim {
+            let value = f64::from(z[latent]);
+            sums[latent] += value;
+            squares[latent] += value * value;
+            errors[latent] += (value - f64::from(q[latent])).powi(2);
+        }
+    }
+    let variance = |latent: usize| squares[latent] / count - (sums[latent] / count).powi(2);
+    let variances: Vec<f64> = (0..latent_dim).map(|latent| variance(latent).max(0.0)).collect();
+    let largest = variances.iter().copied().fold(0.0, f64::max);
+    // Without the latent of the largest variance.
+    let (mut rest, mut lost) = (0.0, 0.0);
+    for (variance, error) in variances.iter().zip(&errors).filter(|(v, _)| **v < largest) {
+        rest += variance;
+        lost += error / count;
+    }
+    (rest > ROUNDING * largest && lost > MAX_LOST * rest).then(|| FitWarning::DominantDirection {
+        variance_share: largest / (largest + rest),
+        lost_share: lost / rest,
+    })
+}
+
 /// Squared error over signal energy of rows that are encoded to 8-bit codes and decoded.
 pub(super) fn relative_error(model: &Model, rows: &[f32]) -> f64 {
     let (config, region) = (model.config(), model.region(0));
     let mut latents = vec![0.0; rows.len() / config.dim * config.latent_dim];
-    region.encoder.apply(rows, &mut latents);
+    region.encode(rows, &mut latents);
     requantize(config, &mut latents);
     let mut decoded = vec![0.0; rows.len()];
     region.decoder.apply(&latents, &mut decoded);

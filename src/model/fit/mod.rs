@@ -1,5 +1,6 @@
 //! Fitting a model to rows.
 
+mod axes;
 mod bits;
 mod measure;
 mod options;
@@ -7,13 +8,17 @@ mod principal;
 mod queries;
 mod regions;
 mod stages;
+mod warnings;
 
 pub use self::options::{CancelToken, FitOptions, FitReport, FitStage};
+pub use self::warnings::FitWarning;
 
+use self::axes::memory_bytes;
 use self::bits::Fitted;
-use self::measure::{MEASURED_ROWS, relative_error, sampled};
-use self::principal::{memory_bytes, principal_components, refit_decoder};
+use self::measure::{MEASURED_ROWS, dominant_direction, relative_error, sampled};
+use self::principal::{principal_components, refit_decoder};
 use self::stages::Stages;
+use self::warnings::ROWS_PER_LATENT;
 use super::{Model, ModelConfig};
 use crate::error::{Error, Result};
 use crate::memory;
@@ -62,10 +67,9 @@ impl Model {
             let (rows, latent_dim) = (rows.len(), config.latent_dim);
             return Err(Error::TooFewRows { rows, latent_dim });
         }
-        memory::check_bytes(
-            "the matrices of the fit",
-            memory_bytes(config.dim, config.latent_dim),
-        )?;
+        let max_regions = config.as_bits().map_or(1, |bits| bits::max_regions(&bits, rows.len()));
+        let required = memory_bytes(&config, rows.len(), max_regions);
+        memory::check_bytes("the matrices of the fit", required)?;
         options.cancel().check()?;
         rows.check_finite(0..rows.len())?;
         if let Some(queries) = options.queries() {
@@ -73,13 +77,14 @@ impl Model {
             queries.check_finite(0..queries.len())?;
         }
         let mut stages = Stages::new(options);
-        let Fitted { model, rows_used, query_exponent } = match config.as_bits() {
-            None => {
-                let model = fit_codes(&rows, &config, &mut stages)?;
-                Fitted { model, rows_used: rows.len(), query_exponent: 0.0 }
-            }
+        let Fitted { model, rows_used, query_exponent, mut warnings } = match config.as_bits() {
+            None => fit_codes(&rows, &config, &mut stages)?,
             Some(bits) => bits::fit(&rows, &bits, &mut stages)?,
         };
+        let wanted = ROWS_PER_LATENT * model.config().latent_dim;
+        if rows_used < wanted {
+            warnings.push(FitWarning::FewRows { rows: rows_used, wanted });
+        }
         let report = FitReport {
             rows: rows.len(),
             rows_used,
@@ -89,16 +94,18 @@ impl Model {
                 .collect(),
             has_row_scales: model.config().has_row_scales(),
             query_exponent: query_exponent as f32,
+            warnings,
         };
         Ok((model, report))
     }
 }
 
 /// A model of 8-bit codes.
-fn fit_codes(rows: &Rows<'_>, config: &ModelConfig, stages: &mut Stages<'_>) -> Result<Model> {
+fn fit_codes(rows: &Rows<'_>, config: &ModelConfig, stages: &mut Stages<'_>) -> Result<Fitted> {
     let cancel = stages.cancel();
     let sample = sampled(rows, MEASURED_ROWS, stages.seed());
-    let mut weights = principal_components(rows, config, &cancel)?;
+    let flat = rows.contiguous(&(0..rows.len())).expect("training rows are flat");
+    let mut weights = principal_components(flat, config, &cancel)?;
     let mut model = Model::from_weights(config.clone(), weights.clone())?;
     stages.end("principal components", relative_error(&model, &sample))?;
     if !config.is_linear() {
@@ -106,5 +113,6 @@ fn fit_codes(rows: &Rows<'_>, config: &ModelConfig, stages: &mut Stages<'_>) -> 
         model = Model::from_weights(config.clone(), weights)?;
         stages.end("decoder by least squares", relative_error(&model, &sample))?;
     }
-    Ok(model)
+    let warnings = dominant_direction(&model, &sample).into_iter().collect();
+    Ok(Fitted { model, rows_used: rows.len(), query_exponent: 0.0, warnings })
 }

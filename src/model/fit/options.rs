@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::warnings::FitWarning;
 use crate::error::{Error, Result};
 
 /// How a fit went.
@@ -25,6 +26,8 @@ pub struct FitReport {
     /// The exponent `g` that the fit chose for [`Objective::Search`](crate::Objective::Search); 0 leaves
     /// the bits where the variance is.
     pub query_exponent: f32,
+    /// What the fit noticed about the rows, empty if all is well.
+    pub warnings: Vec<FitWarning>,
 }
 
 /// A step of a fit.

@@ -1,16 +1,14 @@
 //! In closed form: principal components, and where the latent is not linear a decoder by ridge
 //! least squares on the latents as they will be quantised.
 
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
-use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, Mat, MatRef, Par, Side, linalg::solvers::Solve as _};
+use faer::{Accum, Mat, Par, Side, linalg::solvers::Solve as _};
 
 use super::super::{Activation, ModelConfig, Weights};
+use super::axes::{Axes, add_gram, axes};
 use super::options::CancelToken;
 use crate::error::{Error, Result};
 use crate::linear::linear;
-use crate::memory;
 use crate::quantize::{dequantize, quantize};
 use crate::rows::Rows;
 
@@ -22,68 +20,34 @@ const RELU_SHIFT: f64 = 3.0;
 /// The ridge, in units of the latents' mean energy.
 const RIDGE: f64 = 1e-7;
 
-/// Bytes that principal components of `dim` dimensions and models of `latent_dim` latents take.
-pub(super) fn memory_bytes(dim: usize, latent_dim: usize) -> u64 {
-    let scratch = self_adjoint_evd_scratch::<f64>(
-        dim,
-        ComputeEigenvectors::Yes,
-        Par::rayon(0),
-        Default::default(),
-    );
-    // The covariance, the matrix that the solver overwrites, and the eigenvectors.
-    let matrices = memory::bytes_of::<f64>(&[3, dim, dim]);
-    // Encoder and decoder: of the fit, and of the models before and after the training of tables.
-    let weights = memory::bytes_of::<f32>(&[6, dim, latent_dim]);
-    [Some(scratch.size_bytes() as u64), matrices, weights]
-        .into_iter()
-        .try_fold(0u64, |sum, bytes| sum.checked_add(bytes?))
-        .unwrap_or(u64::MAX)
-}
-
 /// Encoder and decoder of the linear model, the encoder's bias shifted if a ReLU follows.
 pub(super) fn principal_components(
-    rows: &Rows<'_>,
+    rows: &[f32],
     config: &ModelConfig,
     cancel: &CancelToken,
 ) -> Result<Weights> {
     let &ModelConfig { dim, latent_dim, .. } = config;
-    let mean = mean(rows, cancel)?;
-    let mut covariance = Mat::<f64>::zeros(dim, dim);
-    for_blocks(rows, cancel, |block| {
-        let centred =
-            Mat::from_fn(block.len() / dim, dim, |r, c| f64::from(block[r * dim + c]) - mean[c]);
-        add_gram(&mut covariance, centred.as_ref());
-    })?;
-    let eigen = covariance
-        .self_adjoint_eigen(Side::Lower)
-        .map_err(|_| Error::Fit { stage: "the eigenvectors of the covariance" })?;
-
+    let axes = axes(rows, dim, &vec![0; rows.len() / dim], 1, cancel)?.remove(0);
+    let Axes { centroid, basis, variances } = axes;
     let mut encoder = vec![0.0f32; latent_dim * dim];
     let mut encoder_bias = vec![0.0f32; latent_dim];
     let mut decoder = vec![0.0f32; dim * latent_dim];
-    // Eigenvalues ascend. Latents beyond `dim` stay zero.
-    for (latent, column) in (0..dim).rev().take(latent_dim).enumerate() {
-        let axis: Vec<f64> = eigen.U().col(column).iter().copied().collect();
-        let sign = sign_of(&axis);
-        let variance = eigen.S()[column].max(0.0) / rows.len() as f64;
+    // Latents beyond the axes stay zero.
+    let axes = basis.chunks_exact(dim).zip(&variances).take(latent_dim);
+    for (latent, (axis, variance)) in axes.enumerate() {
         let shift = match config.activation() {
             Activation::Relu => RELU_SHIFT * variance.sqrt(),
             Activation::Identity => 0.0,
         };
-        let offset: f64 = axis.iter().zip(&mean).map(|(v, m)| v * m).sum();
-        encoder_bias[latent] = (shift - sign * offset) as f32;
+        let offset: f64 =
+            axis.iter().zip(&centroid).map(|(v, m)| f64::from(*v) * f64::from(*m)).sum();
+        encoder_bias[latent] = (shift - offset) as f32;
+        encoder[latent * dim..][..dim].copy_from_slice(axis);
         for (i, v) in axis.iter().enumerate() {
-            encoder[latent * dim + i] = (sign * v) as f32;
-            decoder[i * latent_dim + latent] = (sign * v) as f32;
+            decoder[i * latent_dim + latent] = *v;
         }
     }
-    let decoder_bias = mean.into_iter().map(|m| m as f32).collect();
-    Ok(Weights {
-        encoder,
-        encoder_bias: Some(encoder_bias),
-        decoder,
-        decoder_bias: Some(decoder_bias),
-    })
+    Ok(Weights { encoder, encoder_bias: Some(encoder_bias), decoder, decoder_bias: Some(centroid) })
 }
 
 /// Replaces the decoder and its bias by the ridge solution of
@@ -142,16 +106,6 @@ pub(super) fn requantize(config: &ModelConfig, latents: &mut [f32]) {
     }
 }
 
-fn mean(rows: &Rows<'_>, cancel: &CancelToken) -> Result<Vec<f64>> {
-    let mut sum = vec![0.0; rows.dim()];
-    for_blocks(rows, cancel, |block| {
-        for row in block.chunks_exact(rows.dim()) {
-            sum.iter_mut().zip(row).for_each(|(sum, &v)| *sum += f64::from(v));
-        }
-    })?;
-    Ok(sum.into_iter().map(|sum| sum / rows.len() as f64).collect())
-}
-
 /// Calls `work` for blocks of rows, in order, until the fit is cancelled.
 fn for_blocks(rows: &Rows<'_>, cancel: &CancelToken, mut work: impl FnMut(&[f32])) -> Result<()> {
     for start in (0..rows.len()).step_by(BLOCK_ROWS) {
@@ -160,25 +114,4 @@ fn for_blocks(rows: &Rows<'_>, cancel: &CancelToken, mut work: impl FnMut(&[f32]
         work(rows.contiguous(&range).expect("training rows are flat"));
     }
     Ok(())
-}
-
-/// The sign that makes an axis' largest entry positive: an eigenvector's own sign is arbitrary.
-pub(super) fn sign_of(axis: &[f64]) -> f64 {
-    let larger = |a: f64, b: f64| if b.abs() > a.abs() { b } else { a };
-    axis.iter().copied().fold(0.0, larger).signum()
-}
-
-/// Adds the lower triangle of `x^T x`.
-pub(super) fn add_gram(gram: &mut Mat<f64>, x: MatRef<'_, f64>) {
-    triangular::matmul(
-        gram.as_mut(),
-        BlockStructure::TriangularLower,
-        Accum::Add,
-        x.transpose(),
-        BlockStructure::Rectangular,
-        x,
-        BlockStructure::Rectangular,
-        1.0,
-        Par::rayon(0),
-    );
 }

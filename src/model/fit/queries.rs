@@ -4,9 +4,9 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 use rayon::prelude::*;
 
+use super::axes::add_gram;
 use super::measure::{sampled, unit_rows};
 use super::options::CancelToken;
-use super::principal::add_gram;
 use crate::error::Result;
 use crate::linear::linear;
 use crate::rows::Rows;

@@ -47,6 +47,17 @@ fn weights([dim, latents]: [usize; 2]) -> Weights {
     Weights { encoder: values(1), decoder: values(7), ..Weights::default() }
 }
 
+/// A model whose rows are measured from the decoder's bias.
+fn centered_model(shape @ [dim, latents]: [usize; 2]) -> Model {
+    let mut weights = weights(shape);
+    let bias = |row: &[f32]| -row.iter().sum::<f32>();
+    weights.encoder_bias = Some(weights.encoder.chunks(dim).map(bias).collect());
+    weights.decoder_bias = Some(vec![1.0; dim]);
+    let model = Model::from_weights(ModelConfig::int8(dim, latents), weights).unwrap();
+    assert!(model.region(0).centroid.is_some());
+    model
+}
+
 fn int8_model(shape @ [dim, latents]: [usize; 2], relu: bool) -> Model {
     let activation = if relu { Activation::Relu } else { Activation::Identity };
     let config = ModelConfig::int8(dim, latents).with_activation(activation);
@@ -151,7 +162,8 @@ fn models() -> Vec<Model> {
     let int8 = SHAPES.into_iter().flat_map(|s| [false, true].map(|relu| int8_model(s, relu)));
     let bits = PLANS.into_iter().flat_map(|plan| [bits_model(plan), v2_model(plan)]);
     let regions = REGIONS.into_iter().map(|(plan, count)| regions_model(plan, count));
-    int8.chain(bits).chain(regions).collect()
+    let centered = SHAPES.into_iter().filter(|[dim, _]| *dim > 1).map(centered_model);
+    int8.chain(bits).chain(regions).chain(centered).collect()
 }
 
 fn caps(software: bool, coop_side: Option<u32>) -> Caps {

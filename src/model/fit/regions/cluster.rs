@@ -4,8 +4,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rayon::prelude::*;
 
+use super::super::axes::BLOCK_ROWS;
 use super::super::options::CancelToken;
-use super::axes::BLOCK_ROWS;
 use crate::error::Result;
 use crate::linear::linear;
 use crate::mixture::largest;

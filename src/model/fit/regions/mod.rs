@@ -1,16 +1,15 @@
 //! Regions: clusters of rows, and for each a centroid, axes and rates. Rows move to the region that is
 //! expected to code them best, and regions follow their rows.
 
-mod axes;
 mod cluster;
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use self::axes::{Axes, BLOCK_ROWS, axes};
 use self::cluster::clusters;
 use super::super::ModelConfig;
+use super::axes::{Axes, BLOCK_ROWS, axes};
 use super::measure::Selection;
 use super::options::CancelToken;
 use super::queries::Moments;

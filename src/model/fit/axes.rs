@@ -1,11 +1,14 @@
-//! The centroid and the principal axes of each region.
+//! The centroid and the principal axes of rows, or of the rows of each region.
 
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, Par, Side};
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::{Accum, Mat, MatRef, Par, Side};
 
-use super::super::options::CancelToken;
-use super::super::principal::{add_gram, sign_of};
+use super::super::ModelConfig;
+use super::options::CancelToken;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::mixture::Groups;
 
 /// Rows that are worked on at a time.
@@ -18,6 +21,28 @@ pub(super) struct Axes {
     /// `[axes, dim]`
     pub(super) basis: Vec<f32>,
     pub(super) variances: Vec<f64>,
+}
+
+/// Bytes that the axes of so many regions take, and the models that come of them.
+pub(super) fn memory_bytes(config: &ModelConfig, rows: usize, regions: usize) -> u64 {
+    // A problem of as many rows and columns as there are rows or values.
+    let side = if regions == 1 { config.dim.min(rows) } else { config.dim };
+    let scratch = self_adjoint_evd_scratch::<f64>(
+        side,
+        ComputeEigenvectors::Yes,
+        Par::rayon(0),
+        Default::default(),
+    );
+    // The scatter of each region, the pooled one, what the solver overwrites, and the eigenvectors.
+    let matrices = regions.checked_add(3).and_then(|n| memory::bytes_of::<f64>(&[n, side, side]));
+    let latents = if config.bytes().is_some() { side } else { config.latent_dim };
+    let basis = memory::bytes_of::<f32>(&[2, regions, config.dim, side]);
+    // Encoder and decoder: of the fit, and of the models before and after the training of tables.
+    let weights = memory::bytes_of::<f32>(&[6, config.dim, latents]);
+    [Some(scratch.size_bytes() as u64), matrices, basis, weights]
+        .into_iter()
+        .try_fold(0u64, |sum, bytes| sum.checked_add(bytes?))
+        .unwrap_or(u64::MAX)
 }
 
 impl Axes {
@@ -167,4 +192,25 @@ fn axes_of_few(rows: &[f32], dim: usize, mean: &[f64]) -> Result<Axes> {
 fn signed(axis: &[f64]) -> impl Iterator<Item = f32> {
     let sign = sign_of(axis);
     axis.iter().map(move |v| (sign * v) as f32)
+}
+
+/// The sign that makes an axis' largest entry positive: an eigenvector's own sign is arbitrary.
+fn sign_of(axis: &[f64]) -> f64 {
+    let larger = |a: f64, b: f64| if b.abs() > a.abs() { b } else { a };
+    axis.iter().copied().fold(0.0, larger).signum()
+}
+
+/// Adds the lower triangle of `x^T x`.
+pub(super) fn add_gram(gram: &mut Mat<f64>, x: MatRef<'_, f64>) {
+    triangular::matmul(
+        gram.as_mut(),
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        x.transpose(),
+        BlockStructure::Rectangular,
+        x,
+        BlockStructure::Rectangular,
+        1.0,
+        Par::rayon(0),
+    );
 }
