@@ -62,7 +62,7 @@ pub enum Command {
 #[derive(clap::Args)]
 #[command(group(ArgGroup::new("budget").required(true).args(["latent", "bytes"])))]
 pub struct FitArgs {
-    /// Data file of the training vectors, which is read into memory; `-` is the standard input
+    /// Data file of the training vectors, of any size; `-` is the standard input
     pub train: PathBuf,
     #[command(flatten)]
     pub tensor: TensorArgs,
@@ -94,6 +94,10 @@ pub struct FitArgs {
     /// Drop rows with NaN or infinity, or replace them by zeros; they are errors otherwise
     #[arg(long, value_enum, value_name = "HOW")]
     pub skip_invalid: Option<SkipInvalid>,
+    /// Largest number of rows to read; they are drawn at random from a larger file, which may be larger
+    /// than the memory
+    #[arg(long, value_name = "ROWS", default_value_t = 200_000, value_parser = sample_rows)]
+    pub sample: usize,
     /// Seed of the random samples that a fit takes of many rows
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -282,6 +286,13 @@ impl From<ObjectiveArg> for Objective {
             ObjectiveArg::Reconstruction => Self::Reconstruction,
             ObjectiveArg::Search => Self::Search,
         }
+    }
+}
+
+fn sample_rows(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("pass a number of rows, at least 1".to_owned()),
+        Ok(rows) => Ok(rows),
     }
 }
 

@@ -44,9 +44,10 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
     let mut values = Vec::new();
     for range in blocks(range, data.dim()) {
         data.read(range.clone(), &mut values)?;
-        invalid.clean(range.start, &mut values, data.dim());
+        let number = |at| range.start + at;
+        invalid.clean(number, &mut values, data.dim());
         if !values.is_empty() {
-            let number = |row| invalid.number(range.start, row);
+            let number = |row| invalid.number(number, row);
             let codes = codec.encode_flat(&values);
             writer.append(&codes.map_err(|e| CliError::in_rows(&args.data, number, e))?)?;
         }

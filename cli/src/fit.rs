@@ -14,12 +14,14 @@ use crate::output;
 use crate::progress::Progress;
 use crate::regular;
 use crate::rows::InvalidRows;
+use crate::sample::sample;
 use crate::size::Size;
 
 /// What was done, under the names in JSON.
 #[derive(Serialize)]
 struct Report {
     output: String,
+    /// Of the file.
     rows: usize,
     /// Rows of these that were fitted on.
     rows_used: usize,
@@ -61,12 +63,18 @@ pub fn run(args: &FitArgs) -> Result<()> {
 
     let start = Instant::now();
     let queries = queries.map(|path| read_queries(path, data.dim())).transpose()?;
-    let mut values = data.read_all()?;
+    let rows_in_file = data.row_count();
+    // The numbers of the rows that are read.
+    let sample = (rows_in_file > args.sample).then(|| sample(rows_in_file, args.sample, args.seed));
+    let mut values = match &sample {
+        Some(numbers) => data.read_rows(numbers)?,
+        None => data.read_all()?,
+    };
+    let number = |at: usize| sample.as_ref().map_or(at, |numbers| numbers[at]);
     let mut invalid = InvalidRows::new(args.skip_invalid);
-    invalid.clean(0, &mut values, data.dim());
+    invalid.clean(number, &mut values, data.dim());
     invalid.note(data.path());
-    let rows = values.len() / data.dim();
-    if rows == 0 {
+    if values.is_empty() {
         let detail = "has no row without NaN or infinity: pass at least one valid row";
         return Err(CliError::file(data.path(), detail));
     }
@@ -80,7 +88,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
         options = options.with_queries(queries);
     }
     let (model, fit) = Model::fit_with(&values, config, options)
-        .map_err(|e| CliError::in_rows(data.path(), |row| invalid.number(0, row), e))?;
+        .map_err(|e| CliError::in_rows(data.path(), |row| invalid.number(number, row), e))?;
     drop(spinner);
     for warning in &fit.warnings {
         output::note(&format!("{}: warning: {warning}", data.path().display()));
@@ -90,7 +98,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
     let config = model.config();
     let report = Report {
         output: args.output.display().to_string(),
-        rows,
+        rows: rows_in_file,
         rows_used: fit.rows_used,
         invalid_rows: invalid.count(),
         dim: config.dim,
@@ -102,9 +110,9 @@ pub fn run(args: &FitArgs) -> Result<()> {
         ratio: data.value_bytes() as f64 / config.code_size() as f64,
         seconds: start.elapsed().as_secs_f64(),
     };
-    let sample = match report.rows_used {
-        all if all == rows => rows.to_string(),
-        used => format!("{used} of {rows}"),
+    let sample = match (report.rows_used, report.rows) {
+        (used, all) if used == all => all.to_string(),
+        (used, all) => format!("{used} of {all}"),
     };
     let note = format!(
         "{}: fitted {} values to {} latents on {sample} rows in {}; {} bytes per row, {} {}",

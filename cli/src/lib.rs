@@ -29,6 +29,7 @@ mod process;
 mod progress;
 mod regular;
 mod rows;
+mod sample;
 mod size;
 
 use std::process::ExitCode;

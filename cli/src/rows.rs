@@ -81,9 +81,9 @@ impl InvalidRows {
         self.count
     }
 
-    /// Drops or clears the invalid rows of a block `[rows, dim]`. `start` is the number of its first
-    /// row.
-    pub fn clean(&mut self, start: usize, rows: &mut Vec<f32>, dim: usize) {
+    /// Drops or clears the invalid rows of a block `[rows, dim]`. `number` gives the number in the file of
+    /// each row of the block.
+    pub fn clean(&mut self, number: impl Fn(usize) -> usize, rows: &mut Vec<f32>, dim: usize) {
         self.numbers.clear();
         let Some(action) = self.action else { return };
         let is_invalid = |row: &[f32]| row.iter().any(|value| !value.is_finite());
@@ -97,7 +97,7 @@ impl InvalidRows {
             if is_invalid(&rows[row.clone()]) {
                 self.count += 1;
                 if self.first.len() < NUMBERS_SHOWN {
-                    self.first.push(start + at);
+                    self.first.push(number(at));
                 }
                 match action {
                     SkipInvalid::Drop => continue,
@@ -106,14 +106,16 @@ impl InvalidRows {
             }
             rows.copy_within(row, end);
             end += dim;
-            self.numbers.push(start + at);
+            self.numbers.push(number(at));
         }
         rows.truncate(end);
     }
 
-    /// The number in the file of a row of the last block, which began at row `start`.
-    pub fn number(&self, start: usize, row: usize) -> usize {
-        self.numbers.get(row).copied().unwrap_or(start + row)
+    /// The number in the file of a row that the last block still has. `number` is that of [`clean`].
+    ///
+    /// [`clean`]: Self::clean
+    pub fn number(&self, number: impl Fn(usize) -> usize, row: usize) -> usize {
+        self.numbers.get(row).copied().unwrap_or_else(|| number(row))
     }
 
     /// Says on stderr which rows were invalid.
@@ -173,17 +175,17 @@ mod tests {
         let block = || vec![1.0, 2.0, f32::NAN, 4.0, 5.0, 6.0, 7.0, f32::INFINITY];
         let mut rows = block();
         let mut invalid = InvalidRows::new(Some(SkipInvalid::Drop));
-        invalid.clean(10, &mut rows, 2);
+        invalid.clean(|at| 10 + at, &mut rows, 2);
         assert_eq!(rows, [1.0, 2.0, 5.0, 6.0]);
         assert_eq!((invalid.first.as_slice(), invalid.count()), ([11, 13].as_slice(), 2));
-        assert_eq!([0, 1].map(|row| invalid.number(10, row)), [10, 12]);
+        assert_eq!([0, 1].map(|row| invalid.number(|at| 10 + at, row)), [10, 12]);
         let mut rows = block();
         let mut invalid = InvalidRows::new(Some(SkipInvalid::Zero));
-        invalid.clean(10, &mut rows, 2);
+        invalid.clean(|at| 10 + at, &mut rows, 2);
         assert_eq!(rows, [1.0, 2.0, 0.0, 0.0, 5.0, 6.0, 0.0, 0.0]);
-        assert_eq!(invalid.number(10, 3), 13);
+        assert_eq!(invalid.number(|at| 10 + at, 3), 13);
         // A block without invalid rows has its own numbers again.
-        invalid.clean(20, &mut vec![1.0; 4], 2);
-        assert_eq!((invalid.count(), invalid.number(20, 1)), (2, 21));
+        invalid.clean(|at| 20 + at, &mut vec![1.0; 4], 2);
+        assert_eq!((invalid.count(), invalid.number(|at| 20 + at, 1)), (2, 21));
     }
 }

@@ -1,9 +1,6 @@
 //! Draws at random, by a seed, which rows are fitted and which rows are measured.
 
-use std::collections::BTreeSet;
-
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use crate::sample::Random;
 
 /// Two disjoint sets of row numbers, each in ascending order.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +15,7 @@ impl Split {
     /// Draws `sample` of `rows` rows at random, or takes all rows if there are fewer. A random
     /// half is fitted, and the other half is measured. At most `queries` measured rows are queries.
     pub fn draw(rows: usize, sample: usize, queries: usize, seed: u64) -> Self {
-        let mut random = Random(ChaCha8Rng::seed_from_u64(seed));
+        let mut random = Random::new(seed);
         let used = random.subset(rows, sample.min(rows));
         let first = random.subset(used.len(), used.len() / 2);
         let (mut fitted, mut measured) = (Vec::with_capacity(first.len()), Vec::new());
@@ -35,30 +32,10 @@ impl Split {
     }
 }
 
-struct Random(ChaCha8Rng);
-
-impl Random {
-    /// A number below `end`, which is at least 1.
-    fn below(&mut self, end: usize) -> usize {
-        ((u128::from(self.0.next_u64()) * end as u128) >> 64) as usize
-    }
-
-    /// `count` of the numbers below `end` in ascending order. All subsets are equally likely
-    /// (Floyd's algorithm: time and memory follow `count`, not `end`).
-    fn subset(&mut self, end: usize, count: usize) -> Vec<usize> {
-        let mut chosen = BTreeSet::new();
-        for last in end - count..end {
-            let number = self.below(last + 1);
-            if !chosen.insert(number) {
-                chosen.insert(last);
-            }
-        }
-        chosen.into_iter().collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]

@@ -142,3 +142,34 @@ fn a_fit_says_how_many_rows_it_used() {
     assert_eq!(fit("1"), fit("1"));
     assert_ne!(fit("1"), fit("2"));
 }
+
+/// A sample is all that is read, and errors and notes give the numbers of the file.
+#[test]
+fn a_fit_reads_a_sample_of_a_file() {
+    let sandbox = Sandbox::new();
+    let mut values = Random::new(4).normals(1000 * 3, 1.0);
+    let fit = |options: &str| sandbox.output(&format!("fit data3.npy --latent 2 -o m {options}"));
+    let write = |values: &[f32]| {
+        sandbox.write("data3.npy", npy("<f4", false, &[1000, 3], &bytes(values)));
+    };
+    write(&values);
+    let json = |options: &str| -> Value { serde_json::from_slice(&fit(options).stdout).unwrap() };
+    let report = json("--sample 100 --json");
+    assert_eq!((&report["rows"], &report["rows_used"]), (&1000.into(), &100.into()));
+    assert!(fit("--sample 0").status.code() == Some(2));
+    let model = |options: &str| {
+        assert!(fit(options).status.success(), "{options}");
+        sandbox.read("m")
+    };
+    assert_eq!(model("--sample 100 --seed 5"), model("--sample 100 --seed 5"));
+    assert_ne!(model("--sample 100 --seed 5"), model("--sample 100 --seed 6"));
+    assert_eq!(model("--sample 1000"), model("--seed 0"));
+    // The last 500 rows are invalid, and the error names the first of them that is in the sample.
+    values[500 * 3..].fill(f32::NAN);
+    write(&values);
+    let stderr = String::from_utf8(fit("--sample 100").stderr).unwrap();
+    let number = stderr.split("row ").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
+    assert!((500..1000).contains(&number.parse::<usize>().unwrap()), "{stderr}");
+    let stderr = String::from_utf8(fit("--sample 100 --skip-invalid drop").stderr).unwrap();
+    assert!(stderr.contains(number), "{number}: {stderr}");
+}
