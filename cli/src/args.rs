@@ -31,6 +31,11 @@ pub enum Command {
     Encode(EncodeArgs),
     /// Decode a file of codes to vectors
     Decode(DecodeArgs),
+    /// Move codes to another model, as after a new fit, without the original vectors
+    ///
+    /// Each row is decoded by the old model and encoded by the new one. It then has the errors of both
+    /// codes. Encode the original vectors where they are still there.
+    Reencode(ReencodeArgs),
     /// Measure the error of a model, or compare the sizes that rows can have
     ///
     /// With --model, all rows are encoded and decoded, and one report is printed.
@@ -155,6 +160,27 @@ pub struct DecodeArgs {
     #[arg(long)]
     pub json: bool,
     /// Engine that runs the codec
+    #[arg(long, value_enum, default_value_t)]
+    pub engine: EngineArg,
+}
+
+#[derive(clap::Args)]
+pub struct ReencodeArgs {
+    /// File of codes that `encode` wrote
+    pub codes: PathBuf,
+    /// Model that made the codes
+    #[arg(long, value_name = "OLD")]
+    pub from: PathBuf,
+    /// Model of the codes to write
+    #[arg(long, value_name = "NEW")]
+    pub to: PathBuf,
+    /// Path of the codes to write (safetensors)
+    #[arg(short, long, value_name = "CODES")]
+    pub output: PathBuf,
+    /// Print what was done as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Engine that runs the codecs
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
 }

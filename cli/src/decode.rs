@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
-use vecodec::{Codec, CodesReader, Element, Error, f16};
+use vecodec::{Codec, CodesReader, Element, Error, Model, f16};
 
 use crate::args::DecodeArgs;
 use crate::data::{DataWriter, STDIN, ValueType, blocks};
@@ -39,17 +39,7 @@ pub fn run(args: &DecodeArgs) -> Result<()> {
     }
     let mut reader = open(&args.codes)?;
     regular::check_input(&args.model, "models")?;
-    let model = engine::model(&args.model)?;
-    if reader.fingerprint() != model.fingerprint() {
-        let detail = format!(
-            "its codes were made by model {}, and {} is model {}: pass the model that made them",
-            reader.fingerprint(),
-            args.model.display(),
-            model.fingerprint(),
-        );
-        return Err(CliError::file(&args.codes, detail));
-    }
-    reader.check_model(&model).map_err(|e| in_codes(&args.codes, e))?;
+    let model = model_of(&reader, &args.codes, &args.model)?;
     let range = RowRange::within(args.rows, &args.codes, reader.row_count())?;
     let (rows, dim) = (range.len(), model.config().dim);
     let mut writer = DataWriter::create(&args.output, rows, dim, args.dtype)?;
@@ -110,12 +100,29 @@ fn decode<T: Element + Default + Into<f32>>(
     Ok(())
 }
 
+/// The model that made the codes of a file.
+pub fn model_of(reader: &CodesReader, codes: &Path, model_path: &Path) -> Result<Model> {
+    let model = engine::model(model_path)?;
+    if reader.fingerprint() != model.fingerprint() {
+        let detail = format!(
+            "its codes were made by model {}, and {} is model {}: pass the model that made them",
+            reader.fingerprint(),
+            model_path.display(),
+            model.fingerprint(),
+        );
+        return Err(CliError::file(codes, detail));
+    }
+    reader.check_model(&model).map_err(|e| in_codes(codes, e))?;
+    Ok(model)
+}
+
 /// Opens a file of codes.
 pub fn open(path: &Path) -> Result<CodesReader> {
     regular::check_input(path, "codes")?;
     CodesReader::open(path).map_err(|e| in_codes(path, e))
 }
 
-fn in_codes(path: &Path, error: Error) -> CliError {
+/// An error about a file of codes.
+pub fn in_codes(path: &Path, error: Error) -> CliError {
     CliError::in_file(path, error, "pass codes that `vecodec encode` wrote")
 }

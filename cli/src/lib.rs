@@ -27,6 +27,7 @@ mod output;
 mod pages;
 mod process;
 mod progress;
+mod reencode;
 mod regular;
 mod rows;
 mod sample;
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
             Command::Fit(args) => fit::run(args),
             Command::Encode(args) => encode::run(args),
             Command::Decode(args) => decode::run(args),
+            Command::Reencode(args) => reencode::run(args),
             Command::Eval(args) => eval::run(args),
             Command::Inspect(args) => inspect::run(args),
             Command::Completions(args) => pages::completions(args),

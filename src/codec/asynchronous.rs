@@ -54,6 +54,14 @@ impl Codec {
         self.encode_rows(WaitMode::Async, rows).await
     }
 
+    /// [`reencode`](Self::reencode) as a future.
+    ///
+    /// # Errors
+    /// As for [`reencode`](Self::reencode).
+    pub async fn reencode_async(&self, from: &Self, codes: &Codes) -> Result<Codes> {
+        self.reencode_rows(WaitMode::Async, from, codes).await
+    }
+
     /// [`encode_latent`](Self::encode_latent) as a future.
     ///
     /// # Errors

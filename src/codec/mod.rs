@@ -36,6 +36,7 @@ mod options;
 mod pair_chunks;
 mod pool;
 mod recover;
+mod reencode;
 #[cfg(feature = "gpu")]
 mod ring;
 mod transfer;

@@ -35,6 +35,7 @@ mod predecessor;
 mod properties;
 mod public_api;
 mod real_data;
+mod reencode;
 mod refused;
 mod regions;
 mod segments;

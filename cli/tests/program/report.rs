@@ -41,6 +41,10 @@ fn every_command_reports_as_json() {
                 "bytes_per_row":8,"compression_ratio":6.0,"biases":"encoder, decoder"}"#,
         ),
         ("inspect codes --json", r#"{"kind":"codes","rows":90,"dim":12,"latent":4}"#),
+        (
+            "reencode codes --from model --to model -o moved --engine cpu --json",
+            r#"{"output":"moved","rows":90,"dim":12,"bytes_per_row_before":8,"bytes_per_row":8}"#,
+        ),
     ] {
         let found = json(&sandbox, line);
         let expected: Value = serde_json::from_str(expected).unwrap();
@@ -119,8 +123,9 @@ fn completions_and_manual_pages_name_every_command() {
         assert!(script.contains("skip-invalid") && script.contains("vecodec"), "{shell}");
     }
     let pages = sandbox.run("man");
-    assert_eq!(pages.matches("\n.TH ").count(), 8, "{pages}");
-    for command in ["fit", "encode", "decode", "eval", "inspect", "completions", "man"] {
+    assert_eq!(pages.matches("\n.TH ").count(), 9, "{pages}");
+    for command in ["fit", "encode", "decode", "reencode", "eval", "inspect", "completions", "man"]
+    {
         assert!(pages.contains(&format!(".TH vecodec-{command} ")), "{command}: {pages}");
     }
 }

@@ -136,3 +136,23 @@ fn no_rows_give_no_rows() {
     let words = ["out.fvecs", "empty", "at least one row"];
     sandbox.refuse("encode out.fvecs --model model -o other", &words);
 }
+
+/// Codes keep their ids when they move to another model. A model that did not make them is refused.
+#[test]
+fn reencode_keeps_rows_and_ids() {
+    let sandbox = Sandbox::with_model();
+    let model = vecodec::Model::load(sandbox.path("model")).unwrap();
+    let codec = vecodec::Codec::new(model.clone()).unwrap();
+    let batch = codec.encode_flat(&vec![0.5f32; 3 * model.config().dim]).unwrap();
+    let mut writer = vecodec::CodesWriter::create(sandbox.path("codes"), &model).unwrap();
+    writer.append_with_ids(&batch, &[7, u64::MAX, 0]).unwrap();
+    writer.finish().unwrap();
+    sandbox.run("fit data.npy --latent 3 -o new");
+    sandbox.run("reencode codes --from model --to new -o moved --engine cpu");
+    let mut reader = CodesReader::open(sandbox.path("moved")).unwrap();
+    assert_eq!(reader.config().latent_dim, 3);
+    assert_eq!(reader.read_with_ids(0..3).unwrap().1, [7, u64::MAX, 0]);
+    sandbox.refuse("reencode codes --from new --to model -o x", &["codes", "pass the model"]);
+    sandbox.refuse("reencode codes --from model --to none -o x", &["none", "no such file"]);
+    sandbox.refuse("reencode codes --from model --to new -o codes", &["both input and output"]);
+}
