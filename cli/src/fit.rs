@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use vecodec::{FitOptions, Model};
 
-use crate::args::{EngineArg, FitArgs};
+use crate::args::{EngineArg, FitArgs, ObjectiveArg};
 use crate::data::DataReader;
 use crate::error::{CliError, Result};
 use crate::numbers::{seconds, smaller};
@@ -50,6 +50,10 @@ pub fn run(args: &FitArgs) -> Result<()> {
     if let EngineArg::Gpu = args.engine {
         // Fails now rather than in the first command that uses the model.
         args.engine.engine()?;
+    }
+    if args.queries.is_some() && args.objective == ObjectiveArg::Reconstruction {
+        let detail = "--queries has no use with --objective reconstruction: leave out one of them";
+        return Err(CliError::Other(detail.to_owned()));
     }
     let Some(size) = args.size.size() else {
         return Err(CliError::Other("no size is given: pass --bytes or --latent".to_owned()));

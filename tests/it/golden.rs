@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use vecodec::metrics::relative_mse;
-use vecodec::{CodecOptions, Codes, Model};
+use vecodec::{CodecOptions, Codes, CodesReader, CodesWriter, Model};
 
 use crate::compare::all_agree;
 use crate::engines::{codec, cpu, engine_suite};
@@ -16,7 +16,7 @@ const DIM: usize = 21;
 const ROWS: usize = 37;
 
 /// Names in `tests/golden`, and the fingerprints of their models.
-const CASES: [(&str, &str); 7] = [
+const CASES: [(&str, &str); 12] = [
     ("v1-int8", "3805b8ee9a0e604acb950bdded48eeb6"),
     ("v1-int8-relu", "62dc4cb9f515aabccf3c510127c71591"),
     ("v1-int8-relu-normalized", "86e3fcdc936824558c2bf9de36d52203"),
@@ -24,6 +24,11 @@ const CASES: [(&str, &str); 7] = [
     ("v2-scalar-norms", "902377239e4d048681d44d8c36ac9ba4"),
     ("v2-trellis", "ec61cf9e56a66d4fd984d774ac4792ff"),
     ("v2-trellis-norms", "8e8307b0ea74a3416e13fe3f8b23b4cb"),
+    ("v3-int8-ids", "3805b8ee9a0e604acb950bdded48eeb6"),
+    ("v3-scalar", "53847559b8799f1734084a6f525ea384"),
+    ("v3-scalar-norms-regions", "7ad35eb126732d6788a7c64b8234044e"),
+    ("v3-trellis", "1d148c2ced511e9a9d777f4fb814848d"),
+    ("v3-trellis-norms-regions", "385538c40547a606724c54b10b8ea664"),
 ];
 
 fn path(name: &str) -> PathBuf {
@@ -73,10 +78,28 @@ fn codes_of_every_version_can_be_written_again() {
         let golden = codes(name);
         golden.save(&copy).unwrap();
         assert_eq!(Codes::load(&copy).unwrap(), golden, "codes {name}");
+        if name.starts_with("v3") && !name.ends_with("ids") {
+            let bytes = fs::read(path(&format!("{name}.codes.safetensors"))).unwrap();
+            assert_eq!(fs::read(&copy).unwrap(), bytes, "codes {name}");
+        }
     }
     let shared = codes("v1-int8-one-scale");
     assert_eq!(shared.scales(), [0.5]);
     assert_eq!(shared.as_bytes(), (0..50).collect::<Vec<u8>>());
+}
+
+#[test]
+fn ids_are_what_they_were() {
+    let ids: Vec<u64> = (0..ROWS as u64).map(|row| u64::MAX - 1000 * row).collect();
+    let golden = path("v3-int8-ids.codes.safetensors");
+    let (codes, found) = CodesReader::open(&golden).unwrap().read_with_ids(0..ROWS).unwrap();
+    assert_eq!(found, ids);
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy");
+    let mut writer = CodesWriter::create(&copy, &model("v3-int8-ids")).unwrap();
+    writer.append_with_ids(&codes, &ids).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(fs::read(&copy).unwrap(), fs::read(&golden).unwrap());
 }
 
 /// No row of these lies near a tie, so every machine finds the same 8-bit codes. The search over a

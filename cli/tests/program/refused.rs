@@ -136,6 +136,15 @@ fn missing_files_and_wrong_options_are_refused() {
     sandbox.refuse("eval no.npy --model model", &["no.npy", "no such file"]);
     sandbox.refuse("inspect no", &["no: ", "no such file"]);
     sandbox.refuse("inspect .", &["regular file"]);
+    sandbox.write("queries.npy", npy("<f4", false, &[2, 3], &bytes(&[1.0; 6])));
+    sandbox.refuse(
+        "fit data.npy --bytes 4 --queries queries.npy -o out",
+        &["queries.npy", "queries of 3 values", "12"],
+    );
+    sandbox.refuse(
+        "fit data.npy --bytes 4 --queries data.npy --objective reconstruction -o out",
+        &["--queries", "--objective"],
+    );
     sandbox.refuse("fit data.npy --latent 0 -o out", &["latent_dim is 0", "at least 1"]);
     sandbox.refuse("fit data.npy --latent 91 -o out", &["data.npy", "90", "91", "fewer"]);
     for line in [
@@ -149,5 +158,5 @@ fn missing_files_and_wrong_options_are_refused() {
         assert_eq!(output.status.code(), Some(2), "{line}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{line}");
     }
-    assert_eq!(sandbox.names(), ["data.npy", "model"]);
+    assert_eq!(sandbox.names(), ["data.npy", "model", "queries.npy"]);
 }

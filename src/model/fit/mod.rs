@@ -32,23 +32,26 @@ impl Model {
     /// a normalised latent the encoder is the same, except that its bias is shifted up before a
     /// ReLU. The decoder then minimises the squared error over the *quantised* latents of the rows.
     ///
-    /// With [bit codes](ModelConfig::bits), bits are handed out one by one. Each bit goes to the
-    /// latent whose measured error shrinks the most. Lloyd's iteration then trains the levels on
-    /// the latents of the rows.
+    /// With [bit codes](ModelConfig::bits), rows are divided into [regions](crate::Regions), each with
+    /// principal components of its own. Bits go where they remove the most error, or the most error of
+    /// the scores of queries ([`Objective`](crate::Objective)). Lloyd's iteration then trains the levels
+    /// on the latents of the rows. What the configuration leaves open is chosen on rows that are held out:
+    /// a tenth of them, 4,096 at most.
     ///
-    /// The time grows as `n dim^2 + dim^3`, the memory as `dim^2`. It computes on the CPU.
+    /// The time grows as `n dim^2 + dim^3`, the memory as `dim^2`, or as `n^2` where there are fewer rows
+    /// than values. It computes on the CPU.
     ///
     /// # Errors
     /// The configuration is not valid, there are no rows, the length is not a multiple of `dim`, a
-    /// value is not finite, there are fewer rows than latents of 8-bit codes, the matrices of
-    /// `[dim, dim]` exceed the memory, or the squares of the values leave the range of `f64`.
+    /// value is not finite, there are fewer rows than latents of 8-bit codes, the matrices of the fit
+    /// exceed the memory, or the squares of the values leave the range of `f64`.
     pub fn fit(rows: &[f32], config: impl Into<ModelConfig>) -> Result<Self> {
         Ok(Self::fit_with(rows, config, FitOptions::default())?.0)
     }
 
     /// Fits a model as [`fit`](Self::fit) does, reports each stage as it ends, and can be
-    /// cancelled. Of the options, the seed alone changes the model: it draws the sample where there
-    /// are more rows than a step takes. The sample is the same on every machine.
+    /// cancelled. Of the options, the queries and the seed change the model. The seed draws the samples
+    /// where there are more rows than a step takes, and they are the same on every machine.
     ///
     /// Cancellation is noticed between blocks of rows and iterations of the training. Only the
     /// eigenvectors of the covariance `[dim, dim]` are computed without a break.
