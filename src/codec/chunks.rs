@@ -75,7 +75,7 @@ impl<'a, T: Element> Chunks<'a, T> {
         width: usize,
         job: impl Fn(Range<usize>) -> J + Send + Sync + 'a,
     ) -> Self {
-        let blocks = Blocks::of_bytes(rows, width * size_of::<T>());
+        let blocks = Blocks::of_task(rows, width * size_of::<T>());
         let spawn = move |range| -> Job<Vec<T>> { Box::pin(on_pool(job(range))) };
         Self { width, source: Source::Pool(PoolJobs::new(blocks, spawn)) }
     }

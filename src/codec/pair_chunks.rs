@@ -55,7 +55,7 @@ where
             return Self { width, source: Source::Cpu(Some(Box::new(all))) };
         }
         let dim = rows.dim();
-        let blocks = Blocks::of_bytes(rows.len(), dim * size_of::<T>());
+        let blocks = Blocks::of_task(rows.len(), dim * size_of::<T>());
         let spawn = move |range: Range<usize>| -> Job<(Vec<A>, Vec<B>)> {
             let (model, count, mut owned) = (model.clone(), range.len(), Vec::new());
             rows.copy_to(range, &mut owned);
