@@ -89,8 +89,8 @@ pub struct FitArgs {
     /// What the bits of --bytes are spent for
     #[arg(long, value_enum, default_value_t, conflicts_with = "latent")]
     pub objective: ObjectiveArg,
-    /// Data file of queries of the kind that will be searched for, with --objective search; the training
-    /// vectors are taken without it
+    /// Data file of queries of the kind that will be searched for, with --objective search and at least
+    /// 1,000 training vectors; the training vectors are taken without it
     #[arg(long, value_name = "FILE", conflicts_with = "latent")]
     pub queries: Option<PathBuf>,
     /// Path of the model to write (safetensors)
@@ -301,7 +301,7 @@ impl From<RowNormArg> for RowNorm {
 pub enum ObjectiveArg {
     /// The least squared error
     Reconstruction,
-    /// The neighbours of queries, for at most 3 % more squared error
+    /// The neighbours of queries, for at most 3 % more squared error on held-out rows
     #[default]
     Search,
 }

@@ -25,6 +25,7 @@ struct Report {
     rows: usize,
     /// Rows of these that were fitted on.
     rows_used: usize,
+    /// Of the rows that were read.
     invalid_rows: usize,
     dim: usize,
     latent: usize,

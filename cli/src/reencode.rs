@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde::Serialize;
-use vecodec::CodesWriter;
+use vecodec::{CodesWriter, Error};
 
 use crate::args::ReencodeArgs;
 use crate::data::blocks;
@@ -55,9 +55,17 @@ pub fn run(args: &ReencodeArgs) -> Result<()> {
     for range in blocks(0..rows, dim) {
         let block = reader.read_with_ids(range.clone());
         let (codes, ids) = block.map_err(|e| decode::in_codes(&args.codes, e))?;
-        let number = |row| range.start + row;
-        let codes = codec.reencode(&from, &codes);
-        let codes = codes.map_err(|e| CliError::in_rows(&args.codes, number, e))?;
+        let codes = codec.reencode(&from, &codes).map_err(|e| match e {
+            Error::NonFinite { .. } | Error::Overflow { .. } => {
+                let detail = format!(
+                    "{}; it was decoded by {}",
+                    e.with_row_offset(range.start),
+                    args.from.display()
+                );
+                CliError::file(&args.codes, detail)
+            }
+            other => other.into(),
+        })?;
         match reader.has_ids() {
             true => writer.append_with_ids(&codes, &ids)?,
             false => writer.append(&codes)?,

@@ -23,7 +23,8 @@ impl Codec {
     ///
     /// # Errors
     /// Rows of the two models differ in length; the codes were made by another model than that of `from`;
-    /// the memory is full; a GPU is lost.
+    /// a decoded row is not finite or exceeds the range of the new model's latents (which row); the memory
+    /// is full; a GPU is lost.
     pub fn reencode(&self, from: &Self, codes: &Codes) -> Result<Codes> {
         pollster::block_on(self.reencode_rows(WaitMode::Blocking, from, codes))
     }
@@ -46,7 +47,8 @@ impl Codec {
         for start in (0..codes.row_count()).step_by(part_rows) {
             let part = codes.slice(start..codes.row_count().min(start + part_rows))?;
             let rows = from.decode_vec(mode, &part).await?;
-            let part = self.encode_rows(mode, Rows::flat("rows", &rows, dim)?).await?;
+            let encoded = self.encode_rows(mode, Rows::flat("rows", &rows, dim)?).await;
+            let part = encoded.map_err(|e| e.with_row_offset(start))?;
             match &mut all {
                 Some(all) => all.append(&part)?,
                 None => all = Some(part),

@@ -118,9 +118,10 @@ pub enum Objective {
     Reconstruction,
     /// Neighbours that are found among the decoded rows. A latent's error counts by where queries lie: by
     /// `w^g`, where `w` is the mean square of the queries along the latent's axis. The fit chooses `g` by
-    /// the recall@10 on rows that it holds out, and gives up at most 3 % of squared error for it.
+    /// the recall@10 on rows that it holds out, and gives up at most 3 % of squared error on them for it.
     /// [`FitOptions::with_queries`](crate::FitOptions::with_queries) sets the queries; without any, the
-    /// rows are taken for queries.
+    /// rows are taken for queries. Fewer than 1,000 rows hold out too few: they are fitted as for
+    /// `Reconstruction`.
     #[default]
     Search,
 }

@@ -86,6 +86,11 @@ impl Writer {
         }
     }
 
+    /// The folder that the file will be in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.file.folder()
+    }
+
     pub(crate) fn finish(self) -> Result<()> {
         self.file.finish()
     }

@@ -10,6 +10,4 @@ mod regular;
 pub(crate) use file::{Reader, Spec, Writer};
 #[cfg(any(feature = "gpu", feature = "files"))]
 pub use new_file::NewFile;
-#[cfg(feature = "files")]
-pub(crate) use new_file::folder_of;
 pub(crate) use regular::open_regular;

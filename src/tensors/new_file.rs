@@ -112,6 +112,12 @@ impl NewFile {
         &self.path
     }
 
+    /// The folder that the file will be in, symbolic links followed.
+    #[cfg(feature = "files")]
+    pub(crate) fn folder(&self) -> &Path {
+        folder_of(&self.target)
+    }
+
     /// Writes bytes behind what was written last.
     ///
     /// # Errors
@@ -169,8 +175,7 @@ fn target_of(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many levels of symbolic links"))
 }
 
-/// The folder that holds a file.
-pub(crate) fn folder_of(path: &Path) -> &Path {
+fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

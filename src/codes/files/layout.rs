@@ -7,7 +7,7 @@ use crate::tensors::Spec;
 
 /// U8 `[rows, record bytes]`: the packed codes of a row, and its scale as four bytes if it has its own.
 pub(super) const CODES: &str = "codes";
-/// U8 `[1 to 7]`: zeros, so that the tensors behind begin at a multiple of eight bytes.
+/// U8 `[1 to 7]`: zeros, so that ids and checksums begin at a multiple of eight bytes.
 const PADDING: &str = "padding";
 /// U64 `[rows]`, if the rows have ids.
 pub(super) const IDS: &str = "ids";

@@ -17,7 +17,8 @@ impl Codes {
     /// its last four bytes if it stores one, a checksum of every 1,024 rows, and the configuration and
     /// the model's fingerprint as metadata. The file appears whole or not at all.
     ///
-    /// NumPy reads the latents of 8-bit codes. `docs/format.md` decodes bit codes.
+    /// NumPy reads the latents of 8-bit codes whose rows have scales of their own. `docs/format.md` decodes
+    /// all codes.
     ///
     /// ```python
     /// from safetensors.numpy import load_file

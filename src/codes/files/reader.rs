@@ -99,8 +99,8 @@ impl CodesReader {
         self.model
     }
 
-    /// Fails unless the codes were made by this model: by its fingerprint, and by its whole
-    /// configuration.
+    /// Fails unless the codes were made by this model: by its fingerprint, and by all of its
+    /// configuration that decoding depends on.
     ///
     /// # Errors
     /// [`Error::OtherModel`], or [`Error::OtherConfig`] where the record was altered.
@@ -252,8 +252,8 @@ impl Segments {
             }
             if checksum.finish() != self.checksums[segment] {
                 let detail = format!(
-                    "rows {first} to {} do not match their checksum: they were altered, so write \
-                     the file again",
+                    "rows {first} to {} do not match their checksum: they, their ids or the checksum \
+                     were altered, so write the file again",
                     last - 1
                 );
                 return Err(Error::format(reader.path(), detail));

@@ -1,6 +1,6 @@
 //! Codes written as they come.
 
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::ops::Range;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use super::layout::{
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::model::{ConfigRecord, Model, ModelConfig};
-use crate::tensors::{Writer, folder_of};
+use crate::tensors::Writer;
 
 /// Ids beyond so many bytes wait in a file until the codes are complete.
 const IDS_IN_MEMORY: usize = 1 << 20;
@@ -113,7 +113,7 @@ impl CodesWriter {
     fn append_rows(&mut self, codes: &Codes, ids: Option<&[u64]>) -> Result<()> {
         self.check(codes, ids)?;
         if ids.is_some() && self.ids.is_none() {
-            self.ids = Some(SpooledTempFile::new_in(IDS_IN_MEMORY, folder_of(self.writer.path())));
+            self.ids = Some(SpooledTempFile::new_in(IDS_IN_MEMORY, self.writer.folder()));
         }
         let written = self.write_rows(codes, ids);
         self.is_broken = written.is_err();
@@ -246,7 +246,10 @@ fn copy_ids(writer: &mut Writer, mut ids: SpooledTempFile) -> Result<()> {
     let failed = |writer: &Writer, e| Error::io(writer.path(), e);
     ids.rewind().map_err(|e| failed(writer, e))?;
     loop {
-        let read = ids.read(&mut block).map_err(|e| failed(writer, e))?;
+        let read = match ids.read(&mut block) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            read => read.map_err(|e| failed(writer, e))?,
+        };
         if read == 0 {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatRef, Par, Side};
 
-use super::super::ModelConfig;
+use super::super::{ModelConfig, Objective};
 use super::options::CancelToken;
 use crate::error::{Error, Result};
 use crate::memory;
@@ -39,7 +39,13 @@ pub(super) fn memory_bytes(config: &ModelConfig, rows: usize, regions: usize) ->
     let basis = memory::bytes_of::<f32>(&[2, regions, config.dim, side]);
     // Encoder and decoder: of the fit, and of the models before and after the training of tables.
     let weights = memory::bytes_of::<f32>(&[6, config.dim, latents]);
-    [Some(scratch.size_bytes() as u64), matrices, basis, weights]
+    // The second moments of queries, and their product with a basis.
+    let searches = config.objective() == Some(Objective::Search);
+    let moments = match searches {
+        true => memory::bytes_of::<f64>(&[config.dim + 2 * side, config.dim]),
+        false => Some(0),
+    };
+    [Some(scratch.size_bytes() as u64), matrices, basis, weights, moments]
         .into_iter()
         .try_fold(0u64, |sum, bytes| sum.checked_add(bytes?))
         .unwrap_or(u64::MAX)

@@ -38,8 +38,8 @@ impl Model {
     /// on the latents of the rows. What the configuration leaves open is chosen on rows that are held out:
     /// a tenth of them, 4,096 at most.
     ///
-    /// The time grows as `n dim^2 + dim^3`, the memory as `dim^2`, or as `n^2` where there are fewer rows
-    /// than values. It computes on the CPU.
+    /// The time grows as `n dim^2 + dim^3`, the memory as `dim^2`; both grow as `n^2 dim` and `n^2` where
+    /// there are fewer rows than values and too few to hold out queries. It computes on the CPU.
     ///
     /// # Errors
     /// The configuration is not valid, there are no rows, the length is not a multiple of `dim`, a

@@ -90,7 +90,8 @@ impl<'a> FitOptions<'a> {
     }
 
     /// Sets queries `[n, dim]` for [`Objective::Search`](crate::Objective::Search): rows of the kind that
-    /// will be searched for. Their norms do not count. Without queries the training rows are taken.
+    /// will be searched for. Their norms do not count. Without queries the training rows are taken. Fits of
+    /// fewer than 1,000 rows do not use them.
     pub fn with_queries(mut self, queries: &'a [f32]) -> Self {
         self.queries = Some(queries);
         self

@@ -41,7 +41,7 @@ impl fmt::Display for FitWarning {
             Self::FewRows { rows, wanted } => write!(
                 f,
                 "there are {rows} training rows, and {wanted} would be ten for each latent: new rows \
-                 will have more error, so pass more rows or take fewer bytes"
+                 will have more error, so pass more rows (--sample) or take fewer bytes"
             ),
             Self::DominantDirection { variance_share, lost_share } => write!(
                 f,
