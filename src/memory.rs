@@ -37,6 +37,17 @@ pub(crate) fn zeroed<T: bytemuck::Zeroable>(what: &'static str, shape: &[usize])
     bytemuck::try_zeroed_vec(len).map_err(|()| refused())
 }
 
+/// Room for an array of this shape, or an error where there is no memory for it.
+pub(crate) fn reserved<T>(what: &'static str, shape: &[usize]) -> Result<Vec<T>> {
+    let required = bytes_of::<T>(shape).unwrap_or(u64::MAX);
+    check_bytes(what, required)?;
+    let refused = || Error::HostMemory { what, required, available: free_bytes() };
+    let len = shape.iter().try_fold(1usize, |len, &n| len.checked_mul(n)).ok_or_else(refused)?;
+    let mut values = Vec::new();
+    values.try_reserve_exact(len).map_err(|_| refused())?;
+    Ok(values)
+}
+
 /// Bytes that this process can still get: of the machine, of its control group and of its address
 /// space, whichever is least.
 pub(crate) fn free_bytes() -> u64 {

@@ -103,6 +103,11 @@ impl<'a, T: Element> Chunks<'a, T> {
         Some(Ok(Chunk { rows, width, data }))
     }
 
+    /// Whether the thread pool computes the chunks, for a task.
+    pub(super) fn is_on_pool(&self) -> bool {
+        matches!(self.source, Source::Pool(_))
+    }
+
     /// Rows of the chunk that `next` will return, zero after the last.
     pub(super) fn next_rows(&self) -> usize {
         match &self.source {

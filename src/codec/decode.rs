@@ -150,6 +150,15 @@ pub(super) async fn gather(
             };
         }
     }
+    if chunks.is_on_pool() {
+        // Zeros of memory that the allocator has recycled would keep the polling thread for as long as
+        // decoding takes.
+        let mut out = memory::reserved(what, &[rows, width])?;
+        while let Some(chunk) = chunks.next().await {
+            out.extend(chunk?.into_vec()?);
+        }
+        return Ok(out);
+    }
     let mut out = zeroed(what, &[rows, width])?;
     let mut rest = out.as_mut_slice();
     while !rest.is_empty() {
