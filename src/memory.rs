@@ -30,22 +30,28 @@ pub(crate) fn check_bytes(what: &'static str, required: u64) -> Result<()> {
 
 /// Zeros of this shape, or an error where there is no memory for them.
 pub(crate) fn zeroed<T: bytemuck::Zeroable>(what: &'static str, shape: &[usize]) -> Result<Vec<T>> {
-    let required = bytes_of::<T>(shape).unwrap_or(u64::MAX);
-    check_bytes(what, required)?;
-    let refused = || Error::HostMemory { what, required, available: free_bytes() };
-    let len = shape.iter().try_fold(1usize, |len, &n| len.checked_mul(n)).ok_or_else(refused)?;
-    bytemuck::try_zeroed_vec(len).map_err(|()| refused())
+    let len = checked_len::<T>(what, shape)?;
+    bytemuck::try_zeroed_vec(len).map_err(|()| refused::<T>(what, shape))
 }
 
 /// Room for an array of this shape, or an error where there is no memory for it.
 pub(crate) fn reserved<T>(what: &'static str, shape: &[usize]) -> Result<Vec<T>> {
-    let required = bytes_of::<T>(shape).unwrap_or(u64::MAX);
-    check_bytes(what, required)?;
-    let refused = || Error::HostMemory { what, required, available: free_bytes() };
-    let len = shape.iter().try_fold(1usize, |len, &n| len.checked_mul(n)).ok_or_else(refused)?;
     let mut values = Vec::new();
-    values.try_reserve_exact(len).map_err(|_| refused())?;
+    let len = checked_len::<T>(what, shape)?;
+    values.try_reserve_exact(len).map_err(|_| refused::<T>(what, shape))?;
     Ok(values)
+}
+
+/// Values of an array of this shape, or an error where the memory cannot hold it.
+fn checked_len<T>(what: &'static str, shape: &[usize]) -> Result<usize> {
+    check::<T>(what, shape)?;
+    let len = shape.iter().try_fold(1usize, |len, &n| len.checked_mul(n));
+    len.ok_or_else(|| refused::<T>(what, shape))
+}
+
+fn refused<T>(what: &'static str, shape: &[usize]) -> Error {
+    let required = bytes_of::<T>(shape).unwrap_or(u64::MAX);
+    Error::HostMemory { what, required, available: free_bytes() }
 }
 
 /// Bytes that this process can still get: of the machine, of its control group and of its address

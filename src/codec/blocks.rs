@@ -7,11 +7,11 @@ use crate::error::Result;
 
 /// Bytes of rows that the CPU engine works on at a time where it does not write into the caller's
 /// memory.
-const BLOCK_BYTES: usize = 8 << 20;
+pub(super) const BLOCK_BYTES: usize = 8 << 20;
 
 /// The same for tasks. The thread that polls a task copies two blocks of rows in the first poll, and
 /// must not be kept for long.
-const TASK_BLOCK_BYTES: usize = 2 << 20;
+pub(super) const TASK_BLOCK_BYTES: usize = 2 << 20;
 
 /// Results that the pool computes.
 pub(super) type Job<R> = Pin<Box<dyn Future<Output = Result<R>> + Send>>;
@@ -25,13 +25,9 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    pub(super) fn of_bytes(rows: usize, row_bytes: usize) -> Self {
-        Self { rest: 0..rows, chunk_rows: (BLOCK_BYTES / row_bytes).max(1) }
-    }
-
-    /// Blocks of a task.
-    pub(super) fn of_task(rows: usize, row_bytes: usize) -> Self {
-        Self { rest: 0..rows, chunk_rows: (TASK_BLOCK_BYTES / row_bytes).max(1) }
+    /// Blocks of at most so many bytes, and of one row at least.
+    pub(super) fn of_bytes(rows: usize, row_bytes: usize, block_bytes: usize) -> Self {
+        Self { rest: 0..rows, chunk_rows: (block_bytes / row_bytes).max(1) }
     }
 
     pub(super) fn next_rows(&self) -> usize {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::blocks::{Blocks, Job, PoolJobs};
+use super::blocks::{BLOCK_BYTES, Blocks, Job, PoolJobs, TASK_BLOCK_BYTES};
 #[cfg(feature = "gpu")]
 use super::huge_pages::fault_in;
 use super::huge_pages::zeroed;
@@ -20,6 +20,7 @@ use crate::element::Element;
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::ReadView;
+use crate::memory;
 use crate::model::Model;
 #[cfg(feature = "gpu")]
 use crate::plan::Section;
@@ -63,7 +64,7 @@ impl<'a, T: Element> Chunks<'a, T> {
     ) -> Self {
         let rest = match purpose {
             Use::Copied => Blocks { rest: 0..rows, chunk_rows: rows },
-            Use::Viewed => Blocks::of_bytes(rows, width * size_of::<T>()),
+            Use::Viewed => Blocks::of_bytes(rows, width * size_of::<T>(), BLOCK_BYTES),
         };
         Self { width, source: Source::Cpu { rest, compute: Arc::new(compute) } }
     }
@@ -75,7 +76,7 @@ impl<'a, T: Element> Chunks<'a, T> {
         width: usize,
         job: impl Fn(Range<usize>) -> J + Send + Sync + 'a,
     ) -> Self {
-        let blocks = Blocks::of_task(rows, width * size_of::<T>());
+        let blocks = Blocks::of_bytes(rows, width * size_of::<T>(), TASK_BLOCK_BYTES);
         let spawn = move |range| -> Job<Vec<T>> { Box::pin(on_pool(job(range))) };
         Self { width, source: Source::Pool(PoolJobs::new(blocks, spawn)) }
     }
@@ -103,9 +104,22 @@ impl<'a, T: Element> Chunks<'a, T> {
         Some(Ok(Chunk { rows, width, data }))
     }
 
-    /// Whether the thread pool computes the chunks, for a task.
-    pub(super) fn is_on_pool(&self) -> bool {
-        matches!(self.source, Source::Pool(_))
+    /// All `rows` rows of chunks that the thread pool computes, for a task; none where another engine or
+    /// the caller's thread does. `what` names the rows in an error about memory.
+    ///
+    /// Zeros of memory that the allocator has recycled would keep the polling thread for as long as the
+    /// work takes: the memory is reserved, and chunks are appended.
+    pub(super) async fn appended(
+        &mut self,
+        what: &'static str,
+        rows: usize,
+    ) -> Result<Option<Vec<T>>> {
+        let Source::Pool(jobs) = &mut self.source else { return Ok(None) };
+        let mut out = memory::reserved(what, &[rows, self.width])?;
+        while let Some(chunk) = jobs.next().await {
+            out.extend(chunk?.1);
+        }
+        Ok(Some(out))
     }
 
     /// Rows of the chunk that `next` will return, zero after the last.
@@ -239,7 +253,8 @@ impl Chunk<'_, f32> {
                 nested.extend(values.chunks_exact(self.width).map(<[f32]>::to_vec));
             }
             Data::Computed(compute) => {
-                let mut blocks = Blocks::of_bytes(self.rows.len(), self.width * size_of::<f32>());
+                let mut blocks =
+                    Blocks::of_bytes(self.rows.len(), self.width * size_of::<f32>(), BLOCK_BYTES);
                 let mut out = Vec::new();
                 while let Some(block) = blocks.take() {
                     let rows = self.rows.start + block.start..self.rows.start + block.end;

@@ -107,10 +107,13 @@ impl Codec {
     }
 
     pub(super) async fn decode_vec_f16(&self, mode: WaitMode, codes: &Codes) -> Result<Vec<f16>> {
-        codes.check_model(self.model())?;
-        let shape = [codes.row_count(), self.model().config().dim];
-        let mut out = zeroed(DECODED, &shape)?;
-        self.decode_slice(mode, codes, &mut out).await?;
+        let (rows, dim) = (codes.row_count(), self.model().config().dim);
+        let mut chunks = self.decode_chunks(mode, codes, Use::Copied)?;
+        if let Some(out) = chunks.appended(DECODED, rows).await? {
+            return Ok(out);
+        }
+        let mut out = zeroed(DECODED, &[rows, dim])?;
+        copy_all(chunks, dim, &mut out).await?;
         Ok(out)
     }
 
@@ -120,15 +123,24 @@ impl Codec {
         codes: &Codes,
         out: &mut [T],
     ) -> Result<()> {
-        let mut chunks = self.decode_chunks::<T>(mode, codes, Use::Copied)?;
+        let chunks = self.decode_chunks(mode, codes, Use::Copied)?;
         let dim = self.model().config().dim;
         check_output(codes.row_count(), dim, out.len())?;
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk?;
-            chunk.copy_to(&mut out[chunk.rows.start * dim..chunk.rows.end * dim])?;
-        }
-        Ok(())
+        copy_all(chunks, dim, out).await
     }
+}
+
+/// Writes all rows of `width` values.
+async fn copy_all<T: Element>(
+    mut chunks: Chunks<'_, T>,
+    width: usize,
+    out: &mut [T],
+) -> Result<()> {
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
+        chunk.copy_to(&mut out[chunk.rows.start * width..chunk.rows.end * width])?;
+    }
+    Ok(())
 }
 
 /// All rows of a result in one `Vec`. A single chunk is collected into a new `Vec`, whose memory
@@ -150,13 +162,7 @@ pub(super) async fn gather(
             };
         }
     }
-    if chunks.is_on_pool() {
-        // Zeros of memory that the allocator has recycled would keep the polling thread for as long as
-        // decoding takes.
-        let mut out = memory::reserved(what, &[rows, width])?;
-        while let Some(chunk) = chunks.next().await {
-            out.extend(chunk?.into_vec()?);
-        }
+    if let Some(out) = chunks.appended(what, rows).await? {
         return Ok(out);
     }
     let mut out = zeroed(what, &[rows, width])?;

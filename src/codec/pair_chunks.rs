@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::blocks::{Blocks, Job, PoolJobs};
+use super::blocks::{Blocks, Job, PoolJobs, TASK_BLOCK_BYTES};
 use super::huge_pages::zeroed;
 use super::pool::on_pool;
 #[cfg(feature = "gpu")]
@@ -12,6 +12,7 @@ use crate::element::Element;
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::ReadView;
+use crate::memory;
 use crate::model::Model;
 use crate::rows::Rows;
 use crate::wait::WaitMode;
@@ -31,7 +32,7 @@ pub(super) type CopyOut<A, B> = fn(&ReadView, &mut [A], &mut [B], usize) -> Resu
 
 enum Source<'a, A, B> {
     /// All rows at once, into the result itself.
-    Cpu(Option<ComputeAll<'a, A, B>>),
+    Cpu(ComputeAll<'a, A, B>),
     Pool(PoolJobs<'a, (Vec<A>, Vec<B>)>),
     #[cfg(feature = "gpu")]
     Gpu(Ring<'a>, CopyOut<A, B>),
@@ -52,10 +53,10 @@ where
     ) -> Self {
         if mode == WaitMode::Blocking {
             let all = move |first: &mut [A], second: &mut [B]| compute(model, rows, first, second);
-            return Self { width, source: Source::Cpu(Some(Box::new(all))) };
+            return Self { width, source: Source::Cpu(Box::new(all)) };
         }
         let dim = rows.dim();
-        let blocks = Blocks::of_task(rows.len(), dim * size_of::<T>());
+        let blocks = Blocks::of_bytes(rows.len(), dim * size_of::<T>(), TASK_BLOCK_BYTES);
         let spawn = move |range: Range<usize>| -> Job<(Vec<A>, Vec<B>)> {
             let (model, count, mut owned) = (model.clone(), range.len(), Vec::new());
             rows.copy_to(range, &mut owned);
@@ -77,38 +78,39 @@ where
 
     /// Both results of all `rows` rows.
     pub(super) async fn collect(
-        mut self,
+        self,
         rows: usize,
-        [first, second]: [&'static str; 2],
+        names: [&'static str; 2],
     ) -> Result<(Vec<A>, Vec<B>)> {
-        let mut first = zeroed(first, &[rows, self.width])?;
-        let mut second = zeroed(second, &[rows])?;
-        while self.write_next(&mut first, &mut second).await? {}
-        Ok((first, second))
-    }
-
-    /// Writes the next chunk's share of the results. False after the last chunk.
-    async fn write_next(&mut self, first: &mut [A], second: &mut [B]) -> Result<bool> {
         let width = self.width;
-        let of_first = |range: &Range<usize>| range.start * width..range.end * width;
-        match &mut self.source {
+        let zeros = || Ok((zeroed(names[0], &[rows, width])?, zeroed(names[1], &[rows])?));
+        match self.source {
             Source::Cpu(compute) => {
-                let Some(compute) = compute.take() else { return Ok(false) };
-                compute(first, second)?;
+                let (mut first, mut second) = zeros()?;
+                compute(&mut first, &mut second)?;
+                Ok((first, second))
             }
-            Source::Pool(jobs) => {
-                let Some(job) = jobs.next().await else { return Ok(false) };
-                let (range, (a, b)) = job?;
-                first[of_first(&range)].copy_from_slice(&a);
-                second[range].copy_from_slice(&b);
+            Source::Pool(mut jobs) => {
+                // Appended, and not zeroed first: see `Chunks::appended`.
+                let mut first = memory::reserved(names[0], &[rows, width])?;
+                let mut second = memory::reserved(names[1], &[rows])?;
+                while let Some(job) = jobs.next().await {
+                    let (_, (a, b)) = job?;
+                    first.extend(a);
+                    second.extend(b);
+                }
+                Ok((first, second))
             }
             #[cfg(feature = "gpu")]
-            Source::Gpu(ring, copy_out) => {
-                let Some(chunk) = ring.next().await else { return Ok(false) };
-                let (range, view) = chunk?;
-                copy_out(&view, &mut first[of_first(&range)], &mut second[range], width)?;
+            Source::Gpu(mut ring, copy_out) => {
+                let (mut first, mut second) = zeros()?;
+                while let Some(chunk) = ring.next().await {
+                    let (range, view) = chunk?;
+                    let of_first = range.start * width..range.end * width;
+                    copy_out(&view, &mut first[of_first], &mut second[range], width)?;
+                }
+                Ok((first, second))
             }
         }
-        Ok(true)
     }
 }

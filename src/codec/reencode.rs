@@ -1,6 +1,7 @@
 //! Codes of one model moved to another, as after a new fit.
 
 use super::Codec;
+use super::blocks::Blocks;
 use crate::codes::Codes;
 use crate::error::{Error, Result};
 use crate::rows::Rows;
@@ -42,11 +43,11 @@ impl Codec {
             return Err(Error::CodesShape { what, expected: dim, found, remedy });
         }
         codes.check_model(from.model())?;
-        let part_rows = (PART_BYTES / size_of::<f32>() / dim).max(1);
+        let mut parts = Blocks::of_bytes(codes.row_count(), dim * size_of::<f32>(), PART_BYTES);
         let mut all: Option<Codes> = None;
-        for start in (0..codes.row_count()).step_by(part_rows) {
-            let part = codes.slice(start..codes.row_count().min(start + part_rows))?;
-            let rows = from.decode_vec(mode, &part).await?;
+        while let Some(part) = parts.take() {
+            let start = part.start;
+            let rows = from.decode_vec(mode, &codes.slice(part)?).await?;
             let encoded = self.encode_rows(mode, Rows::flat("rows", &rows, dim)?).await;
             let part = encoded.map_err(|e| e.with_row_offset(start))?;
             match &mut all {
