@@ -21,6 +21,8 @@ pub(super) struct Axes {
     /// `[axes, dim]`
     pub(super) basis: Vec<f32>,
     pub(super) variances: Vec<f64>,
+    /// The mean squares of queries along each axis, once they are needed.
+    pub(super) query_squares: Option<Vec<f64>>,
 }
 
 /// Bytes that the axes of so many regions take, and the models that come of them.
@@ -60,6 +62,10 @@ impl Axes {
             centroid: self.centroid.clone(),
             basis: order.iter().flat_map(axis).copied().collect(),
             variances: order.iter().map(|i| self.variances[*i]).collect(),
+            query_squares: self
+                .query_squares
+                .as_ref()
+                .map(|squares| order.iter().map(|i| squares[*i]).collect()),
         }
     }
 }
@@ -156,7 +162,8 @@ fn of_covariance(mean: &[f64], covariance: &Mat<f64>) -> Result<Axes> {
         variances.push(eigen.S()[column].max(0.0));
         basis.extend(signed(&axis));
     }
-    Ok(Axes { centroid: mean.iter().map(|m| *m as f32).collect(), basis, variances })
+    let centroid = mean.iter().map(|m| *m as f32).collect();
+    Ok(Axes { centroid, basis, variances, query_squares: None })
 }
 
 /// The axes of fewer rows than dimensions: the eigenvectors of the products of all pairs of rows give
@@ -191,7 +198,7 @@ fn axes_of_few(rows: &[f32], dim: usize, mean: &[f64]) -> Result<Axes> {
         variances.push(energy.max(0.0) / count as f64);
     }
     let centroid = mean.iter().map(|m| *m as f32).collect();
-    Ok(Axes { centroid, basis, variances })
+    Ok(Axes { centroid, basis, variances, query_squares: None })
 }
 
 /// An axis whose largest entry is positive.

@@ -75,18 +75,15 @@ pub(super) fn fit(rows: &Rows<'_>, config: &BitsConfig, stages: &mut Stages<'_>)
     let unweighted = Goal { distortions: &distortions, queries: None };
     let draft = choice.regions(&tried, &config, &counts, unweighted, stages)?;
     config = config.with_regions(Regions::Count(draft.region_count()));
-    let (mut moments, mut query_exponent) = (None, 0.0);
+    let moments;
+    let (mut goal, mut query_exponent) = (unweighted, 0.0);
     if searches {
         let queries = stages.queries().unwrap_or(&choice.train);
         let queries = Rows::flat("queries", queries, config.dim)?;
-        let moments = moments.insert(Moments::of(&queries, stages.seed(), &cancel)?);
-        query_exponent = choice.exponent(&tried, &config, &draft, &queries, moments, stages)?;
+        moments = Moments::of(&queries, stages.seed(), &cancel)?;
+        query_exponent = choice.exponent(&tried, &config, draft, &queries, &moments, stages)?;
+        goal = unweighted.weighted(&moments, query_exponent);
     }
-    let goal = match &moments {
-        Some(moments) => unweighted.weighted(moments, query_exponent),
-        None => unweighted,
-    };
-    drop(draft);
     tried.rows = vec![].into();
     let trainer = tried.trainer;
     drop((choice.train, choice.held_out));
@@ -210,7 +207,7 @@ impl<'a> Choice<'a> {
         &self,
         tried: &Tried<'_, '_>,
         config: &BitsConfig,
-        draft: &Draft<'g>,
+        mut draft: Draft<'g>,
         queries: &Rows<'_>,
         moments: &'g Moments,
         stages: &mut Stages<'_>,
@@ -219,7 +216,8 @@ impl<'a> Choice<'a> {
         let (mut least_error, mut best) = (f64::INFINITY, (0.0, 0.0));
         for exponent in EXPONENTS {
             let goal = draft.goal().weighted(moments, exponent);
-            let model = tried.model(config, &draft.for_goal(goal))?;
+            draft = draft.for_goal(goal);
+            let model = tried.model(config, &draft)?;
             let (decoded, errors) = decoded_errors(&model, &self.held_out, &stages.cancel())?;
             let (found, error) = (recall.at_10(decoded), errors.relative_mse());
             let name = format!("held-out rows, queries ^ {exponent}, recall@10 {found:.4}");

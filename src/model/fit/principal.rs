@@ -28,7 +28,7 @@ pub(super) fn principal_components(
 ) -> Result<Weights> {
     let &ModelConfig { dim, latent_dim, .. } = config;
     let axes = axes(rows, dim, &vec![0; rows.len() / dim], 1, cancel)?.remove(0);
-    let Axes { centroid, basis, variances } = axes;
+    let Axes { centroid, basis, variances, .. } = axes;
     let mut encoder = vec![0.0f32; latent_dim * dim];
     let mut encoder_bias = vec![0.0f32; latent_dim];
     let mut decoder = vec![0.0f32; dim * latent_dim];

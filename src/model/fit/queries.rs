@@ -48,10 +48,10 @@ impl Moments {
         Ok(Self(moments))
     }
 
-    /// For each axis `v` of a basis `[axes, dim]`: `E[(q . v)^2]^g`, the factor by which the squared
-    /// error of its latent counts. The error of a score `q . x` is the sum over latents of
-    /// `(q . v)^2 e^2`, where errors `e` of different latents are not correlated.
-    pub(super) fn weights(&self, basis: &[f32], exponent: f64) -> Vec<f64> {
+    /// `E[(q . v)^2]` for each axis `v` of a basis `[axes, dim]`, by which the squared error of its latent
+    /// counts in a score: the error of `q . x` is the sum over latents of `(q . v)^2 e^2`, where errors
+    /// `e` of different latents are not correlated. All are 1 where queries are zeros.
+    pub(super) fn squares(&self, basis: &[f32]) -> Vec<f64> {
         let dim = self.0.nrows();
         let basis = Mat::from_fn(basis.len() / dim, dim, |r, c| f64::from(basis[r * dim + c]));
         let mut products = Mat::<f64>::zeros(basis.nrows(), dim);
@@ -61,12 +61,9 @@ impl Moments {
             .map(|axis| (0..dim).map(|c| products[(axis, c)] * basis[(axis, c)]).sum())
             .collect();
         let mean = squares.iter().sum::<f64>() / squares.len() as f64;
-        squares.iter_mut().for_each(|square| *square = square.max(LEAST_WEIGHT * mean));
-        if mean > 0.0 {
-            squares.iter().map(|w| w.powf(exponent)).collect()
-        } else {
-            vec![1.0; squares.len()]
-        }
+        let least = LEAST_WEIGHT * mean;
+        squares.iter_mut().for_each(|w| *w = if mean > 0.0 { w.max(least) } else { 1.0 });
+        squares
     }
 }
 
@@ -136,16 +133,16 @@ mod tests {
         let moments = Moments::of(&rows, 0, &CancelToken::new()).unwrap();
         let basis = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
         let expected: [f64; 3] = [(0.36 + 1.0) / 2.0, 0.64 / 2.0, 1e-6 / 3.0];
+        let squares = moments.squares(&basis);
         for exponent in [0.0, 0.5, 1.0] {
-            let found = moments.weights(&basis, exponent);
-            for (found, expected) in found.iter().zip(expected) {
-                let expected = expected.powf(exponent);
+            for (found, expected) in squares.iter().zip(expected) {
+                let (found, expected) = (found.powf(exponent), expected.powf(exponent));
                 assert!((found - expected).abs() <= 1e-6 * expected, "{found} for {expected}");
             }
         }
         let zeros = Rows::flat("queries", &[0.0; 3], 3).unwrap();
         let moments = Moments::of(&zeros, 0, &CancelToken::new()).unwrap();
-        assert_eq!(moments.weights(&basis, 0.5), [1.0; 3]);
+        assert_eq!(moments.squares(&basis), [1.0; 3]);
     }
 
     #[test]

@@ -136,12 +136,12 @@ impl<'a> Draft<'a> {
     }
 
     /// The same regions, with bits for another goal.
-    pub(super) fn for_goal(&self, goal: Goal<'a>) -> Self {
-        let mut draft = Self { goal, regions: vec![], ..*self };
-        let count = self.regions.len();
-        draft.regions =
-            self.regions.iter().map(|region| draft.planned(region.axes.clone(), count)).collect();
-        draft
+    pub(super) fn for_goal(mut self, goal: Goal<'a>) -> Self {
+        self.goal = goal;
+        let regions = std::mem::take(&mut self.regions);
+        let count = regions.len();
+        self.regions = regions.into_iter().map(|region| self.planned(region.axes, count)).collect();
+        self
     }
 
     /// Gives bits to the axes, and leaves out those without.
@@ -170,11 +170,11 @@ impl<'a> Draft<'a> {
 
     /// The axes in descending order of their need for bits: the variance, times the weight that queries
     /// give to the axis.
-    fn by_need(&self, axes: Axes) -> (Axes, Vec<f64>) {
+    fn by_need(&self, mut axes: Axes) -> (Axes, Vec<f64>) {
         let mut needs = axes.variances.clone();
         if let Some((moments, exponent)) = self.goal.queries {
-            let weights = moments.weights(&axes.basis, exponent);
-            needs.iter_mut().zip(weights).for_each(|(need, weight)| *need *= weight);
+            let squares = axes.query_squares.get_or_insert_with(|| moments.squares(&axes.basis));
+            needs.iter_mut().zip(squares).for_each(|(need, w)| *need *= w.powf(exponent));
         }
         if needs.is_sorted_by(|a, b| a >= b) {
             return (axes, needs);
