@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::block_rows;
 use crate::element::{Element, sealed::Sealed as _};
 use crate::error::{Error, Result};
-use crate::mixture::{self, center_rows};
+use crate::mixture;
 use crate::model::{Activation, Model, RegionLayers};
 use crate::quantize::{normalize, quantize, to_unit};
 use crate::rows::Rows;
@@ -194,15 +194,7 @@ fn project(
     centered: &mut Vec<f32>,
     latents: &mut [f32],
 ) {
-    let x = match region.centroid {
-        None => x,
-        Some(centroid) => {
-            centered.resize(x.len(), 0.0);
-            center_rows(x, centroid, centered);
-            centered.as_slice()
-        }
-    };
-    region.encoder.apply(x, latents);
+    region.encode(x, centered, latents);
     if model.config().activation() == Activation::Relu {
         // `z < 0` and not `max`, so that a NaN stays and is reported.
         latents.iter_mut().filter(|z| **z < 0.0).for_each(|z| *z = 0.0);

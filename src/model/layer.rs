@@ -2,7 +2,6 @@
 
 use crate::bit_codes::BitPlan;
 use crate::linear::{Weights, linear_with};
-#[cfg(feature = "fit")]
 use crate::mixture::center_rows;
 
 /// A linear layer: `out = W x + bias`.
@@ -29,14 +28,14 @@ pub(crate) struct RegionLayers<'a> {
 
 impl RegionLayers<'_> {
     /// Computes latents `[n, latents]` of rows `[n, dim]` before an activation, on the calling thread.
-    #[cfg(feature = "fit")]
-    pub(crate) fn encode(&self, rows: &[f32], latents: &mut [f32]) {
+    /// `centered` is memory for the rows without the centroid.
+    pub(crate) fn encode(&self, rows: &[f32], centered: &mut Vec<f32>, latents: &mut [f32]) {
         match self.centroid {
             None => self.encoder.apply(rows, latents),
             Some(centroid) => {
-                let mut centered = vec![0.0; rows.len()];
-                center_rows(rows, centroid, &mut centered);
-                self.encoder.apply(&centered, latents);
+                centered.resize(rows.len(), 0.0);
+                center_rows(rows, centroid, centered);
+                self.encoder.apply(centered, latents);
             }
         }
     }

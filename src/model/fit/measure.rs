@@ -181,7 +181,7 @@ pub(super) fn dominant_direction(model: &Model, rows: &[f32]) -> Option<FitWarni
     let (config, region) = (model.config(), model.region(0));
     let latent_dim = config.latent_dim;
     let mut latents = vec![0.0; rows.len() / config.dim * latent_dim];
-    region.encode(rows, &mut latents);
+    region.encode(rows, &mut Vec::new(), &mut latents);
     let mut coded = latents.clone();
     requantize(config, &mut coded);
     let count = (rows.len() / config.dim) as f64;
@@ -214,7 +214,7 @@ pub(super) fn dominant_direction(model: &Model, rows: &[f32]) -> Option<FitWarni
 pub(super) fn relative_error(model: &Model, rows: &[f32]) -> f64 {
     let (config, region) = (model.config(), model.region(0));
     let mut latents = vec![0.0; rows.len() / config.dim * config.latent_dim];
-    region.encode(rows, &mut latents);
+    region.encode(rows, &mut Vec::new(), &mut latents);
     requantize(config, &mut latents);
     let mut decoded = vec![0.0; rows.len()];
     region.decoder.apply(&latents, &mut decoded);
