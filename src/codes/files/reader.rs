@@ -131,12 +131,12 @@ impl CodesReader {
             return Err(Error::RowOutOfRange { row: range.end - 1, rows: self.rows });
         }
         let start = range.start;
-        let mut rows = Rows::new(&self.config, range.len(), self.scale, self.has_ids())?;
+        let mut rows = Batch::new(&self.config, range.len(), self.scale, self.has_ids())?;
         match &self.segments {
             Some(segments) => segments.read(&mut self.reader, range, self.rows, &mut rows)?,
             None => rows.read_v2(&mut self.reader, start)?,
         }
-        let Rows { packed, scales, ids, .. } = rows;
+        let Batch { packed, scales, ids, .. } = rows;
         let scales = self.scale.map_or(Scales::PerRow(scales), Scales::Uniform);
         check_scales(start, scales.as_slice())
             .map_err(|e| Error::format(self.reader.path(), e.to_string()))?;
@@ -150,7 +150,7 @@ fn read_scale(reader: &mut Reader, name: &str) -> Result<f32> {
 }
 
 /// Rows that are being read.
-struct Rows {
+struct Batch {
     packed_bytes: usize,
     /// The scale of all rows; none if each row has its own.
     scale: Option<f32>,
@@ -161,7 +161,7 @@ struct Rows {
     ids: Vec<u64>,
 }
 
-impl Rows {
+impl Batch {
     /// No rows yet, and zeros for so many.
     fn new(config: &ModelConfig, rows: usize, scale: Option<f32>, has_ids: bool) -> Result<Self> {
         let packed_bytes = config.packed_size();
@@ -224,7 +224,7 @@ impl Segments {
         reader: &mut Reader,
         range: Range<usize>,
         row_count: usize,
-        out: &mut Rows,
+        out: &mut Batch,
     ) -> Result<()> {
         let segment_rows = self.rows.min(row_count);
         let mut records = memory::zeroed("a segment of codes", &[segment_rows, self.record_bytes])?;

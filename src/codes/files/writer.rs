@@ -26,6 +26,8 @@ pub struct CodesWriter {
     model: Fingerprint,
     /// The scale of all rows; none if each row has its own.
     scale: Option<f32>,
+    /// Bytes of a row in the file.
+    record_bytes: usize,
     rows: usize,
     /// The ids of all rows so far; none if the file has no ids, or no rows yet.
     ids: Option<SpooledTempFile>,
@@ -68,7 +70,8 @@ impl CodesWriter {
         scale: Option<f32>,
     ) -> Result<Self> {
         let record = ConfigRecord::of_codes(config, model, SEGMENT_ROWS);
-        let record_bytes = record_bytes(config, scale);
+        let scale_bytes = if scale.is_none() { SCALE_BYTES } else { 0 };
+        let record_bytes = config.packed_size() + scale_bytes;
         // An odd number of rows, because these need padding if any do.
         let largest = max_rows(record_bytes) | 1;
         let specs = specs(largest, record_bytes, true, scale.is_some());
@@ -77,6 +80,7 @@ impl CodesWriter {
             config: config.clone(),
             model,
             scale,
+            record_bytes,
             rows: 0,
             ids: None,
             checksums: Vec::new(),
@@ -175,7 +179,7 @@ impl CodesWriter {
             }
         }
         match self.rows.checked_add(rows) {
-            Some(sum) if sum <= max_rows(record_bytes(&self.config, self.scale)) => Ok(()),
+            Some(sum) if sum <= max_rows(self.record_bytes) => Ok(()),
             _ => Err(Error::format(self.writer.path(), "exceeds any file: begin another")),
         }
     }
@@ -195,7 +199,7 @@ impl CodesWriter {
                 &self.records
             }
         };
-        let start = self.rows as u64 * record_bytes(&self.config, self.scale) as u64;
+        let start = self.rows as u64 * self.record_bytes as u64;
         self.writer.write(CODES, start, records)?;
         self.checksum.add_records(records);
         Ok(())
@@ -224,8 +228,7 @@ impl CodesWriter {
         if !self.rows.is_multiple_of(SEGMENT_ROWS) {
             self.end_segment();
         }
-        let record_bytes = record_bytes(&self.config, self.scale);
-        let specs = specs(self.rows, record_bytes, self.ids.is_some(), self.scale.is_some());
+        let specs = specs(self.rows, self.record_bytes, self.ids.is_some(), self.scale.is_some());
         // What no write reaches is zero: the padding.
         self.writer.reshape(specs)?;
         if let Some(ids) = self.ids {
@@ -256,9 +259,4 @@ fn copy_ids(writer: &mut Writer, mut ids: SpooledTempFile) -> Result<()> {
         writer.write(IDS, offset, &block[..read])?;
         offset += read as u64;
     }
-}
-
-/// Bytes of a row in a file.
-fn record_bytes(config: &ModelConfig, scale: Option<f32>) -> usize {
-    config.packed_size() + if scale.is_none() { SCALE_BYTES } else { 0 }
 }
