@@ -13,7 +13,7 @@ use crate::numbers::{seconds, smaller};
 use crate::output;
 use crate::progress::Progress;
 use crate::regular;
-use crate::rows::InvalidRows;
+use crate::rows::{InvalidRows, check_finite};
 use crate::sample::sample;
 use crate::size::Size;
 
@@ -144,8 +144,6 @@ fn read_queries(path: &Path, dim: usize) -> Result<Vec<f32>> {
         return Err(CliError::file(path, detail));
     }
     let values = data.read_all()?;
-    if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-        return Err(CliError::non_finite(path, at / dim, at % dim, values[at]));
-    }
+    check_finite(path, |row| row, &values, dim)?;
     Ok(values)
 }

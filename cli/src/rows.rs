@@ -141,6 +141,19 @@ impl InvalidRows {
     }
 }
 
+/// Refuses NaN and infinity. `number` gives the number in the file of a row of the values.
+pub fn check_finite(
+    path: &Path,
+    number: impl Fn(usize) -> usize,
+    values: &[f32],
+    dim: usize,
+) -> Result<()> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(CliError::non_finite(path, number(at / dim), at % dim, values[at])),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,15 +44,7 @@ fn size_changes_no_relative_error(engine: &CodecOptions) {
                 let scaled: Vec<f32> = all.iter().map(|v| v * multiple).collect();
                 let (train, test) = scaled.split_at(600 * DIM);
                 let model = Model::fit(train, config.clone()).unwrap();
-                // The mean square of such rows does not fit into f32.
-                let codec = codec(engine, &model);
-                let decoded = codec.decode_flat(&codec.encode_flat(test).unwrap()).unwrap();
-                let (mut error, mut energy) = (0.0, 0.0);
-                for (v, d) in test.iter().zip(&decoded) {
-                    error += (f64::from(*v) - f64::from(*d)).powi(2);
-                    energy += f64::from(*v).powi(2);
-                }
-                error / energy
+                error_of(engine, &model, test)
             };
             let expected = error(1.0);
             for multiple in [1e-30, 1e30] {

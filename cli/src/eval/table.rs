@@ -16,6 +16,7 @@ use crate::error::{CliError, Result};
 use crate::numbers::count;
 use crate::output;
 use crate::progress::Progress;
+use crate::rows::check_finite;
 use crate::size::{Size, table_sizes};
 
 /// Measured rows whose neighbours are searched.
@@ -146,21 +147,11 @@ fn read(data: &mut DataReader, args: &EvalArgs) -> Result<Rows> {
     let split = Split::draw(rows, args.sample, QUERIES, args.seed);
     let (fitted, measured) = (data.read_rows(&split.fitted)?, data.read_rows(&split.measured)?);
     for (numbers, values) in [(&split.fitted, &fitted), (&split.measured, &measured)] {
-        check_finite(data, numbers, values)?;
+        // NaN and infinity have no neighbours.
+        check_finite(data.path(), |row| numbers[row], values, data.dim())?;
     }
     let truth = Truth::search(&measured, data.dim(), split.queries.clone());
     Ok(Rows { split, fitted, measured, truth })
-}
-
-/// Refuses NaN and infinity, which have no neighbours. `numbers` are the rows' numbers in the file.
-fn check_finite(data: &DataReader, numbers: &[usize], values: &[f32]) -> Result<()> {
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(at) => {
-            let (row, column) = (numbers[at / data.dim()], at % data.dim());
-            Err(CliError::non_finite(data.path(), row, column, values[at]))
-        }
-        None => Ok(()),
-    }
 }
 
 fn fit_size(data: &DataReader, rows: &Rows, size: Size, engine: Engine) -> Result<Codec> {
