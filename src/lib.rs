@@ -75,8 +75,8 @@ pub use fingerprint::Fingerprint;
 pub use gpu::{Gpu, Precision, Tiling};
 pub use metrics::Metrics;
 pub use model::{
-    Activation, BitsConfig, Coding, Int8Config, Model, ModelConfig, Objective, Regions, RowNorm,
-    Weights,
+    Activation, BitsConfig, Coding, FitFacts, Int8Config, Model, ModelConfig, Objective, Regions,
+    RowNorm, Weights,
 };
 #[cfg(feature = "fit")]
 pub use model::{CancelToken, FitOptions, FitReport, FitStage, FitWarning};

@@ -41,7 +41,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     }
     let text = |value: Value| match value {
         Value::String(text) => text,
-        // Of the numbers, the ratio alone is no count.
+        // Counts are integers.
         Value::Number(ratio) if ratio.is_f64() => number(ratio.as_f64().unwrap_or_default(), 2),
         other => other.to_string(),
     };
@@ -65,6 +65,10 @@ fn model(path: &Path) -> Result<Lines> {
             (None, None) => "none",
         };
         lines.push(("biases", biases.into()));
+    }
+    if let Some(facts) = model.fit_facts() {
+        lines.push(("rows of the fit", facts.rows.into()));
+        lines.push(("relative mse of the fit", facts.relative_mse.into()));
     }
     lines.push(("fingerprint", model.fingerprint().to_string().into()));
     Ok(lines)

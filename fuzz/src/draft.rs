@@ -167,7 +167,15 @@ impl Draft {
                 hasher.update(self.bytes(&format!("stream.table.{width}")).unwrap_or_default());
             }
         }
+        self.hash_facts(&mut hasher);
         Some(first_bytes(&hasher))
+    }
+
+    /// What the fit saw, in models of every version that keep it.
+    fn hash_facts(&self, hasher: &mut blake3::Hasher) {
+        if let Some(bytes) = self.bytes("fitted") {
+            hasher.update(b"fitted").update(bytes);
+        }
     }
 
     /// Of version 3.
@@ -195,6 +203,7 @@ impl Draft {
                 hasher.update(name.as_bytes()).update(bytes);
             }
         }
+        self.hash_facts(&mut hasher);
         Some(first_bytes(&hasher))
     }
 }

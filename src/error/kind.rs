@@ -78,7 +78,8 @@ impl Error {
             | Self::BitPlanLength { .. }
             | Self::BitPlanBits { .. }
             | Self::WeightLength { .. }
-            | Self::NonFiniteWeight { .. } => ErrorKind::Model,
+            | Self::NonFiniteWeight { .. }
+            | Self::NoFitFacts => ErrorKind::Model,
             Self::Io { .. } | Self::Format { .. } => ErrorKind::File,
             Self::NoAdapter { .. }
             | Self::DeviceLost { .. }
@@ -88,38 +89,5 @@ impl Error {
             Self::Limit { .. } => ErrorKind::Limit,
             Self::Cancelled => ErrorKind::Cancelled,
         }
-    }
-
-    /// The error with `first_row` added to the number of the row that it names, if it names one.
-    ///
-    /// For callers that pass rows block by block: the library counts from the first row of a
-    /// block, and a user counts from the first row of the file.
-    #[must_use]
-    pub fn with_row_offset(mut self, first_row: usize) -> Self {
-        match &mut self {
-            Self::RowLength { row, .. }
-            | Self::NonFinite { row, .. }
-            | Self::Overflow { row }
-            | Self::InvalidScale { row, .. }
-            | Self::UnknownRegion { row, .. } => *row += first_row,
-            _ => {}
-        }
-        self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_counted_from_the_offset() {
-        let error = Error::NonFinite { row: 3, column: 1, value: f32::NAN };
-        let error = error.with_row_offset(1000);
-        assert!(error.to_string().starts_with("row 1003, column 1 is NaN"), "{error}");
-        assert_eq!(error.kind(), ErrorKind::Input);
-        let error = Error::TooFewRows { rows: 3, latent_dim: 4 }.with_row_offset(1000);
-        assert!(matches!(error, Error::TooFewRows { rows: 3, .. }), "{error}");
-        assert_eq!(format!("{:>8}", ErrorKind::Limit), "   limit");
     }
 }

@@ -1,8 +1,9 @@
 //! The one error type: what is wrong, with both numbers, and what to do about it.
 
 mod kind;
+mod make;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use kind::ErrorKind;
 
@@ -258,6 +259,12 @@ pub enum Error {
         /// The step that failed.
         stage: &'static str,
     },
+    /// The model does not know what its fit saw.
+    #[error(
+        "the model does not know the rows of its fit, because it was made from weights or by an \
+         earlier version: fit it again, or call Codec::evaluate"
+    )]
+    NoFitFacts,
     /// A GPU was asked for, and no adapter can be used.
     #[error("no GPU adapter {wanted}; found: {found}. Install a driver, or use Engine::Cpu")]
     #[non_exhaustive]
@@ -360,31 +367,3 @@ pub enum Error {
 
 /// The remedy where not even one row of a model fits an adapter.
 pub(crate) const OTHER_ADAPTER: &str = "use another adapter, or Engine::Cpu";
-
-impl Error {
-    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
-        Self::Io { path: path.to_path_buf(), source }
-    }
-
-    /// The same error of too little memory of the GPU, with the bytes that were asked for.
-    #[cfg(feature = "gpu")]
-    pub(crate) fn with_bytes_required(mut self, bytes: u64) -> Self {
-        if let Self::OutOfMemory { required, .. } = &mut self {
-            *required = bytes;
-        }
-        self
-    }
-
-    /// The same error of too little memory of the GPU, with the bytes that are in use.
-    #[cfg(feature = "gpu")]
-    pub(crate) fn with_bytes_held(mut self, bytes: u64) -> Self {
-        if let Self::OutOfMemory { held, .. } = &mut self {
-            *held = bytes;
-        }
-        self
-    }
-
-    pub(crate) fn format(path: &Path, detail: impl Into<String>) -> Self {
-        Self::Format { path: path.to_path_buf(), detail: detail.into() }
-    }
-}

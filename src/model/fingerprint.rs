@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
+use blake3::Hasher;
+
 use super::config::ModelConfig;
+use super::facts::{FITTED, FitFacts};
 use super::parts;
 use super::weights::Weights;
 use crate::bit_codes::{BitPlan, MAX_SCALAR_WIDTH, Rate};
@@ -16,8 +19,9 @@ pub(super) fn of_layers(
     config: &ModelConfig,
     weights: &Weights,
     plan: Option<&BitPlan>,
+    facts: Option<&FitFacts>,
 ) -> Fingerprint {
-    let mut hasher = blake3::Hasher::new();
+    let mut hasher = Hasher::new();
     for size in [config.dim, config.latent_dim] {
         hasher.update(&(size as u64).to_le_bytes());
     }
@@ -36,13 +40,17 @@ pub(super) fn of_layers(
             hasher.update(bytemuck::cast_slice(plan.tables().table(Rate::whole(bits))));
         });
     }
-    first_bytes(&hasher)
+    finished(hasher, facts)
 }
 
 /// Hashes a model of regions: the sizes, then each tensor of its file, name and bytes. None of it ever
 /// changes.
-pub(super) fn of_mixture(config: &ModelConfig, mixture: &Mixture) -> Fingerprint {
-    let mut hasher = blake3::Hasher::new();
+pub(super) fn of_mixture(
+    config: &ModelConfig,
+    mixture: &Mixture,
+    facts: Option<&FitFacts>,
+) -> Fingerprint {
+    let mut hasher = Hasher::new();
     hasher.update(b"regions");
     for size in [config.dim, config.packed_size(), mixture.regions().len()] {
         hasher.update(&(size as u64).to_le_bytes());
@@ -53,10 +61,15 @@ pub(super) fn of_mixture(config: &ModelConfig, mixture: &Mixture) -> Fingerprint
         hasher.update(part.name.as_bytes());
         hasher.update(part.data.as_bytes());
     }
-    first_bytes(&hasher)
+    finished(hasher, facts)
 }
 
-fn first_bytes(hasher: &blake3::Hasher) -> Fingerprint {
+/// Hashes what the fit saw, in a model that keeps it. Takes the first bytes of the hash.
+fn finished(mut hasher: Hasher, facts: Option<&FitFacts>) -> Fingerprint {
+    if let Some(facts) = facts {
+        hasher.update(FITTED.as_bytes());
+        hasher.update(bytemuck::cast_slice(&facts.to_array()));
+    }
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     Fingerprint::from_bytes(bytes)

@@ -2,6 +2,7 @@
 
 mod builders;
 mod config;
+mod facts;
 #[cfg(feature = "files")]
 mod files;
 mod fingerprint;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub use builders::{BitsConfig, Int8Config};
 pub use config::ModelConfig;
+pub use facts::FitFacts;
 #[cfg(feature = "files")]
 pub(crate) use files::ConfigRecord;
 #[cfg(feature = "fit")]
@@ -67,6 +69,7 @@ struct Inner {
     config: ModelConfig,
     numbers: Numbers,
     fingerprint: Fingerprint,
+    facts: Option<FitFacts>,
 }
 
 /// What a model computes with.
@@ -115,10 +118,9 @@ impl Model {
                 return bad("bytes per row", config.packed_size(), plan.code_bytes());
             }
         }
-        let fingerprint = fingerprint::of_layers(&config, &weights, plan.as_ref());
         let centered_bias = weights.centered_bias();
         let numbers = Numbers::Layers { weights, plan, centered_bias };
-        Ok(Self(Arc::new(Inner { config, numbers, fingerprint })))
+        Ok(Self::from_checked(config, numbers, None))
     }
 
     /// A model of bit codes of format 3.
@@ -134,9 +136,24 @@ impl Model {
                 return bad("bytes per row", config.packed_size(), region.plan.code_bytes());
             }
         }
-        let fingerprint = fingerprint::of_mixture(&config, &mixture);
-        let numbers = Numbers::Mixture(mixture);
-        Ok(Self(Arc::new(Inner { config, numbers, fingerprint })))
+        Ok(Self::from_checked(config, Numbers::Mixture(mixture), None))
+    }
+
+    fn from_checked(config: ModelConfig, numbers: Numbers, facts: Option<FitFacts>) -> Self {
+        let fingerprint = match &numbers {
+            Numbers::Layers { weights, plan, .. } => {
+                fingerprint::of_layers(&config, weights, plan.as_ref(), facts.as_ref())
+            }
+            Numbers::Mixture(mixture) => fingerprint::of_mixture(&config, mixture, facts.as_ref()),
+        };
+        Self(Arc::new(Inner { config, numbers, fingerprint, facts }))
+    }
+
+    /// The same model with what its fit saw. It has no clones yet.
+    #[cfg(any(feature = "fit", feature = "files"))]
+    fn with_facts(self, facts: FitFacts) -> Self {
+        let inner = Arc::into_inner(self.0).expect("a new model has no clones");
+        Self::from_checked(inner.config, inner.numbers, Some(facts))
     }
 
     /// The mixture of a model of bit codes of format 3.
@@ -234,6 +251,17 @@ impl Model {
             Numbers::Layers { weights, .. } => Some(weights),
             Numbers::Mixture(_) => None,
         }
+    }
+
+    /// What the fit of the model saw; none if the model was made from weights, or
+    /// fitted before models kept it.
+    pub fn fit_facts(&self) -> Option<&FitFacts> {
+        self.0.facts.as_ref()
+    }
+
+    /// The facts, or an error.
+    pub(crate) fn expect_facts(&self) -> Result<&FitFacts> {
+        self.fit_facts().ok_or(Error::NoFitFacts)
     }
 
     /// The hash of configuration and weights by which codes know their model.

@@ -16,8 +16,9 @@ const DIM: usize = 21;
 const ROWS: usize = 37;
 
 /// Names in `tests/golden`, and the fingerprints of their models.
-const CASES: [(&str, &str); 12] = [
+const CASES: [(&str, &str); 14] = [
     ("v1-int8", "3805b8ee9a0e604acb950bdded48eeb6"),
+    ("v1-int8-fitted", "d360ebc06b84f6705044610d10023ca8"),
     ("v1-int8-relu", "62dc4cb9f515aabccf3c510127c71591"),
     ("v1-int8-relu-normalized", "86e3fcdc936824558c2bf9de36d52203"),
     ("v2-scalar", "5974aa88fdfe63d101fc5cff7813b358"),
@@ -28,6 +29,7 @@ const CASES: [(&str, &str); 12] = [
     ("v3-scalar", "53847559b8799f1734084a6f525ea384"),
     ("v3-scalar-norms-regions", "7ad35eb126732d6788a7c64b8234044e"),
     ("v3-trellis", "1d148c2ced511e9a9d777f4fb814848d"),
+    ("v3-trellis-fitted", "ffc7c63d43f93ab16736b321b9224b3d"),
     ("v3-trellis-norms-regions", "385538c40547a606724c54b10b8ea664"),
 ];
 
@@ -55,6 +57,23 @@ fn fingerprints_are_what_they_were() {
         let (model, codes) = (model(name), codes(name));
         assert_eq!(model.fingerprint().to_string(), fingerprint, "{name}");
         assert_eq!(codes.fingerprint(), model.fingerprint(), "{name}");
+    }
+}
+
+/// What the fit saw, in the models that keep it.
+#[test]
+fn facts_of_fits_are_what_they_were() {
+    for (name, _) in CASES {
+        let model = model(name);
+        let facts = model.fit_facts();
+        assert_eq!(facts.is_some(), name.ends_with("fitted"), "{name}");
+        let Some(facts) = facts else { continue };
+        assert_eq!((facts.rows, facts.query_exponent), (400, 0.0), "{name}");
+        assert_eq!(
+            (facts.min_norm, facts.max_norm),
+            (1.8750818142784067, 14.861081457670645),
+            "{name}"
+        );
     }
 }
 

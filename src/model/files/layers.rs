@@ -8,6 +8,7 @@ use safetensors::tensor::Dtype;
 use super::super::config::ModelConfig;
 use super::super::weights::{DECODER, DECODER_BIAS, ENCODER, ENCODER_BIAS, Weights, tensor_shape};
 use super::super::{Model, Numbers};
+use super::facts;
 use super::record::ConfigRecord;
 use crate::bit_codes::{BitPlan, Layout, MAX_SCALAR_WIDTH, RATE_COUNT, Rate, Tables};
 use crate::error::{Error, Result};
@@ -40,6 +41,7 @@ pub(super) fn save(model: &Model, path: &Path, record: &ConfigRecord) -> Result<
         specs.extend(tables.chain([f32s(STEPS, plan.latents())]));
         specs.push(Spec { name: WIDTHS, dtype: Dtype::U8, shape: vec![plan.latents()] });
     }
+    specs.extend(facts::spec(model));
     let mut writer = Writer::create(path, record, specs)?;
     for (name, values) in weights.tensors() {
         writer.write(name, 0, bytemuck::cast_slice(values))?;
@@ -50,6 +52,7 @@ pub(super) fn save(model: &Model, path: &Path, record: &ConfigRecord) -> Result<
         }
         writer.write(WIDTHS, 0, &plan.symbol_bits())?;
     }
+    facts::write(model, &mut writer)?;
     writer.finish()
 }
 

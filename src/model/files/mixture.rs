@@ -7,6 +7,7 @@ use safetensors::tensor::Dtype;
 use super::super::Model;
 use super::super::config::ModelConfig;
 use super::super::parts::{self, Data};
+use super::facts;
 use super::record::ConfigRecord;
 use crate::bit_codes::{RATE_COUNT, Rate};
 use crate::error::{Error, Result};
@@ -30,11 +31,13 @@ pub(super) fn save(
     let specs = parts
         .iter()
         .map(|part| Spec { name: part.name, dtype: dtype(&part.data), shape: part.shape.clone() })
+        .chain(facts::spec(model))
         .collect();
     let mut writer = Writer::create(path, record, specs)?;
     for part in &parts {
         writer.write(part.name, 0, part.data.as_bytes())?;
     }
+    facts::write(model, &mut writer)?;
     writer.finish()
 }
 

@@ -1,5 +1,6 @@
 //! Models on disk.
 
+mod facts;
 mod layers;
 mod mixture;
 mod record;
@@ -38,6 +39,10 @@ impl Model {
         let model = match config.format() {
             Some(BitFormat::V3) => mixture::load(config, &mut reader)?,
             Some(BitFormat::V2) | None => layers::load(config, &mut reader)?,
+        };
+        let model = match facts::read(&mut reader)? {
+            Some(facts) => model.with_facts(facts),
+            None => model,
         };
         if model.fingerprint() != fingerprint {
             let detail = "its weights do not match its fingerprint: the file was altered";

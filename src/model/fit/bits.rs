@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::super::sizes::SCALE_BYTES;
 use super::super::{BitsConfig, Model, ModelConfig, Objective, Regions, RowNorm};
-use super::measure::{MEASURED_ROWS, decoded_errors, errors_of, sampled, split, unit_rows};
+use super::facts::{HeldOut, facts};
+use super::measure::{
+    HELD_OUT_ROWS, MEASURED_ROWS, decoded_errors, errors_of, sampled, split, unit_rows,
+};
 use super::queries::{Moments, Recall};
 use super::regions::{Draft, Goal, standardized};
 use super::stages::Stages;
@@ -20,8 +23,6 @@ use crate::rows::Rows;
 const MOST_ROWS: usize = 200_000;
 /// Rows that tables are trained on, drawn at random.
 const TRAINED_ROWS: usize = 16_384;
-/// The most rows that are held out for a choice. They are a tenth of the rows at most.
-const HELD_OUT_ROWS: usize = 4096;
 /// Training rows that a region has at least, where the fit chooses the number.
 const ROWS_PER_REGION: usize = 1000;
 /// A larger number of regions must lower the error by this share.
@@ -41,7 +42,6 @@ pub(super) struct Fitted {
     pub(super) model: Model,
     /// Rows that it was fitted on.
     pub(super) rows_used: usize,
-    pub(super) query_exponent: f64,
     pub(super) warnings: Vec<FitWarning>,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn fit(rows: &Rows<'_>, config: &BitsConfig, stages: &mut Stages<'_>)
         let trainer = trainer(&used, &config, stages, &check)?;
         let goal = Goal { distortions: trainer.distortions(), queries: None };
         let model = fit_regions(used, &config, &trainer, goal, stages)?;
-        return Ok(Fitted::new(model, rows_used, 0.0));
+        return Ok(Fitted::new(model, rows_used));
     }
     let (train, held_out) = split(&used, config.dim, HELD_OUT_ROWS, stages.seed());
     let choice = Choice { train, held_out, check: &check };
@@ -76,23 +76,23 @@ pub(super) fn fit(rows: &Rows<'_>, config: &BitsConfig, stages: &mut Stages<'_>)
     let draft = choice.regions(&tried, &config, &counts, unweighted, stages)?;
     config = config.with_regions(Regions::Count(draft.region_count()));
     let moments;
-    let (mut goal, mut query_exponent) = (unweighted, 0.0);
+    let mut goal = unweighted;
     if searches {
         let queries = stages.queries().unwrap_or(&choice.train);
         let queries = Rows::flat("queries", queries, config.dim)?;
         moments = Moments::of(&queries, stages.seed(), &cancel)?;
-        query_exponent = choice.exponent(&tried, &config, draft, &queries, &moments, stages)?;
-        goal = unweighted.weighted(&moments, query_exponent);
+        let exponent = choice.exponent(&tried, &config, draft, &queries, &moments, stages)?;
+        goal = unweighted.weighted(&moments, exponent);
     }
     tried.rows = vec![].into();
     let trainer = tried.trainer;
     drop((choice.train, choice.held_out));
     let model = fit_regions(used, &config, &trainer, goal, stages)?;
-    Ok(Fitted::new(model, rows_used, query_exponent))
+    Ok(Fitted::new(model, rows_used))
 }
 
 impl Fitted {
-    fn new(model: Model, rows_used: usize, query_exponent: f64) -> Self {
+    fn new(model: Model, rows_used: usize) -> Self {
         let plans = (0..model.region_count()).filter_map(|region| model.plan(region));
         let end = plans.filter_map(|plan| Some(plan.symbols().last()?.end)).max().unwrap_or(0);
         let bytes = model.config().packed_size();
@@ -101,7 +101,7 @@ impl Fitted {
         let warning =
             FitWarning::BudgetNotUsed { bytes: bytes + norm_bytes, used: used + norm_bytes };
         let warnings = if used < bytes { vec![warning] } else { vec![] };
-        Self { model, rows_used, query_exponent, warnings }
+        Self { model, rows_used, warnings }
     }
 }
 
@@ -302,19 +302,29 @@ fn fit_regions(
 ) -> Result<Model> {
     let (dim, cancel, seed) = (config.dim, stages.cancel(), stages.seed());
     let measured = sampled(&Rows::flat("training rows", &used, dim)?, MEASURED_ROWS, seed);
+    let held_out = HeldOut::new(&used, dim, seed);
+    let query_exponent = goal.queries.map_or(0.0, |(_, exponent)| exponent);
+    let mut facts = facts(&used, dim, 0.0, query_exponent);
     if config.row_norm == RowNorm::Store {
         unit_rows(&mut used, dim);
     }
     let bits = ModelConfig::from(config.clone());
     let (draft, assigned) = Draft::fit(&used, &bits, bits.region_count(), goal, seed, &cancel)?;
-    let plans = draft.plans(&trainer.tables()?)?;
+    let tables = trainer.tables()?;
+    let plans = draft.plans(&tables)?;
     let model = |plans| Model::from_mixture(bits.clone(), draft.mixture(plans)?);
-    let error = errors_of(&model(plans.clone())?, &measured, &cancel)?.relative_mse();
-    stages.end("regions, axes and bits", error)?;
+    let untrained = errors_of(&model(plans.clone())?, &measured, &cancel)?.relative_mse();
+    stages.end("regions, axes and bits", untrained)?;
+    let of_new_rows = held_out.relative_mse(&draft, &used, &assigned, &tables, &bits, &cancel)?;
     let latents = draft.training_latents(&used, &assigned, TRAINED_ROWS, seed);
     let latents: Vec<&[f32]> = latents.iter().map(Vec::as_slice).collect();
     let trained = model(trainer.trained(plans, &latents)?)?;
     let error = errors_of(&trained, &measured, &cancel)?.relative_mse();
     stages.end("tables and steps", error)?;
-    Ok(trained)
+    // New rows gain by the training of the tables as these do.
+    facts.relative_mse = match of_new_rows {
+        Some(of_new_rows) if untrained > 0.0 => of_new_rows * error / untrained,
+        _ => error,
+    };
+    Ok(trained.with_facts(facts))
 }

@@ -14,6 +14,8 @@ use crate::rows::Rows;
 
 /// Rows that errors are measured on, drawn at random.
 pub(super) const MEASURED_ROWS: usize = 4096;
+/// The most rows that are held out. They are a tenth of the rows at most.
+pub(super) const HELD_OUT_ROWS: usize = 4096;
 
 /// At most `max_rows` rows in their order, drawn at random without replacement. Samples of other sizes
 /// are drawn from other random numbers of the same seed.
@@ -62,19 +64,30 @@ pub(super) fn unit_rows(rows: &mut [f32], dim: usize) -> Vec<f32> {
     rows.chunks_exact_mut(dim).map(to_unit).collect()
 }
 
-/// Rows to fit on, and rows that are held out: at most `max_rows`, and a tenth at most.
+/// Which of `count` rows are held out: at most `max_rows`, and a tenth at most, but at least one.
+pub(super) fn held_out(count: usize, max_rows: usize, seed: u64) -> Vec<bool> {
+    let mut chosen = Selection::new(count, max_rows.min(count / 10).max(1), seed);
+    (0..count).map(|_| chosen.takes_next()).collect()
+}
+
+/// The rows `[rows, dim]` of which `is_held_out` is `wanted`.
+pub(super) fn picked<T: Copy>(
+    rows: &[T],
+    dim: usize,
+    is_held_out: &[bool],
+    wanted: bool,
+) -> Vec<T> {
+    let mut all = Vec::with_capacity(dim * is_held_out.iter().filter(|h| **h == wanted).count());
+    let rows = rows.chunks_exact(dim).zip(is_held_out).filter(|(_, held)| **held == wanted);
+    rows.for_each(|(row, _)| all.extend_from_slice(row));
+    all
+}
+
+/// Rows to fit on, and rows that are [held out](held_out).
 pub(super) fn split(rows: &[f32], dim: usize, max_rows: usize, seed: u64) -> (Vec<f32>, Vec<f32>) {
-    let count = rows.len() / dim;
-    let wanted = max_rows.min(count / 10).max(1);
-    let (mut train, mut held_out) = (Vec::with_capacity(rows.len()), Vec::new());
-    let mut chosen = Selection::new(count, wanted, seed);
-    for row in rows.chunks_exact(dim) {
-        if chosen.takes_next() {
-            held_out.extend_from_slice(row);
-        } else {
-            train.extend_from_slice(row);
-        }
-    }
+    let is_held_out = held_out(rows.len() / dim, max_rows, seed);
+    let held_out = picked(rows, dim, &is_held_out, true);
+    let mut train = picked(rows, dim, &is_held_out, false);
     // A single row is fitted on and judged by.
     if train.is_empty() {
         train.clone_from(&held_out);

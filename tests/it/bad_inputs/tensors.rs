@@ -239,6 +239,19 @@ fn values_that_no_model_and_no_codes_have() {
                 let what = format!("{}: a scale of {value}", fixture.name);
                 assert!(tally.codes(&what, &draft.write(), &fixture).is_none(), "{what}");
             }
+            // What no fit saw: norms that do not ascend, and numbers that are none.
+            if let Some(fitted) = draft.clone().tensor("fitted").cloned() {
+                for (number, value) in
+                    [(0, -1.0), (1, f64::NAN), (2, 1e30), (3, -0.5), (3, 0.0), (4, f64::INFINITY)]
+                {
+                    let mut draft = draft.clone();
+                    let at = fitted.offsets[0] as usize + 8 * number;
+                    draft.data[at..at + 8].copy_from_slice(&value.to_le_bytes());
+                    draft.sign();
+                    let what = format!("{}: number {number} of the fit is {value}", fixture.name);
+                    assert!(tally.model(&what, &draft.write()).is_none(), "{what}");
+                }
+            }
             // Bits that no latent can have.
             let Some(tensor) = draft.clone().tensor("bits").cloned() else { continue };
             for at in tensor.offsets[0] as usize..tensor.offsets[1] as usize {

@@ -135,6 +135,18 @@ impl<'a> Draft<'a> {
         self.regions.len()
     }
 
+    /// Regions of other rows, given the region of each, without another look at which rows those have.
+    pub(super) fn of_other_rows(
+        &self,
+        rows: &[f32],
+        assigned: &[u8],
+        cancel: &CancelToken,
+    ) -> Result<Self> {
+        let mut draft = Self { regions: vec![], ..*self };
+        draft.follow(rows, assigned, self.regions.len(), cancel)?;
+        Ok(draft)
+    }
+
     /// The same regions, with bits for another goal.
     pub(super) fn for_goal(mut self, goal: Goal<'a>) -> Self {
         self.goal = goal;

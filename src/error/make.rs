@@ -1,0 +1,67 @@
+//! How errors are made, and completed on their way to the caller.
+
+use std::path::Path;
+
+use super::Error;
+
+impl Error {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_path_buf(), source }
+    }
+
+    /// The same error of too little memory of the GPU, with the bytes that were asked for.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn with_bytes_required(mut self, bytes: u64) -> Self {
+        if let Self::OutOfMemory { required, .. } = &mut self {
+            *required = bytes;
+        }
+        self
+    }
+
+    /// The same error of too little memory of the GPU, with the bytes that are in use.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn with_bytes_held(mut self, bytes: u64) -> Self {
+        if let Self::OutOfMemory { held, .. } = &mut self {
+            *held = bytes;
+        }
+        self
+    }
+
+    pub(crate) fn format(path: &Path, detail: impl Into<String>) -> Self {
+        Self::Format { path: path.to_path_buf(), detail: detail.into() }
+    }
+
+    /// The error with `first_row` added to the number of the row that it names, if it names one.
+    ///
+    /// For callers that pass rows block by block: the library counts from the first row of a
+    /// block, and a user counts from the first row of the file.
+    #[must_use]
+    pub fn with_row_offset(mut self, first_row: usize) -> Self {
+        match &mut self {
+            Self::RowLength { row, .. }
+            | Self::NonFinite { row, .. }
+            | Self::Overflow { row }
+            | Self::InvalidScale { row, .. }
+            | Self::UnknownRegion { row, .. } => *row += first_row,
+            _ => {}
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn rows_are_counted_from_the_offset() {
+        let error = Error::NonFinite { row: 3, column: 1, value: f32::NAN };
+        let error = error.with_row_offset(1000);
+        assert!(error.to_string().starts_with("row 1003, column 1 is NaN"), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Input);
+        let error = Error::TooFewRows { rows: 3, latent_dim: 4 }.with_row_offset(1000);
+        assert!(matches!(error, Error::TooFewRows { rows: 3, .. }), "{error}");
+        assert_eq!(format!("{:>8}", ErrorKind::Limit), "   limit");
+    }
+}
