@@ -62,8 +62,8 @@ mod wait;
 #[cfg(feature = "gpu")]
 pub use codec::{Breakdown, KernelTimes};
 pub use codec::{
-    Codec, CodecOptions, Engine, EngineInfo, EngineKind, MappedChunks, MappedRows, MappedStream,
-    Stats,
+    Codec, CodecOptions, Drift, EncodeOptions, EncodeReport, Engine, EngineInfo, EngineKind,
+    MappedChunks, MappedRows, MappedStream, Stats,
 };
 pub use codes::{Codes, Scales};
 #[cfg(feature = "files")]

@@ -68,9 +68,27 @@ impl ErrorSums {
         Ok(())
     }
 
+    /// The sums of these rows and of others.
+    pub fn merged(self, other: Self) -> Self {
+        let Self { rows, values, squared_error, energy, max_error, cosines } = other;
+        Self {
+            rows: self.rows + rows,
+            values: self.values + values,
+            squared_error: self.squared_error + squared_error,
+            energy: self.energy + energy,
+            max_error: self.max_error.max(max_error),
+            cosines: self.cosines + cosines,
+        }
+    }
+
     /// Rows added so far.
     pub fn row_count(&self) -> usize {
         self.rows
+    }
+
+    /// The sum of the squared values of the rows.
+    pub fn energy(&self) -> f64 {
+        self.energy
     }
 
     /// Mean squared error per value.

@@ -65,6 +65,17 @@ impl<'a, T: Element> Rows<'a, T> {
         }
     }
 
+    /// Some of the rows, at least one.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Self {
+        let source = match &self.source {
+            Source::Flat(values) => {
+                Source::Flat(&values[range.start * self.dim..range.end * self.dim])
+            }
+            Source::Nested(rows) => Source::Nested(rows[range.clone()].to_vec()),
+        };
+        Self { source, dim: self.dim, len: range.len() }
+    }
+
     /// Copies some rows into `out`, in place of what it holds.
     pub(crate) fn copy_to(&self, range: Range<usize>, out: &mut Vec<T>) {
         out.clear();

@@ -54,6 +54,16 @@ pub enum Command {
     ///
     /// Rates are measured with rows in memory, after a first pass that is not timed.
     Eval(EvalArgs),
+    /// Compare vectors with those that a model was fitted on
+    ///
+    /// All rows are encoded and decoded. The ratio is their error over that of rows that were held out of
+    /// the fit: about 1 while the rows are of the same kind. A row is clipped if its norm is less than half
+    /// of the least or more than twice the largest norm of the fit, or if a latent is more than four times
+    /// the largest value that its bits can give and beyond eight standard deviations. Rows that were not
+    /// normalised are clipped.
+    ///
+    /// The exit status is 3 if the ratio is past --threshold.
+    Check(CheckArgs),
     /// Describe a model, a file of codes or a data file
     Inspect(InspectArgs),
     /// Print the completions of a shell
@@ -93,6 +103,10 @@ pub struct FitArgs {
     /// 1,000 training vectors; the training vectors are taken without it
     #[arg(long, value_name = "FILE", conflicts_with = "latent")]
     pub queries: Option<PathBuf>,
+    /// Model of as many values and bytes per row to start from, with --bytes: what `fit` chose for it
+    /// stays, which takes a third of the time or less
+    #[arg(long, value_name = "OLD", conflicts_with = "latent")]
+    pub warm_start: Option<PathBuf>,
     /// Path of the model to write (safetensors)
     #[arg(short, long, value_name = "MODEL")]
     pub output: PathBuf,
@@ -132,6 +146,10 @@ pub struct EncodeArgs {
     /// Drop rows with NaN or infinity, or replace them by zeros; they are errors otherwise
     #[arg(long, value_enum, value_name = "HOW")]
     pub skip_invalid: Option<SkipInvalid>,
+    /// Refuse rows outside the range of those that the model was fitted on, as `check` counts them; they are
+    /// counted otherwise
+    #[arg(long)]
+    pub strict: bool,
     /// Print what was done as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -214,6 +232,29 @@ pub struct EvalArgs {
     /// Path of an SVG chart to write: relative MSE and recall@10 over bytes per row
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct CheckArgs {
+    /// Data file to compare, of any size; `-` is the standard input
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub tensor: TensorArgs,
+    /// Model that `fit` wrote
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Largest ratio of the errors that is well; past it, the exit status is 3
+    #[arg(long, value_name = "RATIO", value_parser = threshold)]
+    pub threshold: Option<f64>,
+    /// Drop rows with NaN or infinity, or replace them by zeros; they are errors otherwise
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub skip_invalid: Option<SkipInvalid>,
+    /// Print the figures as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Engine that runs the codec
+    #[arg(long, value_enum, default_value_t)]
+    pub engine: EngineArg,
 }
 
 #[derive(clap::Args)]
@@ -312,6 +353,13 @@ impl From<ObjectiveArg> for Objective {
             ObjectiveArg::Reconstruction => Self::Reconstruction,
             ObjectiveArg::Search => Self::Search,
         }
+    }
+}
+
+fn threshold(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(ratio) if ratio > 0.0 && f64::is_finite(ratio) => Ok(ratio),
+        _ => Err("pass a positive number, such as 1.2".to_owned()),
     }
 }
 

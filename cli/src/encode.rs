@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use serde::Serialize;
-use vecodec::CodesWriter;
+use vecodec::{CodesWriter, EncodeOptions};
 
 use crate::args::EncodeArgs;
 use crate::data::{DataReader, blocks};
 use crate::engine;
 use crate::error::{CliError, Result};
-use crate::numbers::{seconds, smaller};
+use crate::numbers::{count, seconds, smaller};
 use crate::output;
 use crate::progress::Progress;
 use crate::regular;
@@ -21,6 +21,9 @@ struct Report {
     output: String,
     rows: usize,
     invalid_rows: usize,
+    clipped_rows: usize,
+    /// Its number in the file.
+    first_clipped_row: Option<usize>,
     dim: usize,
     bytes_per_row: usize,
     ratio: f64,
@@ -41,6 +44,8 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
     let mut writer = CodesWriter::create(&args.output, codec.model())?;
     let mut invalid = InvalidRows::new(args.skip_invalid);
     let progress = Progress::rows("encoding", range.len(), data.row_bytes());
+    let options = EncodeOptions::default().with_strict(args.strict);
+    let (mut clipped_rows, mut first_clipped_row) = (0, None);
     let mut values = Vec::new();
     for range in blocks(range, data.dim()) {
         data.read(range.clone(), &mut values)?;
@@ -48,8 +53,11 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
         invalid.clean(number, &mut values, data.dim());
         if !values.is_empty() {
             let number = |row| invalid.number(number, row);
-            let codes = codec.encode_flat(&values);
-            writer.append(&codes.map_err(|e| CliError::in_rows(&args.data, number, e))?)?;
+            let encoded = codec.encode_flat_with(&values, options);
+            let (codes, report) = encoded.map_err(|e| CliError::in_rows(&args.data, number, e))?;
+            writer.append(&codes)?;
+            clipped_rows += report.clipped_rows;
+            first_clipped_row = first_clipped_row.or(report.first_clipped_row.map(number));
         }
         progress.add(range.len());
     }
@@ -57,12 +65,23 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
     writer.finish()?;
     drop(progress);
     invalid.note(&args.data);
+    if let Some(first) = first_clipped_row {
+        output::note(&format!(
+            "{}: warning: {} of {} rows lie outside the range of the rows that the model was fitted on, \
+             the first is row {first}: scale the rows as those were, or fit the model to them",
+            args.data.display(),
+            count(clipped_rows),
+            count(rows),
+        ));
+    }
 
     let config = codec.model().config();
     let report = Report {
         output: args.output.display().to_string(),
         rows,
         invalid_rows: invalid.count(),
+        clipped_rows,
+        first_clipped_row,
         dim: config.dim,
         bytes_per_row: config.code_size(),
         ratio: data.value_bytes() as f64 / config.code_size() as f64,

@@ -14,6 +14,9 @@ pub enum CliError {
     /// An error that concerns a file.
     #[error("{}: {detail}", path.display())]
     File { path: PathBuf, detail: String },
+    /// A figure of a file is past the threshold of `check`.
+    #[error("{}: {detail}", path.display())]
+    Threshold { path: PathBuf, detail: String },
     /// An error that concerns no file.
     #[error("{0}")]
     Other(String),
@@ -73,6 +76,14 @@ impl CliError {
                 let row = number(row);
                 let detail =
                     format!("the latent of row {row} exceeds the range of f32: scale the row down");
+                Self::file(path, detail)
+            }
+            Error::ClippedRows { row, .. } => {
+                let detail = format!(
+                    "row {} lies outside the range of the rows that the model was fitted on: scale the \
+                     rows as those were, fit the model to them, or leave out --strict",
+                    number(row)
+                );
                 Self::file(path, detail)
             }
             error @ (Error::TooFewRows { .. } | Error::Fit { .. }) => {

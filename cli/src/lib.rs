@@ -7,12 +7,14 @@
 //! vecodec encode data.npy --model model.safetensors -o codes.safetensors
 //! vecodec decode codes.safetensors --model model.safetensors -o back.npy
 //! vecodec eval data.npy --model model.safetensors --json
+//! vecodec check new.npy --model model.safetensors --threshold 1.2
 //! vecodec inspect codes.safetensors
 //! zcat data.npy.gz | vecodec encode - --model model.safetensors -o codes.safetensors
 //! ```
 
 mod args;
 mod chatter;
+mod check;
 #[doc(hidden)]
 pub mod data;
 mod decode;
@@ -50,6 +52,7 @@ pub fn main() -> ExitCode {
             Command::Decode(args) => decode::run(args),
             Command::Reencode(args) => reencode::run(args),
             Command::Eval(args) => eval::run(args),
+            Command::Check(args) => check::run(args),
             Command::Inspect(args) => inspect::run(args),
             Command::Completions(args) => pages::completions(args),
             Command::Man => pages::man(),

@@ -11,6 +11,9 @@ use crate::output;
 /// The exit status of everything that goes wrong; clap uses the same for a wrong command line.
 const FAILURE: u8 = 2;
 
+/// The exit status where a figure is past its threshold.
+const PAST_THRESHOLD: u8 = 3;
+
 /// Where the last panic was, and what it said.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
@@ -20,6 +23,7 @@ static PANIC: Mutex<Option<String>> = Mutex::new(None);
 /// |---|---|
 /// | done | 0 |
 /// | an error, a fault of the program, no memory | 2 |
+/// | a threshold of `check` that is not met | 3 |
 /// | signal n | 128 + n |
 pub fn run(program: impl FnOnce() -> Result<(), CliError>) -> ExitCode {
     #[cfg(unix)]
@@ -38,6 +42,10 @@ pub fn run(program: impl FnOnce() -> Result<(), CliError>) -> ExitCode {
     }
     match result {
         Ok(Ok(()) | Err(CliError::Closed)) => return ExitCode::SUCCESS,
+        Ok(Err(error @ CliError::Threshold { .. })) => {
+            output::error(&error);
+            return ExitCode::from(PAST_THRESHOLD);
+        }
         Ok(Err(error)) => output::error(&error),
         Err(_) => {
             let message = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();

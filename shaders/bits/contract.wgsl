@@ -4,7 +4,7 @@
 // latents [chunk rows, LATENTS padded to a multiple of four]. codes [chunk rows, CODE_WORDS] words.
 // needs: INFINITY
 // gives: SYMBOLS, CODE_WORDS, plan, latents, tables, codes, first_latent, nearest
-// gives: store_scale
+// gives: is_clipped, store_scale
 
 override SYMBOLS: u32;
 override LATENTS: u32;
@@ -38,6 +38,8 @@ struct Symbol {
     cost_scale: f32,
     // In its region, from a last state to the next one whose missing bits are zero.
     last_stride: u32,
+    // The magnitude of each latent beyond which the row is clipped.
+    limits: vec2<f32>,
 }
 
 @group(0) @binding(1) var<storage, read> latents: array<f32>;
@@ -48,6 +50,7 @@ struct Symbol {
 @group(0) @binding(5) var<storage, read_write> codes: array<u32>;
 
 const ONE: u32 = 0x3f800000u;
+const SIGN: u32 = 0x80000000u;
 
 fn first_latent(row: u32) -> u32 {
     return row * ((LATENTS + 3u) / 4u * 4u);
@@ -65,12 +68,18 @@ fn nearest(z: f32, symbol: Symbol) -> u32 {
     return code;
 }
 
+// Whether a latent, or the second latent of its symbol, lies beyond its limit.
+fn is_clipped(z: f32, second_z: f32, symbol: Symbol) -> bool {
+    return abs(z) > symbol.limits.x || abs(second_z) > symbol.limits.y;
+}
+
 // `largest` is the bits of the largest magnitude of the row's latents. A row whose latents are not
-// all finite gets an infinite scale, which the host reports.
-fn store_scale(row: u32, largest: u32) {
+// all finite gets an infinite scale, which the host reports. A clipped row gets a negative scale.
+fn store_scale(row: u32, largest: u32, clipped: bool) {
     if largest >= INFINITY {
         scales[row] = INFINITY;
-    } else if !STORES_NORMS {
-        scales[row] = ONE;
+        return;
     }
+    let scale = select(ONE, scales[row], STORES_NORMS);
+    scales[row] = scale | select(0u, SIGN, clipped);
 }

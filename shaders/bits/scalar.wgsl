@@ -1,7 +1,7 @@
 // The scalar encoder: each latent of row r goes to the nearest level of its table.
 // A thread owns a row.
 // needs: params, magnitude, SYMBOLS, CODE_WORDS, plan, latents, codes
-// needs: region_of, first_latent, nearest, store_scale
+// needs: region_of, first_latent, nearest, is_clipped, store_scale
 
 override WORKGROUP: u32;
 
@@ -15,6 +15,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let region = region_of(row);
     let first_word = row * CODE_WORDS;
     var largest = 0u;
+    var clipped = false;
     // The code word that is being filled.
     var word = 0u;
     // The number of the row's region is its first bits.
@@ -23,6 +24,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         let symbol = plan[region * SYMBOLS + i];
         let z = latents[first + symbol.latent];
         largest = max(largest, magnitude(vec4<f32>(z)));
+        clipped = clipped || is_clipped(z, z, symbol);
         let code = nearest(z, symbol);
         let start = symbol.end - symbol.bits;
         if start / 32u > word {
@@ -42,5 +44,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (word++; word < CODE_WORDS; word++) {
         codes[first_word + word] = 0u;
     }
-    store_scale(row, largest);
+    store_scale(row, largest, clipped);
 }

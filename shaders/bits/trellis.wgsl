@@ -27,7 +27,7 @@
 // decisions [chunk rows, DECISION_WORDS, THREADS]: for each symbol and group which of its states is
 // best, packed by thread.
 // needs: params, magnitude, SYMBOLS, CODE_WORDS, plan, latents, tables, codes
-// needs: region_of, first_latent, nearest, store_scale
+// needs: region_of, first_latent, nearest, is_clipped, store_scale
 
 override STATE_BITS: u32;
 override THREADS: u32;
@@ -86,6 +86,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
 
     var largest = 0u;
+    var clipped = false;
     // The index of the decision word that is being filled.
     var word = 0u;
     var filled = 0u;
@@ -95,6 +96,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let z = latents[first + symbol.latent];
         let second_z = latents[first + symbol.latent + symbol.latents - 1u];
         largest = max(largest, magnitude(vec4<f32>(z, second_z, 0.0, 0.0)));
+        clipped = clipped || is_clipped(z, second_z, symbol);
         if symbol.stride == 0u {
             continue;
         }
@@ -160,7 +162,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         trace_back(row, region, first);
         // The number of the row's region is its first bits.
         memory[0] |= region;
-        store_scale(row, largest);
+        store_scale(row, largest, clipped);
     }
     workgroupBarrier();
     for (var at = thread; at < CODE_WORDS; at += THREADS) {

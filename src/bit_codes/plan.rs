@@ -6,6 +6,16 @@ use super::rates::Rate;
 use super::tables::{Tables, Window};
 use crate::error::{Error, Result};
 
+/// A row is clipped when a latent is larger than the largest value of its table by this factor, and than
+/// [`LEAST_CLIPPED`].
+///
+/// Of real embeddings that were not fitted on, one in ten to twenty has a latent beyond twice the value,
+/// and one in five thousand beyond four times. Rows that someone forgot to normalise have nearly all.
+const CLIPPING: f32 = 4.0;
+/// Steps, which are about the standard deviations of latents. Tables of one or two levels end before the
+/// first two deviations.
+const LEAST_CLIPPED: f32 = 8.0;
+
 /// How symbols are laid out in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
@@ -31,6 +41,8 @@ pub(crate) struct BitPlan {
     pub(super) tables: Arc<Tables>,
     /// The factor of each latent's table.
     pub(super) steps: Vec<f32>,
+    /// The magnitude of each latent beyond which a row counts as clipped.
+    limits: Vec<f32>,
     pub(super) symbols: Vec<Symbol>,
     layout: Layout,
     /// The first bit of the first symbol.
@@ -119,7 +131,7 @@ impl BitPlan {
         let bad_length =
             |what, expected, found| Err(Error::BitPlanLength { what, expected, found });
         let window = tables.window();
-        let (mut symbols, mut readers) = (Vec::new(), Vec::new());
+        let (mut symbols, mut readers, mut limits) = (Vec::new(), Vec::new(), Vec::new());
         let (mut end, mut trellis_start) = (first_bit, first_bit);
         let mut last_wide = 0;
         for (number, &rate) in rates.iter().enumerate() {
@@ -143,6 +155,8 @@ impl BitPlan {
                 };
                 let table = tables.start(rate, latent) as u32;
                 readers.push(Reader::new(end, window.bits(rate), first, table, step));
+                let limit = (CLIPPING * tables.magnitude(rate)).max(LEAST_CLIPPED) * step.abs();
+                limits.push(limit.min(f32::MAX));
             }
         }
         if steps.len() != readers.len() || steps.is_empty() {
@@ -162,7 +176,17 @@ impl BitPlan {
         if needed > code_bytes {
             return bad_length("bytes per row", code_bytes, needed);
         }
-        Ok(Self { tables, steps, symbols, layout, first_bit, trellis_start, code_bytes, readers })
+        Ok(Self {
+            tables,
+            steps,
+            limits,
+            symbols,
+            layout,
+            first_bit,
+            trellis_start,
+            code_bytes,
+            readers,
+        })
     }
 
     /// The same symbols with other tables and steps.
@@ -182,6 +206,21 @@ impl BitPlan {
 
     pub(crate) fn steps(&self) -> &[f32] {
         &self.steps
+    }
+
+    /// The magnitude of each latent beyond which a row counts as clipped.
+    pub(crate) fn limits(&self) -> &[f32] {
+        &self.limits
+    }
+
+    /// The rows of latents `[rows, latents]` that are clipped.
+    pub(crate) fn clipped_rows(&self, latents: &[f32]) -> impl Iterator<Item = usize> {
+        let is_clipped = |z: &[f32]| {
+            // Without an early end, so that it takes several latents at a time.
+            z.iter().zip(&self.limits).fold(false, |any, (z, limit)| any | (z.abs() > *limit))
+        };
+        let rows = latents.chunks_exact(self.latents()).enumerate();
+        rows.filter(move |(_, z)| is_clipped(z)).map(|(row, _)| row)
     }
 
     pub(crate) fn symbols(&self) -> &[Symbol] {

@@ -57,6 +57,8 @@ pub(crate) struct Tables {
     entries: Vec<f32>,
     /// Where each table begins, and the end of the last one.
     starts: [usize; RATE_COUNT + 1],
+    /// The largest magnitude of each table.
+    magnitudes: [f32; RATE_COUNT],
 }
 
 impl Tables {
@@ -70,6 +72,7 @@ impl Tables {
             return Err(Error::BitPlanBits { what, max, found: bits as usize });
         }
         let (mut entries, mut starts) = (Vec::new(), [0; RATE_COUNT + 1]);
+        let mut magnitudes = [0.0f32; RATE_COUNT];
         for (rate, table) in Rate::all().zip(tables) {
             let expected = rate.latents() << window.bits(rate);
             if !table.is_empty() && (table.len() != expected || !window.allows(rate)) {
@@ -82,8 +85,9 @@ impl Tables {
             }
             entries.extend_from_slice(table);
             starts[rate.number() + 1] = entries.len();
+            magnitudes[rate.number()] = table.iter().fold(0.0, |max, v| max.max(v.abs()));
         }
-        Ok(Self { window, entries, starts })
+        Ok(Self { window, entries, starts, magnitudes })
     }
 
     pub(crate) fn window(&self) -> Window {
@@ -100,6 +104,11 @@ impl Tables {
     pub(crate) fn latent_table(&self, rate: Rate, latent: usize) -> &[f32] {
         let entries = 1 << self.window.bits(rate);
         &self.table(rate)[latent * entries..][..entries]
+    }
+
+    /// The largest magnitude in the table of a rate.
+    pub(crate) fn magnitude(&self, rate: Rate) -> f32 {
+        self.magnitudes[rate.number()]
     }
 
     /// All tables, one after the other.

@@ -10,7 +10,7 @@ use half::f16;
 
 use super::chunks::Use;
 use super::pool::on_pool;
-use super::{Codec, CodecOptions, MappedStream};
+use super::{Codec, CodecOptions, Drift, EncodeOptions, EncodeReport, MappedStream};
 use crate::codes::Codes;
 use crate::element::Element;
 use crate::error::Result;
@@ -52,6 +52,50 @@ impl Codec {
     pub async fn encode_flat_async<T: Element>(&self, rows: &[T]) -> Result<Codes> {
         let rows = Rows::flat("rows", rows, self.model().config().dim)?;
         self.encode_rows(WaitMode::Async, rows).await
+    }
+
+    /// [`encode_with`](Self::encode_with) as a future.
+    ///
+    /// # Errors
+    /// As for [`encode_with`](Self::encode_with).
+    pub async fn encode_with_async<R: AsRef<[f32]>>(
+        &self,
+        rows: &[R],
+        options: EncodeOptions,
+    ) -> Result<(Codes, EncodeReport)> {
+        let rows = Rows::nested(rows, self.model().config().dim)?;
+        self.encode_rows_with(WaitMode::Async, &rows, options).await
+    }
+
+    /// [`encode_flat_with`](Self::encode_flat_with) as a future.
+    ///
+    /// # Errors
+    /// As for [`encode_flat_with`](Self::encode_flat_with).
+    pub async fn encode_flat_with_async<T: Element>(
+        &self,
+        rows: &[T],
+        options: EncodeOptions,
+    ) -> Result<(Codes, EncodeReport)> {
+        let rows = Rows::flat("rows", rows, self.model().config().dim)?;
+        self.encode_rows_with(WaitMode::Async, &rows, options).await
+    }
+
+    /// [`check`](Self::check) as a future.
+    ///
+    /// # Errors
+    /// As for [`check`](Self::check).
+    pub async fn check_async<R: AsRef<[f32]>>(&self, rows: &[R]) -> Result<Drift> {
+        let rows = Rows::nested(rows, self.model().config().dim)?;
+        self.check_rows(WaitMode::Async, rows).await
+    }
+
+    /// [`check_flat`](Self::check_flat) as a future.
+    ///
+    /// # Errors
+    /// As for [`check_flat`](Self::check_flat).
+    pub async fn check_flat_async<T: Element>(&self, rows: &[T]) -> Result<Drift> {
+        let rows = Rows::flat("rows", rows, self.model().config().dim)?;
+        self.check_rows(WaitMode::Async, rows).await
     }
 
     /// [`reencode`](Self::reencode) as a future.

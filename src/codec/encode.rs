@@ -39,13 +39,23 @@ impl Codec {
         mode: WaitMode,
         rows: Rows<'_, T>,
     ) -> Result<Codes> {
+        let (packed, scales) = self.encode_to_parts(mode, &rows).await?;
+        Codes::from_engine(self.model(), packed, scales)
+    }
+
+    /// The packed codes and the scales of rows as the engine gives them: the sign of a scale says whether
+    /// the row is clipped.
+    pub(super) async fn encode_to_parts<T: Element>(
+        &self,
+        mode: WaitMode,
+        rows: &Rows<'_, T>,
+    ) -> Result<(Vec<u8>, Vec<f32>)> {
         if mode == WaitMode::Async && T::IS_F16 {
             // Compiling takes too long for a thread that polls tasks.
             let codec = self.clone();
             on_pool(move || codec.backend().prepare_f16_rows()).await?;
         }
-        let chunks = self.backend().encode(self.model(), &rows, mode)?;
-        let (packed, scales) = chunks.collect(rows.len(), ["the codes", "the scales"]).await?;
-        Codes::from_engine(self.model(), packed, scales)
+        let chunks = self.backend().encode(self.model(), rows, mode)?;
+        chunks.collect(rows.len(), ["the codes", "the scales"]).await
     }
 }

@@ -19,6 +19,7 @@
 
 mod asynchronous;
 mod blocks;
+mod check;
 mod chunks;
 mod decode;
 mod encode;
@@ -37,6 +38,7 @@ mod pair_chunks;
 mod pool;
 mod recover;
 mod reencode;
+mod report;
 #[cfg(feature = "gpu")]
 mod ring;
 mod transfer;
@@ -49,11 +51,13 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use half::f16;
 
+pub use check::Drift;
 pub use mapped::{MappedChunks, MappedStream};
 pub use mapped_rows::MappedRows;
 #[cfg(feature = "gpu")]
 pub use measure::{Breakdown, KernelTimes};
 pub use options::{CodecOptions, Engine, EngineInfo, EngineKind, Stats};
+pub use report::{EncodeOptions, EncodeReport};
 
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]

@@ -98,15 +98,22 @@ impl Codes {
         Ok(Self::from_checked(config, model.fingerprint(), packed, scales))
     }
 
-    /// What an engine of this crate has just written, nothing to check but overflow. Models whose
-    /// rows keep no scale have an empty `scales`.
-    pub(crate) fn from_engine(model: &Model, packed: Vec<u8>, scales: Vec<f32>) -> Result<Self> {
+    /// What an engine of this crate has just written, nothing to check but overflow. The sign of a scale
+    /// says whether the row is clipped, and does not stay.
+    pub(crate) fn from_engine(
+        model: &Model,
+        packed: Vec<u8>,
+        mut scales: Vec<f32>,
+    ) -> Result<Self> {
         if let Some(row) = scales.iter().position(|s| !s.is_finite()) {
             return Err(Error::Overflow { row });
         }
         let (config, model) = (model.config().clone(), model.fingerprint());
         let scales = match config.has_row_scales() {
-            true => Scales::PerRow(scales),
+            true => {
+                scales.iter_mut().for_each(|scale| *scale = scale.abs());
+                Scales::PerRow(scales)
+            }
             false => Scales::Uniform(1.0),
         };
         Ok(Self::from_checked(config, model, packed, scales))

@@ -22,7 +22,7 @@ struct Scratch {
 }
 
 /// Writes the codes `[rows, packed_size]` and scales `[rows]` of a batch. A model whose rows have no
-/// scales leaves `scales` as it is.
+/// scales leaves `scales` as it is. The scale of a clipped row is negative, be it -0.
 pub(crate) fn encode<T: Element>(
     model: &Model,
     rows: &Rows<'_, T>,
@@ -40,12 +40,11 @@ pub(crate) fn encode<T: Element>(
             let first = index * block;
             let range = first..first + scales.len();
             with_rows(model, rows, range, Some(scales), scratch, |x, scratch, scales| {
+                let scales = scales.unwrap_or_default();
                 match model.mixture() {
-                    None => {
-                        encode_rows(model, first, x, scratch, packed, scales.unwrap_or_default())
-                    }
+                    None => encode_rows(model, first, x, scratch, packed, scales),
                     Some(mixture) => mixture
-                        .encode(x, &mut scratch.mixture, packed)
+                        .encode(x, &mut scratch.mixture, packed, |row| negate(&mut scales[row]))
                         .map_err(|row| Error::Overflow { row: first + row }),
                 }
             })
@@ -80,7 +79,12 @@ fn encode_rows(
         return Err(Error::Overflow { row: first + row });
     }
     plan.encode(&scratch.latents, packed);
+    plan.clipped_rows(&scratch.latents).for_each(|row| negate(&mut scales[row]));
     Ok(())
+}
+
+fn negate(scale: &mut f32) {
+    *scale = -*scale;
 }
 
 /// The first row of latents that is not finite.

@@ -71,6 +71,7 @@ impl Error {
             | Self::InvalidScale { .. }
             | Self::InvalidFingerprint { .. }
             | Self::TooFewRows { .. }
+            | Self::ClippedRows { .. }
             | Self::Fit { .. } => ErrorKind::Input,
             Self::OtherModel { .. }
             | Self::OtherConfig { .. }
@@ -79,6 +80,7 @@ impl Error {
             | Self::BitPlanBits { .. }
             | Self::WeightLength { .. }
             | Self::NonFiniteWeight { .. }
+            | Self::WarmStart { .. }
             | Self::NoFitFacts => ErrorKind::Model,
             Self::Io { .. } | Self::Format { .. } => ErrorKind::File,
             Self::NoAdapter { .. }

@@ -42,7 +42,8 @@ impl Error {
             | Self::NonFinite { row, .. }
             | Self::Overflow { row }
             | Self::InvalidScale { row, .. }
-            | Self::UnknownRegion { row, .. } => *row += first_row,
+            | Self::UnknownRegion { row, .. }
+            | Self::ClippedRows { row, .. } => *row += first_row,
             _ => {}
         }
         self

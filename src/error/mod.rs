@@ -265,6 +265,35 @@ pub enum Error {
          earlier version: fit it again, or call Codec::evaluate"
     )]
     NoFitFacts,
+    /// Rows lie outside the range of the rows that the model was fitted on, and the call was to refuse
+    /// them.
+    #[error(
+        "row {row} and {more} more of {rows} rows lie outside the range of the rows that the model \
+         was fitted on: scale them as those were, or fit the model to them"
+    )]
+    #[non_exhaustive]
+    ClippedRows {
+        /// Index of the first such row.
+        row: usize,
+        /// How many there are besides.
+        more: usize,
+        /// Rows that were passed.
+        rows: usize,
+    },
+    /// A fit cannot start from a model of another shape.
+    #[error(
+        "the model to start from has {found} {what}, and the fit is for {expected}: start from a model \
+         of {expected}, or fit without one"
+    )]
+    #[non_exhaustive]
+    WarmStart {
+        /// What differs.
+        what: &'static str,
+        /// The number in the fit's configuration.
+        expected: usize,
+        /// The number in the model.
+        found: usize,
+    },
     /// A GPU was asked for, and no adapter can be used.
     #[error("no GPU adapter {wanted}; found: {found}. Install a driver, or use Engine::Cpu")]
     #[non_exhaustive]

@@ -25,19 +25,22 @@ pub(super) struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    /// Encodes rows `[rows, dim]`. If latents leave the range of `f32`, it gives the first such row, and
-    /// rows of that row's region are not encoded.
+    /// Encodes rows `[rows, dim]`, and gives the number of each clipped row to `clipped`. If latents leave
+    /// the range of `f32`, it returns the first such row, and rows of that row's region are not encoded.
     pub(super) fn encode(
         self,
         rows: &[f32],
         scratch: &mut Scratch,
         packed: &mut [u8],
+        mut clipped: impl FnMut(usize),
     ) -> Result<(), usize> {
         let row_bytes = self.regions[0].plan.code_bytes();
         let mut codes = std::mem::take(&mut scratch.packed);
         let result = self.project(rows, scratch, |number, group, latents| {
             codes.resize(group.len() * row_bytes, 0);
-            self.regions[number].plan.encode(latents, &mut codes);
+            let plan = &self.regions[number].plan;
+            plan.encode(latents, &mut codes);
+            plan.clipped_rows(latents).for_each(|at| clipped(group[at] as usize));
             for (row, codes) in group.iter().zip(codes.chunks_exact(row_bytes)) {
                 let packed = &mut packed[*row as usize * row_bytes..][..row_bytes];
                 packed.copy_from_slice(codes);

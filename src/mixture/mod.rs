@@ -86,15 +86,17 @@ impl Mixture {
         &self.regions
     }
 
-    /// Encodes rows `[rows, dim]` whose norms are divided out if they are stored. If latents leave the
-    /// range of `f32`, it gives the first such row, and not all rows are encoded.
+    /// Encodes rows `[rows, dim]` whose norms are divided out if they are stored, and gives the number of
+    /// each clipped row to `clipped`. If latents leave the range of `f32`, it returns the first such row,
+    /// and not all rows are encoded.
     pub(crate) fn encode(
         &self,
         rows: &[f32],
         scratch: &mut Scratch,
         packed: &mut [u8],
+        clipped: impl FnMut(usize),
     ) -> Result<(), usize> {
-        self.encoder().encode(rows, scratch, packed)
+        self.encoder().encode(rows, scratch, packed, clipped)
     }
 
     /// Writes the latents `[rows, latent_dim]` and the regions of rows `[rows, dim]`. Fails as `encode`

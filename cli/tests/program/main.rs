@@ -2,6 +2,7 @@
 
 mod damaged;
 mod dialects;
+mod drift;
 mod ends;
 mod eval;
 mod files;

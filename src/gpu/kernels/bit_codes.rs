@@ -65,6 +65,7 @@ pub(crate) struct SearchedSymbol {
     pub(crate) position: u32,
     pub(crate) cost_scale: f32,
     pub(crate) last_stride: u32,
+    pub(crate) limits: [f32; 2],
 }
 
 /// How bit codes are searched for.
@@ -111,7 +112,8 @@ impl<'a> Search<'a> {
         for region in 0..self.plans.len() {
             all.extend(self.symbols(region));
             // A symbol without bits.
-            let padding = SearchedSymbol { latents: 1, ..SearchedSymbol::default() };
+            let limits = [f32::MAX; 2];
+            let padding = SearchedSymbol { latents: 1, limits, ..SearchedSymbol::default() };
             all.resize((region + 1) * max_symbols, padding);
         }
         (Resident::SearchPlan, bytemuck::cast_slice(&all).to_vec())
@@ -133,6 +135,7 @@ impl<'a> Search<'a> {
                 tables: [0, second].map(|latent| count(tables.start(rate, latent))),
                 table_scales: both(&step),
                 last_stride: plan.last_stride(),
+                limits: both(&|latent| plan.limits()[symbol.latent + latent]),
                 ..SearchedSymbol::default()
             };
             if let Some(trellis) = &self.trellis

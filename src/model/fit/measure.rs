@@ -177,7 +177,7 @@ fn recoded(model: &Model, rows: &[f32]) -> Vec<f32> {
     let mut packed = vec![0; norms.len() * model.config().packed_size()];
     let mut scratch = Default::default();
     // Rows whose latents leave the range of f32 count with what codes of zeros give.
-    let _ = mixture.encode(&x, &mut scratch, &mut packed);
+    let _ = mixture.encode(&x, &mut scratch, &mut packed, |_clipped| ());
     mixture.decode(&packed, &mut scratch, &mut x);
     for (row, norm) in x.chunks_exact_mut(dim).zip(norms) {
         row.iter_mut().for_each(|v| *v *= norm);

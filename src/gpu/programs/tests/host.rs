@@ -185,6 +185,7 @@ fn a_symbol_to_search_for_has_one_layout_in_rust_and_wgsl() {
         ("position", offset_of!(SearchedSymbol, position)),
         ("cost_scale", offset_of!(SearchedSymbol, cost_scale)),
         ("last_stride", offset_of!(SearchedSymbol, last_stride)),
+        ("limits", offset_of!(SearchedSymbol, limits)),
     ];
     let searches = shipped_kernels();
     for kernel in searches.iter().filter(|kernel| kernel.name.starts_with("search.")) {
