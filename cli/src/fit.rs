@@ -8,6 +8,7 @@ use vecodec::{FitOptions, Model};
 
 use crate::args::{EngineArg, FitArgs, ObjectiveArg};
 use crate::data::DataReader;
+use crate::engine;
 use crate::error::{CliError, Result};
 use crate::numbers::{seconds, smaller};
 use crate::output;
@@ -41,9 +42,9 @@ struct Report {
 
 pub fn run(args: &FitArgs) -> Result<()> {
     regular::check_output(&args.output, "models")?;
-    let queries = args.queries.as_ref();
+    let (queries, old) = (args.queries.as_ref(), args.warm_start.as_ref());
     let inputs: Vec<&Path> =
-        [&args.train].into_iter().chain(queries).map(PathBuf::as_path).collect();
+        [&args.train].into_iter().chain(queries).chain(old).map(PathBuf::as_path).collect();
     output::check(&args.output, &inputs)?;
     output::check_name(&args.output, "models")?;
     let mut data = DataReader::open_noted(&args.train, args.tensor.name())?;
@@ -65,6 +66,11 @@ pub fn run(args: &FitArgs) -> Result<()> {
         }
         bits => bits,
     };
+
+    if let Some(old) = old {
+        regular::check_input(old, "models")?;
+    }
+    let old = old.map(|path| engine::model(path)).transpose()?;
 
     let start = Instant::now();
     let queries = queries.map(|path| read_queries(path, data.dim())).transpose()?;
@@ -91,6 +97,9 @@ pub fn run(args: &FitArgs) -> Result<()> {
     let mut options = FitOptions::default().with_seed(args.seed);
     if let Some(queries) = &queries {
         options = options.with_queries(queries);
+    }
+    if let Some(old) = &old {
+        options = options.with_warm_start(old);
     }
     let (model, fit) = Model::fit_with(&values, config, options)
         .map_err(|e| CliError::in_rows(data.path(), |row| invalid.number(number, row), e))?;

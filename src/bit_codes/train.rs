@@ -70,6 +70,21 @@ impl<'a> Trainer<'a> {
         Ok(Self { check, window, tables, distortions })
     }
 
+    /// The same with the tables of a model, for the rates that it has. Both have the same window.
+    ///
+    /// Training may have given a factor of all values of a table to the steps of its latents. New steps
+    /// are standard deviations, so that the table gets the scale that it began with.
+    pub(crate) fn starting_from(mut self, tables: &Tables) -> Self {
+        let size = |table: &[f32]| table.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        for (own, table) in self.tables.iter_mut().zip(tables.to_vecs()) {
+            let scale = (size(own) / size(&table)) as f32;
+            if !own.is_empty() && scale.is_finite() {
+                *own = table.iter().map(|v| v * scale).collect();
+            }
+        }
+        self
+    }
+
     pub(crate) fn distortions(&self) -> &Distortions {
         &self.distortions
     }

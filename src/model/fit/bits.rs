@@ -15,12 +15,12 @@ use super::stages::Stages;
 use super::warnings::FitWarning;
 use crate::bit_codes::{Check, Rate, Tables, Trainer, allocate, usual_distortions};
 use crate::error::Result;
-use crate::mixture::MAX_REGIONS;
+use crate::mixture::{MAX_REGIONS, Mixture};
 use crate::quantize::norm;
 use crate::rows::Rows;
 
 /// The most rows that a bit code is fitted on; of more, a random sample is taken.
-const MOST_ROWS: usize = 200_000;
+pub(super) const MOST_ROWS: usize = 200_000;
 /// Rows that tables are trained on, drawn at random.
 const TRAINED_ROWS: usize = 16_384;
 /// Training rows that a region has at least, where the fit chooses the number.
@@ -65,7 +65,7 @@ pub(super) fn fit(rows: &Rows<'_>, config: &BitsConfig, stages: &mut Stages<'_>)
         let config = config.with_regions(Regions::Count(counts[0]));
         let trainer = trainer(&used, &config, stages, &check)?;
         let goal = Goal { distortions: trainer.distortions(), queries: None };
-        let model = fit_regions(used, &config, &trainer, goal, stages)?;
+        let model = fit_regions(used, &config, &trainer, goal, None, stages)?;
         return Ok(Fitted::new(model, rows_used));
     }
     let (train, held_out) = split(&used, config.dim, HELD_OUT_ROWS, stages.seed());
@@ -87,12 +87,12 @@ pub(super) fn fit(rows: &Rows<'_>, config: &BitsConfig, stages: &mut Stages<'_>)
     tried.rows = vec![].into();
     let trainer = tried.trainer;
     drop((choice.train, choice.held_out));
-    let model = fit_regions(used, &config, &trainer, goal, stages)?;
+    let model = fit_regions(used, &config, &trainer, goal, None, stages)?;
     Ok(Fitted::new(model, rows_used))
 }
 
 impl Fitted {
-    fn new(model: Model, rows_used: usize) -> Self {
+    pub(super) fn new(model: Model, rows_used: usize) -> Self {
         let plans = (0..model.region_count()).filter_map(|region| model.plan(region));
         let end = plans.filter_map(|plan| Some(plan.symbols().last()?.end)).max().unwrap_or(0);
         let bytes = model.config().packed_size();
@@ -272,7 +272,7 @@ impl<'a, 'c> Tried<'a, 'c> {
 
 /// The tables of all rates that the budget may need, for rows whose norms are divided out if they are
 /// stored.
-fn trainer<'a>(
+pub(super) fn trainer<'a>(
     rows: &[f32],
     config: &BitsConfig,
     stages: &Stages<'_>,
@@ -292,12 +292,13 @@ fn trainer<'a>(
     Trainer::new(window, max_rate, &latents, variances.len(), check)
 }
 
-/// The model of this many regions, fitted on all rows.
-fn fit_regions(
+/// The model of this many regions, fitted on all rows. It starts from an old model if there is one.
+pub(super) fn fit_regions(
     mut used: Vec<f32>,
     config: &BitsConfig,
     trainer: &Trainer<'_>,
     goal: Goal<'_>,
+    old: Option<&Mixture>,
     stages: &mut Stages<'_>,
 ) -> Result<Model> {
     let (dim, cancel, seed) = (config.dim, stages.cancel(), stages.seed());
@@ -309,7 +310,10 @@ fn fit_regions(
         unit_rows(&mut used, dim);
     }
     let bits = ModelConfig::from(config.clone());
-    let (draft, assigned) = Draft::fit(&used, &bits, bits.region_count(), goal, seed, &cancel)?;
+    let (draft, assigned) = match old {
+        Some(old) => Draft::fit_from(old, &used, &bits, goal, &cancel)?,
+        None => Draft::fit(&used, &bits, bits.region_count(), goal, seed, &cancel)?,
+    };
     let tables = trainer.tables()?;
     let plans = draft.plans(&tables)?;
     let model = |plans| Model::from_mixture(bits.clone(), draft.mixture(plans)?);

@@ -9,6 +9,7 @@ mod principal;
 mod queries;
 mod regions;
 mod stages;
+mod warm_start;
 mod warnings;
 
 pub use self::options::{CancelToken, FitOptions, FitReport, FitStage};
@@ -22,6 +23,7 @@ use self::measure::{
 };
 use self::principal::{principal_components, refit_decoder};
 use self::stages::Stages;
+use self::warm_start::WarmStart;
 use self::warnings::ROWS_PER_LATENT;
 use super::{Model, ModelConfig};
 use crate::error::{Error, Result};
@@ -54,14 +56,15 @@ impl Model {
     }
 
     /// Fits a model as [`fit`](Self::fit) does, reports each stage as it ends, and can be
-    /// cancelled. Of the options, the queries and the seed change the model. The seed draws the samples
+    /// cancelled. Of the options, the queries, the seed and the model to start
+    /// from change the model. The seed draws the samples
     /// where there are more rows than a step takes, and they are the same on every machine.
     ///
     /// Cancellation is noticed between blocks of rows and iterations of the training. Only the
     /// eigenvectors of the covariance `[dim, dim]` are computed without a break.
     ///
     /// # Errors
-    /// As for [`fit`](Self::fit), and [`Error::Cancelled`].
+    /// As for [`fit`](Self::fit), [`Error::Cancelled`], and a model to start from of another shape.
     pub fn fit_with(
         rows: &[f32],
         config: impl Into<ModelConfig>,
@@ -74,7 +77,8 @@ impl Model {
             let (rows, latent_dim) = (rows.len(), config.latent_dim);
             return Err(Error::TooFewRows { rows, latent_dim });
         }
-        let bits = config.as_bits();
+        let warm = options.warm_start().map(|old| WarmStart::new(&config, old)).transpose()?;
+        let bits = warm.as_ref().map(|warm| warm.config.clone()).or_else(|| config.as_bits());
         let max_regions = bits.as_ref().map_or(1, |bits| bits::max_regions(bits, rows.len()));
         let required = memory_bytes(&config, rows.len(), max_regions);
         memory::check_bytes("the matrices of the fit", required)?;
@@ -85,9 +89,10 @@ impl Model {
             queries.check_finite(0..queries.len())?;
         }
         let mut stages = Stages::new(options);
-        let Fitted { model, rows_used, mut warnings } = match bits {
-            Some(bits) => bits::fit(&rows, &bits, &mut stages)?,
-            None => fit_codes(&rows, &config, &mut stages)?,
+        let Fitted { model, rows_used, mut warnings } = match (warm, bits) {
+            (Some(warm), _) => warm.fit(&rows, &mut stages)?,
+            (None, Some(bits)) => bits::fit(&rows, &bits, &mut stages)?,
+            (None, None) => fit_codes(&rows, &config, &mut stages)?,
         };
         let wanted = ROWS_PER_LATENT * model.config().latent_dim;
         if rows_used < wanted {

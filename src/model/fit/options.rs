@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::super::Model;
 use super::warnings::FitWarning;
 use crate::error::{Error, Result};
 
@@ -68,6 +69,7 @@ pub struct FitOptions<'a> {
     cancel: CancelToken,
     seed: u64,
     queries: Option<&'a [f32]>,
+    warm_start: Option<&'a Model>,
 }
 
 impl<'a> FitOptions<'a> {
@@ -97,6 +99,21 @@ impl<'a> FitOptions<'a> {
         self
     }
 
+    /// Sets a model to start from: one of bit codes of as many values and bytes per row, and of the same
+    /// coding. The fit begins with its regions and tables, runs the same rounds, and tries nothing:
+    /// the number of regions, whether norms are stored and the exponent of
+    /// [`Objective::Search`](crate::Objective::Search) are the old model's. It takes a third of the time of
+    /// a fit that chooses them, or less, and is meant for rows that have drifted, not for rows of another
+    /// kind.
+    pub fn with_warm_start(mut self, model: &'a Model) -> Self {
+        self.warm_start = Some(model);
+        self
+    }
+
+    pub(super) fn warm_start(&self) -> Option<&'a Model> {
+        self.warm_start
+    }
+
     pub(super) fn queries(&self) -> Option<&'a [f32]> {
         self.queries
     }
@@ -123,6 +140,7 @@ impl fmt::Debug for FitOptions<'_> {
             .field("cancel", &self.cancel)
             .field("seed", &self.seed)
             .field("queries", &self.queries.map(<[f32]>::len))
+            .field("warm_start", &self.warm_start)
             .finish()
     }
 }

@@ -22,6 +22,8 @@ use crate::mixture::{Groups, Mixture, Region, center_rows, coding_cost, id_bits,
 
 /// How often rows move to the region of least cost.
 const ROUNDS: usize = 4;
+/// Rounds end when at most this share of the rows moves.
+const SETTLED: f64 = 0.02;
 /// Regions that an encoder considers for a row.
 const SHORTLIST: usize = 4;
 
@@ -95,23 +97,51 @@ impl<'a> Draft<'a> {
         seed: u64,
         cancel: &CancelToken,
     ) -> Result<(Self, Vec<u8>)> {
-        let dim = config.dim;
-        let mut assigned = clusters(rows, dim, count, seed, cancel)?;
-        let mut draft = Self {
-            dim,
-            window: config.window(),
-            code_bytes: config.packed_size(),
-            goal,
-            regions: vec![],
-        };
-        draft.follow(rows, &assigned, count, cancel)?;
+        let assigned = clusters(rows, config.dim, count, seed, cancel)?;
+        Self::empty(config, goal).fitted(rows, assigned, count, cancel)
+    }
+
+    /// Fits the regions of an old model of the same shape to rows `[rows, dim]`. Returns the region of each
+    /// row, too.
+    pub(super) fn fit_from(
+        old: &Mixture,
+        rows: &[f32],
+        config: &ModelConfig,
+        goal: Goal<'a>,
+        cancel: &CancelToken,
+    ) -> Result<(Self, Vec<u8>)> {
+        let mut draft = Self::empty(config, goal);
+        draft.regions = old.regions().iter().map(DraftRegion::of).collect();
+        let assigned = draft.assign(rows, cancel)?;
+        draft.fitted(rows, assigned, old.regions().len(), cancel)
+    }
+
+    fn empty(config: &ModelConfig, goal: Goal<'a>) -> Self {
+        let (window, code_bytes) = (config.window(), config.packed_size());
+        Self { dim: config.dim, window, code_bytes, goal, regions: vec![] }
+    }
+
+    /// Regions that begin with these rows each, after the rounds in which rows move.
+    fn fitted(
+        mut self,
+        rows: &[f32],
+        mut assigned: Vec<u8>,
+        count: usize,
+        cancel: &CancelToken,
+    ) -> Result<(Self, Vec<u8>)> {
+        self.follow(rows, &assigned, count, cancel)?;
         if count > 1 {
             for _ in 0..ROUNDS {
-                assigned = draft.assign(rows, cancel)?;
-                draft.follow(rows, &assigned, count, cancel)?;
+                let before = assigned;
+                assigned = self.assign(rows, cancel)?;
+                let moved = before.iter().zip(&assigned).filter(|(a, b)| a != b).count();
+                self.follow(rows, &assigned, count, cancel)?;
+                if moved as f64 <= SETTLED * assigned.len() as f64 {
+                    break;
+                }
             }
         }
-        Ok((draft, assigned))
+        Ok((self, assigned))
     }
 
     /// Makes the regions those of their rows.
@@ -296,6 +326,18 @@ impl<'a> Draft<'a> {
 }
 
 impl DraftRegion {
+    /// A region of a model. Its steps are about the standard deviations of its latents.
+    fn of(region: &Region) -> Self {
+        let Region { centroid, basis, plan } = region;
+        let variances = plan.steps().iter().map(|step| f64::from(*step).powi(2)).collect();
+        let (centroid, basis) = (centroid.clone(), basis.clone());
+        Self {
+            axes: Axes { centroid, basis, variances, query_squares: None },
+            rates: plan.symbols().iter().map(|symbol| symbol.rate).collect(),
+            latent_rates: plan.latent_rates().collect(),
+        }
+    }
+
     /// Writes the rows `[rows, dim]` without the centroid, and the latents that have bits.
     fn project(&self, rows: &[f32], centered: &mut Vec<f32>, latents: &mut Vec<f32>) {
         let (dim, count) = (self.axes.centroid.len(), self.latent_rates.len());
