@@ -43,6 +43,9 @@ mod bit_codes;
 mod codec;
 mod codes;
 mod cpu;
+#[cfg(feature = "files")]
+#[doc(hidden)]
+pub mod data;
 mod element;
 mod error;
 mod fingerprint;
@@ -56,6 +59,7 @@ mod model;
 mod plan;
 mod quantize;
 mod rows;
+mod sample;
 mod tensors;
 mod wait;
 

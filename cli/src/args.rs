@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use vecodec::{Objective, Regions, RowNorm};
 
-use crate::data::ValueType;
 use crate::rows::{RowRange, SkipInvalid};
+use crate::writer::ValueType;
 
 /// Compresses embedding vectors with a learned linear codec.
 ///

@@ -4,14 +4,15 @@ use serde::Serialize;
 use vecodec::{Drift, Error};
 
 use crate::args::CheckArgs;
-use crate::data::{DataReader, blocks};
 use crate::engine;
 use crate::error::{CliError, Result};
+use crate::input;
 use crate::numbers::number;
 use crate::output;
 use crate::progress::Progress;
 use crate::regular;
 use crate::rows::InvalidRows;
+use vecodec::data::blocks;
 
 /// The figures under their names in JSON.
 #[derive(Serialize)]
@@ -30,7 +31,7 @@ struct Report {
 
 pub fn run(args: &CheckArgs) -> Result<()> {
     regular::check_input(&args.model, "models")?;
-    let mut data = DataReader::open_noted(&args.data, args.tensor.name())?;
+    let mut data = input::open(&args.data, args.tensor.name())?;
     data.expect_rows()?;
     let codec = engine::codec(engine::model_for(&args.model, &data)?, args.engine.engine()?)?;
     let Some(fitted_rows) = codec.model().fit_facts().map(|facts| facts.rows) else {

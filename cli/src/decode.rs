@@ -8,7 +8,6 @@ use serde::Serialize;
 use vecodec::{Codec, CodesReader, Element, Error, Model, f16};
 
 use crate::args::DecodeArgs;
-use crate::data::{DataWriter, STDIN, ValueType, blocks};
 use crate::engine;
 use crate::error::{CliError, Result};
 use crate::numbers::seconds;
@@ -16,6 +15,8 @@ use crate::output;
 use crate::progress::Progress;
 use crate::regular;
 use crate::rows::RowRange;
+use crate::writer::{DataWriter, ValueType};
+use vecodec::data::{STDIN, blocks};
 
 /// What was done, under the names in JSON.
 #[derive(Serialize)]

@@ -6,14 +6,15 @@ use serde::Serialize;
 use vecodec::{CodesWriter, EncodeOptions};
 
 use crate::args::EncodeArgs;
-use crate::data::{DataReader, blocks};
 use crate::engine;
 use crate::error::{CliError, Result};
+use crate::input;
 use crate::numbers::{count, seconds, smaller};
 use crate::output;
 use crate::progress::Progress;
 use crate::regular;
 use crate::rows::{InvalidRows, RowRange};
+use vecodec::data::blocks;
 
 /// What was done, under the names in JSON.
 #[derive(Serialize)]
@@ -36,7 +37,7 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
     output::check(&args.output, &[&args.data, &args.model])?;
     output::check_name(&args.output, "codes")?;
     regular::check_input(&args.model, "models")?;
-    let mut data = DataReader::open_noted(&args.data, args.tensor.name())?;
+    let mut data = input::open(&args.data, args.tensor.name())?;
     let range = RowRange::within(args.rows, data.path(), data.row_count())?;
     let codec = engine::codec(engine::model_for(&args.model, &data)?, args.engine.engine()?)?;
 

@@ -6,8 +6,8 @@ use vecodec::{Codec, CodecOptions, Engine, Gpu, Model};
 
 use crate::args::EngineArg;
 use crate::chatter::silenced;
-use crate::data::DataReader;
 use crate::error::{CliError, Result};
+use vecodec::data::DataReader;
 
 impl EngineArg {
     pub fn engine(self) -> Result<Engine> {

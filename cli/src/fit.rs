@@ -7,15 +7,14 @@ use serde::Serialize;
 use vecodec::{FitOptions, Model};
 
 use crate::args::{EngineArg, FitArgs, ObjectiveArg};
-use crate::data::DataReader;
 use crate::engine;
 use crate::error::{CliError, Result};
+use crate::input;
 use crate::numbers::{seconds, smaller};
 use crate::output;
 use crate::progress::Progress;
 use crate::regular;
 use crate::rows::{InvalidRows, check_finite};
-use crate::sample::sample;
 use crate::size::Size;
 
 /// What was done, under the names in JSON.
@@ -47,7 +46,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
         [&args.train].into_iter().chain(queries).chain(old).map(PathBuf::as_path).collect();
     output::check(&args.output, &inputs)?;
     output::check_name(&args.output, "models")?;
-    let mut data = DataReader::open_noted(&args.train, args.tensor.name())?;
+    let mut data = input::open(&args.train, args.tensor.name())?;
     data.expect_rows()?;
     if let EngineArg::Gpu = args.engine {
         // Fails now rather than in the first command that uses the model.
@@ -75,13 +74,9 @@ pub fn run(args: &FitArgs) -> Result<()> {
     let start = Instant::now();
     let queries = queries.map(|path| read_queries(path, data.dim())).transpose()?;
     let rows_in_file = data.row_count();
-    // The numbers of the rows that are read.
-    let sample = (rows_in_file > args.sample).then(|| sample(rows_in_file, args.sample, args.seed));
-    let mut values = match &sample {
-        Some(numbers) => data.read_rows(numbers)?,
-        None => data.read_all()?,
-    };
-    let number = |at: usize| sample.as_ref().map_or(at, |numbers| numbers[at]);
+    let mut sample = input::sample(&mut data, args.sample, args.seed)?;
+    let mut values = std::mem::take(&mut sample.values);
+    let number = |at: usize| sample.number(at);
     let mut invalid = InvalidRows::new(args.skip_invalid);
     invalid.clean(number, &mut values, data.dim());
     invalid.note(data.path());
@@ -143,7 +138,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
 
 /// The queries of a file: rows of as many values as the training vectors.
 fn read_queries(path: &Path, dim: usize) -> Result<Vec<f32>> {
-    let mut data = DataReader::open_noted(path, None)?;
+    let mut data = input::open(path, None)?;
     data.expect_rows()?;
     if data.dim() != dim {
         let detail = format!(
@@ -152,7 +147,7 @@ fn read_queries(path: &Path, dim: usize) -> Result<Vec<f32>> {
         );
         return Err(CliError::file(path, detail));
     }
-    let values = data.read_all()?;
+    let values = input::sample(&mut data, usize::MAX, 0)?.values;
     check_finite(path, |row| row, &values, dim)?;
     Ok(values)
 }

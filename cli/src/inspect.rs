@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 use vecodec::{Activation, Model, ModelConfig};
 
 use crate::args::InspectArgs;
-use crate::data::{DataReader, Format, is_pipe, tensors};
 use crate::decode;
 use crate::engine;
 use crate::error::{CliError, Result};
 use crate::numbers::number;
 use crate::output;
+use vecodec::data::{DataReader, Format, is_pipe, kind_of};
 
 /// Names and values. In JSON, the names have underscores instead of spaces.
 type Lines = Vec<(&'static str, Value)>;
@@ -22,7 +22,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     let lines = match Format::of(path) {
         _ if is_pipe(path) => data(args)?,
         // Models and codes may have any extension that names no data file.
-        Ok(Format::Safetensors) | Err(_) => match tensors::kind_of(path)?.as_deref() {
+        Ok(Format::Safetensors) | Err(_) => match kind_of(path)?.as_deref() {
             Some("model") => model(path)?,
             Some("codes") => codes(path)?,
             Some(kind) => {

@@ -15,14 +15,13 @@
 mod args;
 mod chatter;
 mod check;
-#[doc(hidden)]
-pub mod data;
 mod decode;
 mod encode;
 mod engine;
 mod error;
 mod eval;
 mod fit;
+mod input;
 mod inspect;
 mod numbers;
 mod output;
@@ -32,8 +31,8 @@ mod progress;
 mod reencode;
 mod regular;
 mod rows;
-mod sample;
 mod size;
+mod writer;
 
 use std::process::ExitCode;
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 use vecodec::NewFile;
 
-use crate::data::Format;
 use crate::error::{CliError, Result};
+use vecodec::data::Format;
 
 /// Prints aligned lines of a name and a value to stdout.
 pub fn table(lines: &[(&str, String)]) -> Result<()> {

@@ -6,7 +6,6 @@ use serde::Serialize;
 use vecodec::{CodesWriter, Error};
 
 use crate::args::ReencodeArgs;
-use crate::data::blocks;
 use crate::decode;
 use crate::engine;
 use crate::error::{CliError, Result};
@@ -14,6 +13,7 @@ use crate::numbers::seconds;
 use crate::output;
 use crate::progress::Progress;
 use crate::regular;
+use vecodec::data::blocks;
 
 /// What was done, under the names in JSON.
 #[derive(Serialize)]

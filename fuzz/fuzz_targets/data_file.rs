@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vecodec_cli::data::DataReader;
+use vecodec::data::DataReader;
 use vecodec_fuzz::Scratch;
 
 /// Rows that are read at a time.

@@ -9,13 +9,14 @@ use vecodec::{Codec, Codes};
 
 use super::timed;
 use crate::args::EvalArgs;
-use crate::data::{DataReader, blocks};
 use crate::engine;
 use crate::error::{CliError, Result};
+use crate::input;
 use crate::numbers::{grouped, number};
 use crate::output;
 use crate::progress::Progress;
 use crate::regular;
+use vecodec::data::{DataReader, blocks};
 
 /// The figures under their names in JSON, where an infinite figure is null.
 #[derive(Serialize)]
@@ -38,7 +39,7 @@ struct Report {
 
 pub fn run(args: &EvalArgs, model: &Path) -> Result<()> {
     regular::check_input(model, "models")?;
-    let mut data = DataReader::open_noted(&args.data, args.tensor.name())?;
+    let mut data = input::open(&args.data, args.tensor.name())?;
     data.expect_rows()?;
     let engine = args.engine.engine()?;
     let codec = engine::codec(engine::model_for(model, &data)?, engine)?;

@@ -1,6 +1,6 @@
 //! Draws at random, by a seed, which rows are fitted and which rows are measured.
 
-use crate::sample::Random;
+use vecodec::data::random_rows;
 
 /// Two disjoint sets of row numbers, each in ascending order.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,9 +15,11 @@ impl Split {
     /// Draws `sample` of `rows` rows at random, or takes all rows if there are fewer. A random
     /// half is fitted, and the other half is measured. At most `queries` measured rows are queries.
     pub fn draw(rows: usize, sample: usize, queries: usize, seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        let used = random.subset(rows, sample.min(rows));
-        let first = random.subset(used.len(), used.len() / 2);
+        // Draws of their own, also where they are of as many.
+        let mut seeds = (0..).map(|draw| seed.wrapping_mul(3).wrapping_add(draw));
+        let mut draw = |rows, count| random_rows(rows, count, seeds.next().unwrap_or_default());
+        let used = draw(rows, sample);
+        let first = draw(used.len(), used.len() / 2);
         let (mut fitted, mut measured) = (Vec::with_capacity(first.len()), Vec::new());
         let mut first = first.into_iter().peekable();
         for (position, row) in used.into_iter().enumerate() {
@@ -27,7 +29,7 @@ impl Split {
                 measured.push(row);
             }
         }
-        let queries = random.subset(measured.len(), queries.min(measured.len()));
+        let queries = draw(measured.len(), queries);
         Self { fitted, measured, queries }
     }
 }

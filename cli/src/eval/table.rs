@@ -10,14 +10,15 @@ use super::recall::{NEIGHBOURS, Truth};
 use super::split::Split;
 use super::{plot, text, timed};
 use crate::args::EvalArgs;
-use crate::data::DataReader;
 use crate::engine;
 use crate::error::{CliError, Result};
+use crate::input;
 use crate::numbers::count;
 use crate::output;
 use crate::progress::Progress;
 use crate::rows::check_finite;
 use crate::size::{Size, table_sizes};
+use vecodec::data::DataReader;
 
 /// Measured rows whose neighbours are searched.
 const QUERIES: usize = 1000;
@@ -67,7 +68,7 @@ struct Rows {
 
 pub fn run(args: &EvalArgs) -> Result<()> {
     check(args)?;
-    let mut data = DataReader::open_noted(&args.data, args.tensor.name())?;
+    let mut data = input::open(&args.data, args.tensor.name())?;
     data.expect_rows()?;
     let mut engine = args.engine.engine()?;
     let rows = read(&mut data, args)?;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::split::Split;
 use super::table::Row;
-use crate::data::DataReader;
 use crate::numbers::{count, grouped, number};
 use crate::output;
+use vecodec::data::DataReader;
 
 /// What was measured, and how.
 pub fn heading(data: &DataReader, split: &Split, seed: u64, engine: &str) -> String {

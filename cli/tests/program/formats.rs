@@ -97,7 +97,7 @@ fn a_tensor_is_chosen_by_its_name() {
         ("x.safetensors", ["x.safetensors", "2 tensors", "(a, b)", "--tensor NAME"]),
         ("x.safetensors --tensor c", ["x.safetensors", "no \"c\"", "a, b", "--tensor NAME"]),
         ("x.safetensors --tensor flat", ["x.safetensors", "flat", "I64", "F32"]),
-        ("data.npy --tensor a", ["data.npy", ".npy", "no names", "--tensor a"]),
+        ("data.npy --tensor a", ["data.npy", ".npy", "no names", "\"a\" (--tensor)"]),
     ] {
         sandbox.refuse(&format!("encode {line} --model model -o out"), &words);
         sandbox.refuse(&format!("inspect {line}"), &words);

@@ -1,7 +1,5 @@
 //! Samples of rows, and the error of a model on them.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rayon::prelude::*;
 
 use super::super::{Model, RowNorm};
@@ -11,6 +9,7 @@ use super::warnings::FitWarning;
 use crate::error::Result;
 use crate::quantize::to_unit;
 use crate::rows::Rows;
+use crate::sample::{Selection, random_rows};
 
 /// Rows that errors are measured on, drawn at random.
 pub(super) const MEASURED_ROWS: usize = 4096;
@@ -20,43 +19,10 @@ pub(super) const HELD_OUT_ROWS: usize = 4096;
 /// At most `max_rows` rows in their order, drawn at random without replacement. Samples of other sizes
 /// are drawn from other random numbers of the same seed.
 pub(super) fn sampled(rows: &Rows<'_>, max_rows: usize, seed: u64) -> Vec<f32> {
-    let mut selection = Selection::new(rows.len(), max_rows, seed);
-    let mut sample = Vec::with_capacity(rows.len().min(max_rows) * rows.dim());
-    for row in 0..rows.len() {
-        if selection.takes_next() {
-            sample.extend_from_slice(rows.row(row));
-        }
-    }
+    let numbers = random_rows(rows.len(), max_rows, seed);
+    let mut sample = Vec::with_capacity(numbers.len() * rows.dim());
+    numbers.into_iter().for_each(|row| sample.extend_from_slice(rows.row(row)));
     sample
-}
-
-/// A random sample of numbered things, decided one by one.
-///
-/// This is selection sampling (Knuth, The Art of Computer Programming, 3.4.2, algorithm S). It takes
-/// each thing with the probability `missing / left`: the things that the sample still needs over the
-/// things that are left. Even strides would lose whole classes of rows where classes take turns.
-pub(super) struct Selection {
-    rng: ChaCha8Rng,
-    missing: usize,
-    left: usize,
-}
-
-impl Selection {
-    pub(super) fn new(count: usize, wanted: usize, seed: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(wanted as u64);
-        Self { rng, missing: count.min(wanted), left: count }
-    }
-
-    /// Whether the sample takes the next thing.
-    pub(super) fn takes_next(&mut self) -> bool {
-        // A uniform integer below `left`. Its bias is below left / 2^64.
-        let drawn = (u128::from(self.rng.next_u64()) * self.left as u128) >> 64;
-        let takes = drawn < self.missing as u128;
-        self.missing -= usize::from(takes);
-        self.left -= 1;
-        takes
-    }
 }
 
 /// Divides each row by its norm, and returns the norms. A row of zeros stays as it is.

@@ -29,6 +29,7 @@ const PARTS: &[(&str, &[&str])] = &[
 /// Parts that import only errors and each other; `+` above.
 const LEAVES: &[&str] = &[
     "bit_codes",
+    "data",
     "element",
     "error",
     "fingerprint",
@@ -39,6 +40,7 @@ const LEAVES: &[&str] = &[
     "plan",
     "quantize",
     "rows",
+    "sample",
     "tensors",
     "wait",
 ];

@@ -10,7 +10,6 @@ use rayon::prelude::*;
 use self::cluster::clusters;
 use super::super::ModelConfig;
 use super::axes::{Axes, BLOCK_ROWS, axes};
-use super::measure::Selection;
 use super::options::CancelToken;
 use super::queries::Moments;
 use crate::bit_codes::{
@@ -19,6 +18,7 @@ use crate::bit_codes::{
 use crate::error::Result;
 use crate::linear::linear;
 use crate::mixture::{Groups, Mixture, Region, center_rows, coding_cost, id_bits, rest_share};
+use crate::sample::random_rows;
 
 /// How often rows move to the region of least cost.
 const ROUNDS: usize = 4;
@@ -285,8 +285,7 @@ impl<'a> Draft<'a> {
         max_rows: usize,
         seed: u64,
     ) -> Vec<Vec<f32>> {
-        let mut selection = Selection::new(assigned.len(), max_rows, seed);
-        let sample: Vec<usize> = (0..assigned.len()).filter(|_| selection.takes_next()).collect();
+        let sample = random_rows(assigned.len(), max_rows, seed);
         let regions: Vec<u8> = sample.iter().map(|row| assigned[*row]).collect();
         let mut groups = Groups::default();
         groups.sort(&regions, self.regions.len());

@@ -3,13 +3,10 @@
 
 use std::path::Path;
 
-use super::Layout;
 use super::cells::{Cells, Kind};
 use super::input::Input;
-use crate::error::{CliError, Result};
-
-/// Bytes of the number in front of each row.
-pub(super) const COUNT_BYTES: usize = size_of::<i32>();
+use super::layout::{COUNT_BYTES, Layout};
+use crate::error::{Error, Result};
 
 /// Reads the number of values of the first row. All other rows must have as many.
 pub(super) fn layout(input: &mut Input<'_>, kind: Kind) -> Result<Layout> {
@@ -50,5 +47,5 @@ pub(super) fn check_count(path: &Path, row: usize, count: &[u8], dim: usize) -> 
     let detail = format!(
         "row {row} claims {count} values where row 0 has {dim}: all rows must have the same length"
     );
-    Err(CliError::file(path, detail))
+    Err(Error::format(path, detail))
 }

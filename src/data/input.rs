@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::error::{CliError, Result};
+use crate::error::{Error, Result};
 
 /// The name that means the standard input.
 pub const STDIN: &str = "-";
@@ -24,11 +24,11 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
     if path.as_os_str() == STDIN {
         return Ok(Opened::Pipe(Box::new(io::stdin().lock())));
     }
-    let metadata = fs::metadata(path).map_err(|e| CliError::io(path, e))?;
+    let metadata = fs::metadata(path).map_err(|e| Error::io(path, e))?;
     if metadata.is_dir() {
-        return Err(CliError::file(path, "is a folder: pass a regular file in it"));
+        return Err(Error::format(path, "is a folder: pass a regular file in it"));
     }
-    let file = File::open(path).map_err(|e| CliError::io(path, e))?;
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
     if metadata.is_file() {
         Ok(Opened::File(file, metadata.len()))
     } else {
@@ -70,8 +70,8 @@ impl<'a> Input<'a> {
     }
 
     /// An error about this file.
-    pub(super) fn bad(&self, detail: impl Into<String>) -> CliError {
-        CliError::file(&self.path, detail)
+    pub(super) fn bad(&self, detail: impl Into<String>) -> Error {
+        Error::format(&self.path, detail)
     }
 
     /// Reads bytes, and returns 0 only at the end of the file.
@@ -80,7 +80,7 @@ impl<'a> Input<'a> {
             loop {
                 match self.reader.read(out) {
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    read => break read.map_err(|e| CliError::io(&self.path, e))?,
+                    read => break read.map_err(|e| Error::io(&self.path, e))?,
                 }
             }
         } else {
@@ -120,11 +120,11 @@ impl<'a> Input<'a> {
     pub(super) fn spool(&mut self, expected: u64) -> Result<File> {
         let path = self.path.clone();
         let in_temp = |e: io::Error| {
-            CliError::Other(format!(
-                "{}: {e}: {} is first copied there, so free some space or set TMPDIR",
-                std::env::temp_dir().display(),
+            let detail = format!(
+                "{e}: {} is first copied there, so free some space or set TMPDIR",
                 path.display()
-            ))
+            );
+            Error::format(&std::env::temp_dir(), detail)
         };
         let mut file = tempfile::tempfile().map_err(in_temp)?;
         let mut buffer = vec![0; COPY_BYTES];

@@ -1,12 +1,13 @@
 //! A data file that decoded rows are written to.
 
+mod headers;
+
 use std::io::{self, StdoutLock, Write as _};
 use std::path::Path;
 
 use vecodec::NewFile;
+use vecodec::data::{Format, Kind, STDIN};
 
-use super::cells::Kind;
-use super::{Format, STDIN, bins, npy, tensors};
 use crate::error::{CliError, Result};
 
 /// The type of the values that are written.
@@ -28,7 +29,7 @@ impl ValueType {
         }
     }
 
-    pub(super) fn bytes(self) -> usize {
+    fn bytes(self) -> usize {
         match self {
             Self::F32 => size_of::<f32>(),
             Self::F16 => size_of::<half::f16>(),
@@ -61,14 +62,14 @@ impl DataWriter {
             false => Format::of(path)?,
         };
         let header = match format {
-            Format::Npy => Some(npy::header(rows, dim, value_type)),
-            Format::Safetensors => tensors::header(rows, dim, value_type),
+            Format::Npy => Some(headers::npy(rows, dim, value_type)),
+            Format::Safetensors => headers::safetensors(rows, dim, value_type),
             Format::Vecs(Kind::F32) | Format::Bin(Kind::F32) if value_type == ValueType::F16 => {
                 let detail = format!(".{format} holds f32 values: leave out --dtype f16");
                 return Err(CliError::file(path, detail));
             }
             Format::Vecs(Kind::F32) => i32::try_from(dim).ok().map(|_| Vec::new()),
-            Format::Bin(Kind::F32) => bins::header(rows, dim),
+            Format::Bin(Kind::F32) => headers::bins(rows, dim),
             _ => {
                 let detail = format!(
                     ".{format} is read but not written: name it .npy, .safetensors, .fvecs or .fbin"

@@ -2,8 +2,8 @@
 
 use super::cells::{Cells, Kind};
 use super::input::Input;
+use super::layout::Layout;
 use super::literal::{Dtype, Literal};
-use super::{Layout, ValueType};
 use crate::error::Result;
 
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -142,20 +142,4 @@ pub(super) fn python_string(text: &str) -> String {
         }
     }
     literal + "'"
-}
-
-/// The header of an array `[rows, dim]`, as NumPy writes it.
-pub(super) fn header(rows: usize, dim: usize, value_type: ValueType) -> Vec<u8> {
-    let descr = match value_type {
-        ValueType::F32 => "<f4",
-        ValueType::F16 => "<f2",
-    };
-    let text =
-        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
-    let front = MAGIC.len() + 4;
-    // Readers that map the file want the values aligned.
-    let end = (front + text.len() + 1).next_multiple_of(64);
-    let mut header = [MAGIC, &[1, 0], &((end - front) as u16).to_le_bytes()].concat();
-    header.extend(format!("{text:<0$}\n", end - front - 1).bytes());
-    header
 }

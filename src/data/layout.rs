@@ -1,54 +1,40 @@
-//! Data files: rows of numbers, read as `f32` and written as `f32` or `f16`, block by block.
+//! Where the rows of a file lie, and the blocks that they are read in.
 
-mod bins;
-mod cells;
-mod format;
-mod input;
-mod literal;
-mod npy;
-mod npz;
-mod reader;
-pub mod tensors;
-mod vecs;
-mod writer;
-
+use std::fs::File;
 use std::ops::Range;
 
-pub use cells::{Cells, Kind};
-pub use format::Format;
-pub use input::{STDIN, is_pipe};
-pub use reader::DataReader;
-pub use writer::{DataWriter, ValueType};
-
+use super::cells::Cells;
+use super::input::Input;
 use crate::error::Result;
-use input::Input;
 
+/// Bytes of the number in front of each row of .fvecs and .bvecs.
+pub(super) const COUNT_BYTES: usize = size_of::<i32>();
 /// Bytes of the `f32` rows of a block: enough to keep an engine busy, and small beside the memory
 /// of any machine.
 const BLOCK_BYTES: usize = 16 << 20;
 
 /// What a header says of the rows.
 #[derive(Clone, Debug)]
-struct Layout {
-    rows: usize,
-    dim: usize,
-    cells: Cells,
+pub(super) struct Layout {
+    pub(super) rows: usize,
+    pub(super) dim: usize,
+    pub(super) cells: Cells,
     /// The position of the first row.
-    start: u64,
+    pub(super) start: u64,
     /// Whether each row begins with the number of its values.
-    counted: bool,
+    pub(super) counted: bool,
     /// All bytes of the file, where other tensors may lie behind the rows.
-    file_bytes: Option<u64>,
+    pub(super) file_bytes: Option<u64>,
 }
 
 impl Layout {
     /// Rows from a position to the end of the file.
-    fn new(rows: usize, dim: usize, cells: Cells, start: u64) -> Self {
+    pub(super) fn new(rows: usize, dim: usize, cells: Cells, start: u64) -> Self {
         Self { rows, dim, cells, start, counted: false, file_bytes: None }
     }
 
-    fn row_bytes(&self) -> Option<usize> {
-        let count_bytes = if self.counted { vecs::COUNT_BYTES } else { 0 };
+    pub(super) fn row_bytes(&self) -> Option<usize> {
+        let count_bytes = if self.counted { COUNT_BYTES } else { 0 };
         self.dim.checked_mul(self.cells.kind.bytes())?.checked_add(count_bytes)
     }
 
@@ -59,7 +45,7 @@ impl Layout {
 
     /// The number of bytes that the whole file must have. Fails if the rows have no values, or if the
     /// file is known to have another number of bytes.
-    fn check(&self, input: &Input<'_>) -> Result<u64> {
+    pub(super) fn check(&self, input: &Input<'_>) -> Result<u64> {
         let Self { rows, dim, cells, .. } = self;
         if *dim == 0 {
             let detail = format!("holds {rows} rows of 0 values: pass rows of at least one value");
@@ -86,9 +72,23 @@ impl Layout {
     }
 }
 
+/// Rows of a block.
+pub(super) fn block_rows(dim: usize) -> usize {
+    (BLOCK_BYTES / size_of::<f32>() / dim.max(1)).max(1)
+}
+
 /// Divides rows into blocks.
 pub fn blocks(rows: Range<usize>, dim: usize) -> impl Iterator<Item = Range<usize>> {
-    let block = (BLOCK_BYTES / size_of::<f32>() / dim.max(1)).max(1);
-    let end = rows.end;
+    let (block, end) = (block_rows(dim), rows.end);
     rows.step_by(block).map(move |start| start..end.min(start + block))
+}
+
+/// Copies what follows the header, and returns the layout of the copy.
+pub(super) fn spool(input: &mut Input<'_>, mut layout: Layout) -> Result<(File, Layout)> {
+    let expected = layout.check(input)?;
+    let header_bytes = input.position();
+    let file = input.spool(expected)?;
+    // The rows lie behind the header, and so does the copy begin.
+    layout.start = layout.start.saturating_sub(header_bytes);
+    Ok((file, layout))
 }

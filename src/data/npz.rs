@@ -8,10 +8,10 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::input::Input;
-use super::reader::spool;
+use super::layout::{Layout, spool};
+use super::npy;
 use super::tensors::{choose_name, listed};
-use super::{Layout, npy};
-use crate::error::{CliError, Result};
+use crate::error::{Error, Result};
 
 /// Opens the array of a name, or the only array. Returns the file that holds the values: the archive
 /// itself, or a copy of an array that is compressed.
@@ -22,8 +22,8 @@ pub(super) fn open(
     name: Option<&str>,
 ) -> Result<(File, Layout)> {
     let bad = |e: ZipError| match e {
-        ZipError::Io(e) => CliError::io(path, e),
-        e => CliError::file(path, format!("cannot be read as .npz ({e}): save it again")),
+        ZipError::Io(e) => Error::io(path, e),
+        e => Error::format(path, format!("cannot be read as .npz ({e}): save it again")),
     };
     let mut archive = ZipArchive::new(&mut file).map_err(bad)?;
     let (array, index) = choose(path, &mut archive, name)?;
@@ -45,7 +45,7 @@ pub(super) fn open(
         return spool(&mut input, layout);
     }
     drop(member);
-    file.seek(SeekFrom::Start(start)).map_err(|e| CliError::io(path, e))?;
+    file.seek(SeekFrom::Start(start)).map_err(|e| Error::io(path, e))?;
     let mut input = Input::new(&label, (&mut file).take(bytes), Some(bytes));
     let mut layout = npy::layout(&mut input, &load)?;
     layout.check(&input)?;
@@ -70,6 +70,6 @@ fn choose(
     let names: Vec<&str> = arrays.iter().map(|(array, _)| array.as_str()).collect();
     match choose_name(name, &names) {
         Some(chosen) => Ok(arrays.swap_remove(chosen)),
-        None => Err(CliError::file(path, listed(name, &names, "arrays"))),
+        None => Err(Error::format(path, listed(name, &names, "arrays"))),
     }
 }

@@ -1,9 +1,9 @@
 //! .fbin, .u8bin and .i8bin files of big-ann-benchmarks: the number of rows and the values per row as
 //! little-endian `u32`, and then the values as `f32`, `u8` or `i8`.
 
-use super::Layout;
 use super::cells::{Cells, Kind};
 use super::input::Input;
+use super::layout::Layout;
 use crate::error::Result;
 
 /// The numbers in front of the values.
@@ -18,10 +18,4 @@ pub(super) fn layout(input: &mut Input<'_>, kind: Kind) -> Result<Layout> {
     };
     let number = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes) as usize;
     Ok(Layout::new(number(rows), number(dim), Cells::little(kind), HEADER_BYTES))
-}
-
-/// The header of a file, or none where the numbers do not fit.
-pub(super) fn header(rows: usize, dim: usize) -> Option<Vec<u8>> {
-    let (rows, dim) = (u32::try_from(rows).ok()?, u32::try_from(dim).ok()?);
-    Some([rows.to_le_bytes(), dim.to_le_bytes()].concat())
 }

@@ -6,11 +6,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::cells::Cells;
+use super::format::Format;
 use super::input::{self, Input, Opened};
-use super::{Format, Layout, blocks, npy, npz, vecs};
-use crate::error::{CliError, Result};
-use crate::output;
-use crate::progress::Progress;
+use super::layout::{COUNT_BYTES, Layout, block_rows, blocks, spool};
+use super::{npy, npz, vecs};
+use crate::error::{Error, Result};
+use crate::sample::random_rows;
 
 /// A data file whose header has been checked against its length.
 pub struct DataReader {
@@ -22,6 +23,21 @@ pub struct DataReader {
     row_bytes: usize,
     /// Rows before their conversion. The items keep the bytes aligned.
     unconverted: Vec<u64>,
+}
+
+/// Rows of a file in memory.
+pub struct Sample {
+    /// `[rows, dim]`
+    pub values: Vec<f32>,
+    /// The numbers in the file of these rows; none where they are all of its rows.
+    pub numbers: Option<Vec<usize>>,
+}
+
+impl Sample {
+    /// The number in the file of a row.
+    pub fn number(&self, row: usize) -> usize {
+        self.numbers.as_ref().map_or(row, |numbers| numbers[row])
+    }
 }
 
 impl DataReader {
@@ -57,32 +73,27 @@ impl DataReader {
         Ok(Self { file, path, format, layout, row_bytes, unconverted: Vec::new() })
     }
 
-    /// Opens data that a command computes with, and says on stderr if it is converted.
-    pub fn open_noted(path: &Path, tensor: Option<&str>) -> Result<Self> {
-        let data = Self::open(path, tensor)?;
-        let cells = data.layout.cells;
-        if cells.are_converted() {
-            output::note(&format!("{}: its {cells} values are converted to f32", path.display()));
-        }
-        Ok(data)
-    }
-
+    /// Number of rows.
     pub fn row_count(&self) -> usize {
         self.layout.rows
     }
 
+    /// Values per row.
     pub fn dim(&self) -> usize {
         self.layout.dim
     }
 
+    /// The path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// The format of the file.
     pub fn format(&self) -> Format {
         self.format
     }
 
+    /// The type of the values.
     pub fn cells(&self) -> Cells {
         self.layout.cells
     }
@@ -100,7 +111,7 @@ impl DataReader {
     /// Fails if there are no rows.
     pub fn expect_rows(&self) -> Result<()> {
         match self.layout.rows {
-            0 => Err(CliError::file(&self.path, "holds 0 rows: pass at least one row")),
+            0 => Err(Error::format(&self.path, "holds 0 rows: pass at least one row")),
             _ => Ok(()),
         }
     }
@@ -111,27 +122,51 @@ impl DataReader {
         self.read_into(range.start, rows)
     }
 
-    /// Reads all rows of the file into memory.
-    pub fn read_all(&mut self) -> Result<Vec<f32>> {
-        let (rows, dim) = (self.layout.rows, self.layout.dim);
-        let mut values = self.buffer(rows)?;
-        let progress = Progress::rows("reading", rows, self.row_bytes);
-        for range in blocks(0..rows, dim) {
-            self.read_into(range.start, &mut values[range.start * dim..range.end * dim])?;
-            progress.add(range.len());
+    /// Reads at most `max_rows` rows into memory, drawn at random from more. `progress` is called with the
+    /// number of rows of each block that was read, and its error ends the reading.
+    pub fn sample(
+        &mut self,
+        max_rows: usize,
+        seed: u64,
+        progress: impl FnMut(usize) -> Result<()>,
+    ) -> Result<Sample> {
+        let rows = self.layout.rows;
+        if rows <= max_rows {
+            let values = self.read_numbers(0..rows, rows, progress)?;
+            return Ok(Sample { values, numbers: None });
         }
-        Ok(values)
+        let numbers = random_rows(rows, max_rows, seed);
+        let values = self.read_numbers(numbers.iter().copied(), max_rows, progress)?;
+        Ok(Sample { values, numbers: Some(numbers) })
     }
 
-    /// Reads some rows of the file into memory, by their numbers in ascending order.
+    /// Reads rows into memory, by their numbers in ascending order.
     pub fn read_rows(&mut self, numbers: &[usize]) -> Result<Vec<f32>> {
+        self.read_numbers(numbers.iter().copied(), numbers.len(), |_| Ok(()))
+    }
+
+    /// Reads `count` rows into memory, by their numbers in ascending order.
+    fn read_numbers(
+        &mut self,
+        numbers: impl Iterator<Item = usize>,
+        count: usize,
+        mut progress: impl FnMut(usize) -> Result<()>,
+    ) -> Result<Vec<f32>> {
         let dim = self.layout.dim;
-        let mut values = self.buffer(numbers.len())?;
+        let mut values = self.buffer(count)?;
         let mut rest = values.as_mut_slice();
-        for run in numbers.chunk_by(|a, b| a + 1 == *b) {
-            let (rows, after) = rest.split_at_mut(run.len() * dim);
-            self.read_into(run[0], rows)?;
+        let block = block_rows(dim);
+        let mut numbers = numbers.peekable();
+        while let Some(first) = numbers.next() {
+            // A run of neighbouring rows.
+            let mut run = 1;
+            while run < block && numbers.next_if_eq(&(first + run)).is_some() {
+                run += 1;
+            }
+            let (rows, after) = rest.split_at_mut(run * dim);
+            self.read_into(first, rows)?;
             rest = after;
+            progress(run)?;
         }
         Ok(values)
     }
@@ -142,7 +177,7 @@ impl DataReader {
         let fits = rows.checked_mul(dim).filter(|len| values.try_reserve_exact(*len).is_ok());
         let Some(len) = fits else {
             let detail = format!("{rows} rows of {dim} values exceed the memory: pass fewer rows");
-            return Err(CliError::file(&self.path, detail));
+            return Err(Error::format(&self.path, detail));
         };
         values.resize(len, 0.0);
         Ok(values)
@@ -162,7 +197,7 @@ impl DataReader {
     fn read_block(&mut self, first_row: usize, out: &mut [f32]) -> Result<()> {
         let Layout { dim, cells, start, counted, .. } = self.layout;
         let offset = start + first_row as u64 * self.row_bytes as u64;
-        let io = |e| CliError::io(&self.path, e);
+        let io = |e| Error::io(&self.path, e);
         self.file.seek(SeekFrom::Start(offset)).map_err(io)?;
         if cells == Cells::F32 && !counted {
             return self.file.read_exact(bytemuck::cast_slice_mut(out)).map_err(io);
@@ -177,14 +212,14 @@ impl DataReader {
                 first_row + at / dim,
                 at % dim
             );
-            CliError::file(&self.path, detail)
+            Error::format(&self.path, detail)
         };
         if !counted {
             return cells.convert(bytes, out).map_err(beyond);
         }
         let rows = bytes.chunks_exact_mut(self.row_bytes).zip(out.chunks_exact_mut(dim));
         for (at, (row, out)) in rows.enumerate() {
-            let (count, values) = row.split_at_mut(vecs::COUNT_BYTES);
+            let (count, values) = row.split_at_mut(COUNT_BYTES);
             vecs::check_count(&self.path, first_row + at, count, dim)?;
             cells.convert(values, out).map_err(beyond)?;
         }
@@ -192,19 +227,10 @@ impl DataReader {
     }
 }
 
-/// Copies what follows the header, and returns the layout of the copy.
-pub(super) fn spool(input: &mut Input<'_>, mut layout: Layout) -> Result<(File, Layout)> {
-    let expected = layout.check(input)?;
-    let header_bytes = input.position();
-    let file = input.spool(expected)?;
-    // The rows lie behind the header, and so does the copy begin.
-    layout.start = layout.start.saturating_sub(header_bytes);
-    Ok((file, layout))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::OpenOptions;
+    use std::io::ErrorKind;
 
     use super::*;
 
@@ -224,8 +250,9 @@ mod tests {
             data.read(0..3, &mut values).unwrap();
             assert_eq!(values.last(), Some(&2.0));
             OpenOptions::new().write(true).open(&path).unwrap().set_len(20).unwrap();
-            let error = data.read(0..3, &mut values).unwrap_err().to_string();
-            assert!(error.contains(name) && error.contains("ended while it was read"), "{error}");
+            let error = data.read(0..3, &mut values).unwrap_err();
+            let Error::Io { path, source, .. } = error else { panic!("{name}: {error}") };
+            assert!(path.ends_with(name) && source.kind() == ErrorKind::UnexpectedEof, "{source}");
         }
     }
 }

@@ -7,10 +7,10 @@ use serde::Deserialize;
 
 use super::cells::{Cells, Kind};
 use super::input::{self, Input, Opened};
-use super::{Layout, ValueType};
+use super::layout::Layout;
 use crate::error::Result;
 
-/// The name of the tensor that is written, and of the tensor that is read if there are several.
+/// The name of the tensor that is read if there are several.
 const NAME: &str = "embeddings";
 /// The metadata key that names the kind of a file of vecodec.
 const KEY: &str = "vecodec";
@@ -109,10 +109,14 @@ pub(super) fn listed(name: Option<&str>, names: &[&str], what: &str) -> String {
     match (name, names.len()) {
         (_, 0) => format!("holds no {what}: save the rows as {NAME:?}"),
         (Some(name), _) => {
-            format!("holds no {name:?}, but {shown}{more}: choose one with --tensor NAME")
+            format!(
+                "holds no {name:?}, but {shown}{more}: choose one (FitOptions::with_tensor, --tensor NAME)"
+            )
         }
         (None, count) => {
-            format!("holds {count} {what} ({shown}{more}): choose one with --tensor NAME")
+            format!(
+                "holds {count} {what} ({shown}{more}): choose one (FitOptions::with_tensor, --tensor NAME)"
+            )
         }
     }
 }
@@ -152,22 +156,4 @@ fn read_header(input: &mut Input<'_>) -> Result<(Metadata, u64)> {
         ))),
         _ => Ok((header, start)),
     }
-}
-
-/// The header of a file that holds one tensor, `embeddings` `[rows, dim]`, or none where its size
-/// exceeds any file.
-pub(super) fn header(rows: usize, dim: usize, value_type: ValueType) -> Option<Vec<u8>> {
-    let bytes = rows.checked_mul(dim)?.checked_mul(value_type.bytes())?;
-    let dtype = match value_type {
-        ValueType::F32 => Dtype::F32,
-        ValueType::F16 => Dtype::F16,
-    };
-    let info = TensorInfo { dtype, shape: vec![rows, dim], data_offsets: (0, bytes) };
-    let header = Metadata::new(None, vec![(NAME.to_owned(), info)]).ok()?;
-    let mut text = serde_json::to_vec(&header).ok()?;
-    // Readers that map the file want the values aligned.
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let mut header = (text.len() as u64).to_le_bytes().to_vec();
-    header.extend(text);
-    Some(header)
 }

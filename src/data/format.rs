@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::cells::Kind;
 use super::input::Input;
-use super::{Layout, bins, npy, tensors, vecs};
-use crate::error::{CliError, Result};
+use super::layout::Layout;
+use super::{bins, npy, tensors, vecs};
+use crate::error::{Error, Result};
 
 /// The format of a data file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +43,12 @@ impl Format {
                     "is .{extension}, which holds the numbers of nearest rows and no vectors: pass \
                      the file of the vectors"
                 );
-                Err(CliError::file(path, detail))
+                Err(Error::format(path, detail))
             }
             other => {
                 let found = other.map_or("no extension".to_owned(), |e| format!("extension .{e}"));
                 let detail = format!("has {found}: data files are {READABLE}");
-                Err(CliError::file(path, detail))
+                Err(Error::format(path, detail))
             }
         }
     }
@@ -88,7 +89,9 @@ impl Format {
         match (self, tensor) {
             (Self::Safetensors | Self::Npz, _) | (_, None) => {}
             (format, Some(name)) => {
-                let detail = format!("a .{format} file has no names: leave out --tensor {name}");
+                let detail = format!(
+                    "a .{format} file has no names: leave out the name {name:?} (--tensor)"
+                );
                 return Err(input.bad(detail));
             }
         }
