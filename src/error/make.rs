@@ -36,14 +36,19 @@ impl Error {
     /// For callers that pass rows block by block: the library counts from the first row of a
     /// block, and a user counts from the first row of the file.
     #[must_use]
-    pub fn with_row_offset(mut self, first_row: usize) -> Self {
+    pub fn with_row_offset(self, first_row: usize) -> Self {
+        self.with_row(|row| first_row + row)
+    }
+
+    /// The error with another number of the row that it names, if it names one.
+    pub(crate) fn with_row(mut self, number: impl FnOnce(usize) -> usize) -> Self {
         match &mut self {
             Self::RowLength { row, .. }
             | Self::NonFinite { row, .. }
             | Self::Overflow { row }
             | Self::InvalidScale { row, .. }
             | Self::UnknownRegion { row, .. }
-            | Self::ClippedRows { row, .. } => *row += first_row,
+            | Self::ClippedRows { row, .. } => *row = number(*row),
             _ => {}
         }
         self

@@ -264,6 +264,7 @@ pub enum Error {
         "the model does not know the rows of its fit, because it was made from weights or by an \
          earlier version: fit it again, or call Codec::evaluate"
     )]
+    #[non_exhaustive]
     NoFitFacts,
     /// Rows lie outside the range of the rows that the model was fitted on, and the call was to refuse
     /// them.

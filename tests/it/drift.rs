@@ -202,7 +202,7 @@ fn a_model_without_facts_counts_by_latents_alone() {
     let codec = codec(&cpu(), &identity(4));
     assert_eq!(codec.model().fit_facts(), None);
     let error = codec.check_flat(&[1.0f32; 8]).unwrap_err();
-    assert!(matches!(error, Error::NoFitFacts), "{error:?}");
+    assert!(matches!(error, Error::NoFitFacts { .. }), "{error:?}");
     assert_eq!(clipped(&codec, &[1e9; 8]), (0, None));
 }
 

@@ -21,6 +21,7 @@ mod f16;
 mod faults;
 mod files;
 mod fit;
+mod fit_file;
 mod format_oracle;
 mod golden;
 mod hard_data;

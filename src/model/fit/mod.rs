@@ -3,6 +3,8 @@
 mod axes;
 mod bits;
 mod facts;
+#[cfg(feature = "files")]
+mod file;
 mod measure;
 mod options;
 mod principal;

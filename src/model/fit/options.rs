@@ -46,7 +46,7 @@ pub struct FitStage {
 
 type Progress<'a> = Box<dyn FnMut(&FitStage) + 'a>;
 
-/// Options of [`Model::fit_with`](crate::Model::fit_with).
+/// Options of [`Model::fit_with`](crate::Model::fit_with) and `Model::fit_file`.
 ///
 /// ```
 /// use vecodec::{CancelToken, FitOptions, Model, ModelConfig};
@@ -70,7 +70,13 @@ pub struct FitOptions<'a> {
     seed: u64,
     queries: Option<&'a [f32]>,
     warm_start: Option<&'a Model>,
+    sample: Option<usize>,
+    tensor: Option<&'a str>,
 }
+
+/// Rows of a file that a fit reads, if nothing else is said.
+#[cfg(feature = "files")]
+const SAMPLED_ROWS: usize = 200_000;
 
 impl<'a> FitOptions<'a> {
     /// Sets a function that is called after each stage, on the thread of the fit.
@@ -110,6 +116,32 @@ impl<'a> FitOptions<'a> {
         self
     }
 
+    /// Sets the largest number of rows that [`Model::fit_file`](crate::Model::fit_file) reads; 200,000 by
+    /// default. 0 counts as 1.
+    #[cfg(feature = "files")]
+    pub fn with_sample(mut self, rows: usize) -> Self {
+        self.sample = Some(rows.max(1));
+        self
+    }
+
+    /// Sets the name of the tensor or array that [`Model::fit_file`](crate::Model::fit_file) reads, where a
+    /// file has several. By default it reads `embeddings`, or the only one.
+    #[cfg(feature = "files")]
+    pub fn with_tensor(mut self, name: &'a str) -> Self {
+        self.tensor = Some(name);
+        self
+    }
+
+    #[cfg(feature = "files")]
+    pub(super) fn sample(&self) -> usize {
+        self.sample.unwrap_or(SAMPLED_ROWS)
+    }
+
+    #[cfg(feature = "files")]
+    pub(super) fn tensor(&self) -> Option<&'a str> {
+        self.tensor
+    }
+
     pub(super) fn warm_start(&self) -> Option<&'a Model> {
         self.warm_start
     }
@@ -141,6 +173,8 @@ impl fmt::Debug for FitOptions<'_> {
             .field("seed", &self.seed)
             .field("queries", &self.queries.map(<[f32]>::len))
             .field("warm_start", &self.warm_start)
+            .field("sample", &self.sample)
+            .field("tensor", &self.tensor)
             .finish()
     }
 }
