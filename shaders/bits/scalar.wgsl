@@ -1,6 +1,6 @@
 // The scalar encoder: each latent of row r goes to the nearest level of its table.
 // A thread owns a row.
-// needs: params, magnitude, SYMBOLS, CODE_WORDS, plan, latents, codes
+// needs: params, magnitude, SYMBOLS, CODE_WORDS, symbol_at, latents, codes
 // needs: region_of, first_latent, nearest, is_clipped, store_scale
 
 override WORKGROUP: u32;
@@ -21,7 +21,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // The number of the row's region is its first bits.
     var filled = region;
     for (var i = 0u; i < SYMBOLS; i++) {
-        let symbol = plan[region * SYMBOLS + i];
+        let symbol = symbol_at(region * SYMBOLS + i);
         let z = latents[first + symbol.latent];
         largest = max(largest, magnitude(vec4<f32>(z)));
         clipped = clipped || is_clipped(z, z, symbol);

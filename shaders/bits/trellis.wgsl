@@ -10,13 +10,7 @@
 //         best[g]     = min over h < 2^width of cost[g << width | h]      for each group g
 //         cost[state] = min(best[state's group] - least + increment(state), MAX_COST) for each state
 //     follow the decisions back from the best last state
-// Costs are integers, so that all engines find the same code. `src/bit_codes/costs.rs` has their
-// definition:
-//     goal      = round(z C);  target = goal, within [least level - MARGIN, largest level + MARGIN]
-//     slope     = min(|goal - target|, max_slope)
-//     e         = |target - round(step C table[state])|
-//     increment = f(e) + ((e slope) >> 15), where f(e) is (e e) >> 16 and linear in e for large e
-//     and for a symbol of two latents the sum of two
+// `bits/costs.wgsl` has the increment.
 // 1. A workgroup owns a row. Its thread t owns the states, and the groups, t, t + THREADS, ...
 // 2. Where there are fewer groups than threads, several threads find the same group's best, which
 //    costs nothing and saves an exchange.
@@ -26,8 +20,8 @@
 // 5. Symbols outside the trellis, of more bits than a window has, go to their nearest level.
 // decisions [chunk rows, DECISION_WORDS, THREADS]: for each symbol and group which of its states is
 // best, packed by thread.
-// needs: params, magnitude, SYMBOLS, CODE_WORDS, plan, latents, tables, codes
-// needs: region_of, first_latent, nearest, is_clipped, store_scale
+// needs: params, magnitude, SYMBOLS, CODE_WORDS, symbol_at, latents, tables, codes
+// needs: region_of, first_latent, nearest, is_clipped, store_scale, MAX_COST, goal_of, increment
 
 override STATE_BITS: u32;
 override THREADS: u32;
@@ -38,10 +32,6 @@ override DECISION_WORDS: u32;
 override MEMORY: u32;
 
 const MAX_OWNED: u32 = 8u;
-const MAX_COST: i32 = 32767;
-const MARGIN: i32 = 4096;
-const MAX_LEVEL: f32 = 268435456.0;
-const MAX_GOAL: f32 = 536870912.0;
 
 @group(0) @binding(6) var<storage, read_write> decisions: array<u32>;
 
@@ -51,21 +41,6 @@ var<workgroup> least_costs: array<atomic<u32>, 2>;
 
 fn decision_at(row: u32, word: u32, thread: u32) -> u32 {
     return (row * DECISION_WORDS + word) * THREADS + thread;
-}
-
-// The target of a latent, and the slope of its costs if it lies beyond.
-fn goal_of(z: f32, low: i32, high: i32, max_slope: i32) -> vec2<i32> {
-    let goal = i32(min(max(round(z), -MAX_GOAL), MAX_GOAL));
-    let sought = clamp(goal, low - MARGIN, high + MARGIN);
-    return vec2<i32>(sought, min(abs(goal - sought), max_slope));
-}
-
-fn increment(goal: vec2<i32>, shift: u32, value: f32) -> i32 {
-    let level = i32(min(max(round(value), -MAX_LEVEL), MAX_LEVEL));
-    let e = abs(goal.x - level);
-    let near = min(e, MAX_COST);
-    let inside = select((near * near) >> 16u, 16384 + ((e - 32768) >> shift), e > MAX_COST);
-    return min(inside + ((e * goal.y) >> 15u), MAX_COST);
 }
 
 @compute @workgroup_size(THREADS)
@@ -92,7 +67,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var filled = 0u;
     var turn = 0u;
     for (var i = 0u; i < SYMBOLS; i++) {
-        let symbol = plan[region * SYMBOLS + i];
+        let symbol = symbol_at(region * SYMBOLS + i);
         let z = latents[first + symbol.latent];
         let second_z = latents[first + symbol.latent + symbol.latents - 1u];
         largest = max(largest, magnitude(vec4<f32>(z, second_z, 0.0, 0.0)));
@@ -172,7 +147,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
 // Follows the decisions from the best last state and leaves the code in workgroup memory.
 fn trace_back(row: u32, region: u32, first: u32) {
-    let last_stride = max(plan[region * SYMBOLS].last_stride, 1u);
+    let last_stride = max(symbol_at(region * SYMBOLS).last_stride, 1u);
     var state = 0u;
     var cost = memory[0];
     for (var other = last_stride; other < 1u << STATE_BITS; other += last_stride) {
@@ -183,7 +158,7 @@ fn trace_back(row: u32, region: u32, first: u32) {
     var word = CODE_WORDS - 1u;
     var filled = 0u;
     for (var i = SYMBOLS; i > 0u; i--) {
-        let symbol = plan[region * SYMBOLS + i - 1u];
+        let symbol = symbol_at(region * SYMBOLS + i - 1u);
         let width = symbol.bits;
         if width == 0u {
             continue;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! C             = 2^floor(log2(TARGET / root mean square over latents of step 2^-rate))
-//! level[state]  = round(table[state] * (step C))
+//! scale         = step C, rounded to 13 bits
+//! level[state]  = round(table[state] * scale)
 //! goal          = round(z C)
 //! target        = goal, within [lowest level - MARGIN, largest level + MARGIN]
 //! span          = largest level - lowest level + MARGIN
@@ -27,7 +28,9 @@
 //!    `(e + x)^2 - x^2 = e^2 + 2 x e`. The limit of the slope keeps the farthest level within 16 bits.
 //! 3. The increments of far levels grow linearly. Of tables of many bits even the nearest level can be
 //!    that far, and it must still have the lowest increment.
-//! 4. Where the span is below 32,768, 16 bits hold `target`, `level` and `e`.
+//! 4. An entry of a table has the 11 bits of an f16, so that its product with the scale is exact in f32. It
+//!    then does not matter whether a GPU rounds before it adds the product to something.
+//! 5. Where the span is below 32,768, 16 bits hold `target`, `level` and `e`.
 
 use super::plan::{BitPlan, Symbol};
 
@@ -52,6 +55,15 @@ pub(crate) fn cost_scale(plan: &BitPlan) -> f32 {
     let mean = errors.sum::<f64>() / plan.latents() as f64;
     let exponent = if mean > 0.0 { (TARGET / mean.sqrt()).log2().floor() } else { 0.0 };
     exponent.clamp(-MAX_EXPONENT, MAX_EXPONENT).exp2() as f32
+}
+
+/// What the table of a latent is multiplied by, in units of the costs.
+pub(crate) fn table_scale(plan: &BitPlan, latent: usize, cost_scale: f32) -> f32 {
+    /// Bits of an f32 behind those that stay.
+    const DROPPED_BITS: u32 = 24 - 13;
+    let bits = (plan.steps()[latent] * cost_scale).to_bits();
+    // Half of the last bit that stays is added. A carry into the exponent is what rounding up means.
+    f32::from_bits((bits + (1 << (DROPPED_BITS - 1))) & !((1 << DROPPED_BITS) - 1))
 }
 
 /// The levels of one latent of a symbol: the lowest, the largest, and what follows from them.
@@ -116,7 +128,7 @@ pub(crate) fn set_levels(
     cost_scale: f32,
     levels: &mut [i32],
 ) -> Range {
-    let table_scale = plan.steps()[symbol.latent + latent] * cost_scale;
+    let table_scale = table_scale(plan, symbol.latent + latent, cost_scale);
     let table = plan.tables().latent_table(symbol.rate, latent);
     let (mut lowest, mut highest) = (i32::MAX, i32::MIN);
     for (level, value) in levels.iter_mut().zip(table) {

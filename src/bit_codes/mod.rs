@@ -32,7 +32,7 @@ mod train;
 #[cfg(feature = "fit")]
 pub(crate) use allocate::{Distortions, allocate, byte_order, usual_distortions};
 #[cfg(feature = "gpu")]
-pub(crate) use costs::{cost_scale, level_range};
+pub(crate) use costs::{cost_scale, is_narrow, level_range, table_scale};
 pub(crate) use plan::{BitPlan, Layout};
 #[cfg(feature = "gpu")]
 pub(crate) use plan::{LatentWindow, Symbol};

@@ -16,6 +16,8 @@ pub(crate) struct Caps {
     pub(crate) stamped: bool,
     /// Rows and columns of its cooperative matrices, where it has some that the kernels can use.
     pub(crate) coop_side: Option<u32>,
+    /// Lanes of a subgroup, where shaders may use subgroups and all have as many.
+    pub(crate) subgroup: Option<u32>,
     /// Bytes of workgroup memory.
     pub(crate) workgroup_bytes: u64,
     /// Iterations after which a thread's loops end, whatever their conditions say.
@@ -58,6 +60,9 @@ impl Caps {
             // adapter has the stamp for the sake of tests.
             stamped: software || info.backend == Backend::Metal,
             coop_side,
+            subgroup: (device.features().contains(Features::SUBGROUP)
+                && info.subgroup_min_size == info.subgroup_max_size)
+                .then_some(info.subgroup_min_size),
             workgroup_bytes: limits.max_compute_workgroup_storage_size.into(),
             // Mesa's software adapter silently ends a thread's loops, all counted together, after
             // 65,535 iterations: a longer sum would be wrong.

@@ -4,7 +4,9 @@
 use super::shaders;
 use super::tiling::WORKGROUP;
 use super::{Binding, Kernel, Lhs, Resident};
-use crate::bit_codes::{BitPlan, LatentWindow, Symbol, Window, cost_scale, level_range};
+use crate::bit_codes::{
+    BitPlan, LatentWindow, Symbol, Window, cost_scale, is_narrow, level_range, table_scale,
+};
 use crate::plan::{Grid, Section, count, padded};
 
 /// How kernels read the codes of a model's regions. Their plans share the tables and have the same
@@ -56,16 +58,18 @@ pub(crate) struct SearchedSymbol {
     pub(crate) latent: u32,
     pub(crate) latents: u32,
     pub(crate) tables: [u32; 2],
+    pub(crate) stride: u32,
+    pub(crate) position: u32,
     pub(crate) table_scales: [f32; 2],
+    pub(crate) cost_scale: f32,
+    pub(crate) narrow: u32,
     pub(crate) low: [i32; 2],
     pub(crate) high: [i32; 2],
     pub(crate) max_slopes: [i32; 2],
     pub(crate) shifts: [u32; 2],
-    pub(crate) stride: u32,
-    pub(crate) position: u32,
-    pub(crate) cost_scale: f32,
-    pub(crate) last_stride: u32,
     pub(crate) limits: [f32; 2],
+    pub(crate) last_stride: u32,
+    padding: u32,
 }
 
 /// How bit codes are searched for.
@@ -76,10 +80,12 @@ pub(crate) struct Search<'a> {
     trellis: Option<Trellis>,
 }
 
-/// How a workgroup shares a trellis, and where its decisions are stored.
+/// How threads share a trellis, and where its decisions are stored.
 struct Trellis {
     state_bits: u32,
+    /// Threads of a row: a workgroup, or a subgroup.
     threads: u32,
+    by_subgroup: bool,
     /// For each symbol of each region, where a thread's decisions about it begin among its own, in bits.
     positions: Vec<Vec<u32>>,
     /// Words of a thread's decisions.
@@ -87,10 +93,11 @@ struct Trellis {
 }
 
 impl<'a> Search<'a> {
-    pub(crate) fn new(plans: &'a [&'a BitPlan], stores_norms: bool) -> Self {
+    /// `subgroup` is the number of lanes of every subgroup, where the adapter has such.
+    pub(crate) fn new(plans: &'a [&'a BitPlan], stores_norms: bool, subgroup: Option<u32>) -> Self {
         let trellis = match plans[0].window() {
             Window::Own => None,
-            Window::Last(bits) => Some(Trellis::new(plans, bits)),
+            Window::Last(bits) => Some(Trellis::new(plans, bits, subgroup)),
         };
         Self { plans, stores_norms, trellis }
     }
@@ -142,7 +149,8 @@ impl<'a> Search<'a> {
                 && plan.window().is_trellis(rate)
             {
                 let range = |latent| level_range(plan, symbol, latent, cost_scale);
-                searched.table_scales = both(&|latent| step(latent) * cost_scale);
+                searched.table_scales =
+                    both(&|latent| table_scale(plan, symbol.latent + latent, cost_scale));
                 let ranges = [range(0), range(second)];
                 searched.low = ranges.map(|range| range.lowest);
                 searched.high = ranges.map(|range| range.highest);
@@ -151,6 +159,7 @@ impl<'a> Search<'a> {
                 searched.stride = plan.stride(number);
                 searched.position = trellis.positions[region][number];
                 searched.cost_scale = cost_scale;
+                searched.narrow = (is_narrow(&ranges) && tables.are_f16()).into();
             }
             searched
         };
@@ -175,6 +184,18 @@ impl<'a> Search<'a> {
                 files.push(&shaders::BITS_SCALAR);
                 ("search.scalar", 1, WORKGROUP, 0)
             }
+            Some(trellis) if trellis.by_subgroup => {
+                let &Trellis { state_bits, threads, decision_words, .. } = trellis;
+                let workgroup = SUBGROUPS_SIZE.max(threads);
+                constants.extend([
+                    ("STATE_BITS", f64::from(state_bits)),
+                    ("WORKGROUP", f64::from(workgroup)),
+                    ("DECISION_WORDS", f64::from(decision_words)),
+                ]);
+                files.extend([&shaders::BITS_COSTS, &shaders::BITS_TRELLIS_SUBGROUP]);
+                bindings.push(Binding::Section(Section::Decisions));
+                ("search.trellis.subgroup", threads, workgroup, 0)
+            }
             Some(trellis) => {
                 let &Trellis { state_bits, threads, decision_words, .. } = trellis;
                 let memory = trellis.memory_words(self.plans[0]);
@@ -185,7 +206,7 @@ impl<'a> Search<'a> {
                     ("DECISION_WORDS", f64::from(decision_words)),
                     ("MEMORY", f64::from(memory)),
                 ]);
-                files.push(&shaders::BITS_TRELLIS);
+                files.extend([&shaders::BITS_COSTS, &shaders::BITS_TRELLIS]);
                 bindings.push(Binding::Section(Section::Decisions));
                 ("search.trellis", threads, threads, 4 * u64::from(memory) + 8)
             }
@@ -226,6 +247,10 @@ impl<'a> Search<'a> {
             return 3 + words + bits.sum::<u64>();
         };
         let (states, threads) = (1u64 << trellis.state_bits, u64::from(trellis.threads));
+        if trellis.by_subgroup {
+            let bits = symbols().map(|symbol| 5 + u64::from(symbol.rate.bits()));
+            return 8 + 3 * words + bits.sum::<u64>();
+        }
         let (owned, each) = (states / 2 / threads, states / threads);
         let symbol = |symbol: &Symbol| {
             let bits = symbol.rate.bits();
@@ -242,9 +267,10 @@ impl<'a> Search<'a> {
 }
 
 impl Trellis {
-    fn new(plans: &[&BitPlan], state_bits: u32) -> Self {
+    fn new(plans: &[&BitPlan], state_bits: u32, subgroup: Option<u32>) -> Self {
         let states = 1 << state_bits;
-        let threads = threads(states);
+        let by_subgroup = subgroup.is_some_and(|lanes| lanes * STATES_OF_A_LANE == states);
+        let threads = if by_subgroup { states / STATES_OF_A_LANE } else { threads(states) };
         let mut decision_words = 1;
         let mut positions_of = |plan: &BitPlan| {
             let mut end = 0u32;
@@ -267,7 +293,7 @@ impl Trellis {
             positions
         };
         let positions = plans.iter().map(|plan| positions_of(plan)).collect();
-        Self { state_bits, threads, positions, decision_words }
+        Self { state_bits, threads, by_subgroup, positions, decision_words }
     }
 
     /// A cost for every state, and in the end the code.
@@ -275,6 +301,11 @@ impl Trellis {
         code_words(plan).max(1 << self.state_bits)
     }
 }
+
+/// States of a lane (`OWNED` in `shaders/bits/trellis_subgroup.wgsl`).
+const STATES_OF_A_LANE: u32 = 8;
+/// Threads of a workgroup whose subgroups search for the codes of a row each.
+const SUBGROUPS_SIZE: u32 = 128;
 
 /// Threads of a workgroup that searches a trellis: a power of two, at most half the states, and enough
 /// that each thread owns at most `MAX_OWNED` groups (see `shaders/bits/trellis.wgsl`). The usual 256

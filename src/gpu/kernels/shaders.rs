@@ -65,7 +65,9 @@ files! {
     ONE_REGION = "bits/one_region.wgsl";
     ROW_REGIONS = "bits/row_regions.wgsl";
     BITS_SCALAR = "bits/scalar.wgsl";
+    BITS_COSTS = "bits/costs.wgsl";
     BITS_TRELLIS = "bits/trellis.wgsl";
+    BITS_TRELLIS_SUBGROUP = "bits/trellis_subgroup.wgsl";
     REGIONS = "regions/contract.wgsl";
     REGIONS_OF_CODES = "regions/of_codes.wgsl";
     REGIONS_OF_ITEMS = "regions/of_items.wgsl";

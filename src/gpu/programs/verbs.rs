@@ -28,7 +28,7 @@ pub(crate) fn recipes(model: &Model, caps: &Caps, options: KernelOptions) -> Rec
     let chosen = model.mixture().filter(|mixture| mixture.regions().len() > 1);
     let chosen = chosen.map(|mixture| Regions::new(mixture, dim, &mut layers));
     let bits = (!plans.is_empty()).then(|| {
-        let search = Search::new(&plans, config.has_row_scales());
+        let search = Search::new(&plans, config.has_row_scales(), caps.subgroup);
         layers.residents.extend(BitCodes(&plans).residents());
         layers.residents.push(search.resident());
         layers.add_reciprocal_steps(latent_dim);

@@ -176,16 +176,17 @@ fn a_symbol_to_search_for_has_one_layout_in_rust_and_wgsl() {
         ("latent", offset_of!(SearchedSymbol, latent)),
         ("latents", offset_of!(SearchedSymbol, latents)),
         ("tables", offset_of!(SearchedSymbol, tables)),
+        ("stride", offset_of!(SearchedSymbol, stride)),
+        ("position", offset_of!(SearchedSymbol, position)),
         ("table_scales", offset_of!(SearchedSymbol, table_scales)),
+        ("cost_scale", offset_of!(SearchedSymbol, cost_scale)),
+        ("narrow", offset_of!(SearchedSymbol, narrow)),
         ("low", offset_of!(SearchedSymbol, low)),
         ("high", offset_of!(SearchedSymbol, high)),
         ("max_slopes", offset_of!(SearchedSymbol, max_slopes)),
         ("shifts", offset_of!(SearchedSymbol, shifts)),
-        ("stride", offset_of!(SearchedSymbol, stride)),
-        ("position", offset_of!(SearchedSymbol, position)),
-        ("cost_scale", offset_of!(SearchedSymbol, cost_scale)),
-        ("last_stride", offset_of!(SearchedSymbol, last_stride)),
         ("limits", offset_of!(SearchedSymbol, limits)),
+        ("last_stride", offset_of!(SearchedSymbol, last_stride)),
     ];
     let searches = shipped_kernels();
     for kernel in searches.iter().filter(|kernel| kernel.name.starts_with("search.")) {
@@ -199,6 +200,23 @@ fn a_symbol_to_search_for_has_one_layout_in_rust_and_wgsl() {
             members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset as usize)).collect();
         assert_eq!(found, expected);
         assert_eq!(*span as usize, size_of::<SearchedSymbol>());
+    }
+}
+
+#[test]
+fn a_subgroup_searches_where_a_lane_has_eight_states() {
+    for subgroup in [None, Some(8), Some(32), Some(64)] {
+        for state_bits in [1, 3, 6, 8, 9, 12] {
+            let mut caps = caps(false, None);
+            caps.subgroup = subgroup;
+            let recipes = recipes(&bits_model((state_bits, 20, false)), &caps, Default::default());
+            let kernels = recipes.all().into_iter().flat_map(|recipe| recipe.kernels.clone());
+            let names: BTreeSet<String> =
+                kernels.map(|k| k.name).filter(|name| name.starts_with("search.")).collect();
+            let by_subgroup = subgroup.is_some_and(|lanes| 8 * lanes == 1 << state_bits);
+            let name = if by_subgroup { "search.trellis.subgroup" } else { "search.trellis" };
+            assert_eq!(names, [name.to_owned()].into(), "{subgroup:?}, {state_bits} bits");
+        }
     }
 }
 

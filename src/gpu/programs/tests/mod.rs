@@ -173,6 +173,7 @@ fn caps(software: bool, coop_side: Option<u32>) -> Caps {
         stamped: false,
         direct_readback: software,
         coop_side,
+        subgroup: coop_side.map(|_| 32),
         workgroup_bytes: 32 << 10,
         max_loop_iterations: software.then_some(65_000),
         chunk_bytes: ChunkBytes { copied: 1 << 20, large: 1 << 20 },

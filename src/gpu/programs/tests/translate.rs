@@ -18,6 +18,9 @@ pub(super) fn parsed(kernel: &Kernel) -> (Module, ModuleInfo) {
             | Capabilities::COOPERATIVE_MATRIX
             | Capabilities::SUBGROUP;
     }
+    if kernel.name.contains(".subgroup") {
+        capabilities |= Capabilities::SUBGROUP;
+    }
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|e| panic!("{}: {}", kernel.name, e.emit_to_string(&wgsl)));
