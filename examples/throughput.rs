@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use serde_json::{Map, Value, json};
-use vecodec::{Codec, CodecOptions, Coding, Engine, Gpu, Model, ModelConfig};
+use vecodec::{Codec, CodecOptions, Coding, Engine, Gpu, Model, ModelConfig, Regions};
 
 #[derive(Parser)]
 struct Args {
@@ -36,6 +36,9 @@ struct Args {
     /// States of the trellis, with --bytes
     #[arg(long, default_value_t = 256)]
     states: usize,
+    /// Regions of the model of bit codes, with --bytes; the fit chooses by default
+    #[arg(long)]
+    regions: Option<usize>,
     /// A .npy file of rows, repeated to fill the batch. Without it, the rows are made up
     #[arg(long)]
     data: Option<PathBuf>,
@@ -45,7 +48,7 @@ struct Args {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Args { engine, rows, dim, latent, bytes, states, data, runs } = Args::parse();
+    let Args { engine, rows, dim, latent, bytes, states, regions, data, runs } = Args::parse();
     if runs == 0 {
         return Err("--runs is 0: pass at least 1".into());
     }
@@ -69,7 +72,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = match bytes {
         Some(bytes) => {
             let config = ModelConfig::bits(dim, bytes);
-            Model::fit(&values, config.with_coding(Coding::Trellis { states }))?
+            let regions = regions.map_or(Regions::Auto, Regions::Count);
+            Model::fit(
+                &values,
+                config.with_coding(Coding::Trellis { states }).with_regions(regions),
+            )?
         }
         None => Model::random(ModelConfig::int8(dim, latent), 1)?,
     };
@@ -85,6 +92,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     report.insert("engine".into(), json!(codec.engine().to_string()));
     report.insert("rows".into(), json!(rows));
     report.insert("latent".into(), json!(latent));
+    report.insert("regions".into(), json!(codec.model().region_count()));
     // An error of any call ends the program, because a verb that fails at once would look fast. A
     // result is dropped after its call was timed.
     let mut measure = |name: &str, work: &mut dyn FnMut() -> Output| -> Result<(), String> {
