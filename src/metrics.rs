@@ -86,6 +86,11 @@ impl ErrorSums {
         self.rows
     }
 
+    /// The sum of the squared errors of all values.
+    pub fn squared_error(&self) -> f64 {
+        self.squared_error
+    }
+
     /// The sum of the squared values of the rows.
     pub fn energy(&self) -> f64 {
         self.energy

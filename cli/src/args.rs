@@ -58,9 +58,10 @@ pub enum Command {
     ///
     /// All rows are encoded and decoded. The ratio is their error over that of rows that were held out of
     /// the fit: about 1 while the rows are of the same kind. A row is clipped if its norm is less than half
-    /// of the least or more than twice the largest norm of the fit, or if a latent is more than four times
-    /// the largest value that its bits can give and beyond eight standard deviations. Rows that were not
-    /// normalised are clipped.
+    /// of the least or more than twice the largest norm of the fit; the norm of a row of zeros does not
+    /// count. With bit codes, a row is also clipped if a latent is more than four times the largest value
+    /// that its bits can give, and more than eight times its step. Rows that someone forgot to normalise
+    /// usually are.
     ///
     /// The exit status is 3 if the ratio is past --threshold.
     Check(CheckArgs),
@@ -104,7 +105,7 @@ pub struct FitArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "latent")]
     pub queries: Option<PathBuf>,
     /// Model of as many values and bytes per row to start from, with --bytes: what `fit` chose for it
-    /// stays, which takes a third of the time or less
+    /// stays, which takes about a quarter of the time
     #[arg(long, value_name = "OLD", conflicts_with = "latent")]
     pub warm_start: Option<PathBuf>,
     /// Path of the model to write (safetensors)

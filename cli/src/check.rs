@@ -84,7 +84,8 @@ pub fn run(args: &CheckArgs) -> Result<()> {
         report.print()?
     }
     match args.threshold {
-        Some(threshold) if report.ratio > threshold => {
+        // A ratio that is no number is past every threshold.
+        Some(threshold) if report.ratio.is_nan() || report.ratio > threshold => {
             let ratio = number(report.ratio, 3);
             let detail = format!(
                 "the error is {ratio} times that of the fit, and --threshold is {threshold}: fit the \

@@ -15,6 +15,9 @@ const CLIPPING: f32 = 4.0;
 /// Steps, which are about the standard deviations of latents. Tables of one or two levels end before the
 /// first two deviations.
 const LEAST_CLIPPED: f32 = 8.0;
+/// The same as a share of the limit of the latent that varies most. Latents that hardly vary hold little
+/// but rounding, which may be of any size beside their deviations.
+const LEAST_CLIPPED_SHARE: f32 = 1e-4;
 
 /// How symbols are laid out in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +174,8 @@ impl BitPlan {
             let tensor = "bit plan steps";
             return Err(Error::NonFiniteWeight { tensor, index, value: steps[index] });
         }
+        let largest = limits.iter().copied().fold(0.0, f32::max);
+        limits.iter_mut().for_each(|limit| *limit = limit.max(LEAST_CLIPPED_SHARE * largest));
         let needed = end.div_ceil(8) as usize;
         let code_bytes = code_bytes.unwrap_or(needed);
         if needed > code_bytes {

@@ -32,6 +32,8 @@ pub struct Drift {
     pub clipped_rows: usize,
     /// The index of the first of them.
     pub first_clipped_row: Option<usize>,
+    /// The sum of the squared errors of all values.
+    pub squared_error: f64,
     /// The energy of the rows: the sum of their squared norms.
     pub energy: f64,
 }
@@ -50,13 +52,20 @@ impl Drift {
     pub fn merged(self, next: Self) -> Self {
         let EncodeReport { rows, clipped_rows, first_clipped_row } =
             self.report().merged(next.report());
-        let error = |drift: Self| drift.relative_mse * drift.energy;
+        let squared_error = self.squared_error + next.squared_error;
         let energy = self.energy + next.energy;
-        let relative_mse = match error(self) + error(next) {
-            0.0 => 0.0,
-            error => error / energy,
-        };
-        Self { rows, relative_mse, clipped_rows, first_clipped_row, energy, ..self }
+        // Rows of zeros have no energy, and may have an error.
+        let relative_mse = if squared_error == 0.0 { 0.0 } else { squared_error / energy };
+        let fitted_relative_mse = self.fitted_relative_mse;
+        Self {
+            rows,
+            relative_mse,
+            fitted_relative_mse,
+            clipped_rows,
+            first_clipped_row,
+            squared_error,
+            energy,
+        }
     }
 
     fn report(&self) -> EncodeReport {
@@ -115,6 +124,7 @@ impl Codec {
             fitted_relative_mse: facts.relative_mse,
             clipped_rows: report.clipped_rows,
             first_clipped_row: report.first_clipped_row,
+            squared_error: sums.squared_error(),
             energy: sums.energy(),
         })
     }

@@ -39,7 +39,7 @@ impl EncodeOptions {
 ///   zeros do not count, and no row does in a model without [`FitFacts`](crate::FitFacts).
 /// - In a model of bit codes, a latent is more than four times the largest value that its bits can
 ///   give, and more than eight times its step, which is about its standard deviation. The code is then
-///   far from the row.
+///   far from the row. Latents that vary a ten thousandth as much as the first do not count alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -67,10 +67,7 @@ impl EncodeReport {
     /// An error if there are clipped rows.
     fn check(&self) -> Result<()> {
         match self.first_clipped_row {
-            Some(row) => {
-                let more = self.clipped_rows - 1;
-                Err(Error::ClippedRows { row, more, rows: self.rows })
-            }
+            Some(row) => Err(Error::ClippedRows { row, count: self.clipped_rows, rows: self.rows }),
             None => Ok(()),
         }
     }
@@ -115,10 +112,11 @@ impl Codec {
     ) -> Result<(Codes, EncodeReport)> {
         let (packed, scales) = self.encode_to_parts(mode, rows).await?;
         let report = self.report(mode, rows, &scales).await?;
+        let codes = Codes::from_engine(self.model(), packed, scales)?;
         if options.strict {
             report.check()?;
         }
-        Ok((Codes::from_engine(self.model(), packed, scales)?, report))
+        Ok((codes, report))
     }
 
     /// The report on rows whose scales came from the engine.

@@ -269,22 +269,22 @@ pub enum Error {
     /// Rows lie outside the range of the rows that the model was fitted on, and the call was to refuse
     /// them.
     #[error(
-        "row {row} and {more} more of {rows} rows lie outside the range of the rows that the model \
-         was fitted on: scale them as those were, or fit the model to them"
+        "{count} of {rows} rows lie outside the range of the rows that the model was fitted on, the first \
+         is row {row}: scale them as those were, or fit the model to them"
     )]
     #[non_exhaustive]
     ClippedRows {
         /// Index of the first such row.
         row: usize,
-        /// How many there are besides.
-        more: usize,
+        /// How many there are.
+        count: usize,
         /// Rows that were passed.
         rows: usize,
     },
     /// A fit cannot start from a model of another shape.
     #[error(
-        "the model to start from has {found} {what}, and the fit is for {expected}: start from a model \
-         of {expected}, or fit without one"
+        "the model to start from has {found} {what}, and the fit is for {expected} {what}: start from a \
+         model with {expected} {what}, or fit without one"
     )]
     #[non_exhaustive]
     WarmStart {

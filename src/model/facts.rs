@@ -32,7 +32,10 @@ impl FitFacts {
     #[cfg(feature = "files")]
     pub(super) fn from_array(numbers: [f64; 5]) -> Result<Self, String> {
         if let Some(at) = numbers.iter().position(|n| !n.is_finite() || *n < 0.0) {
-            return Err(format!("{FITTED}[{at}] is {}, and it is never negative", numbers[at]));
+            return Err(format!(
+                "{FITTED}[{at}] is {}: it must be finite and not negative",
+                numbers[at]
+            ));
         }
         let [rows, relative_mse, min_norm, max_norm, query_exponent] = numbers;
         if min_norm > max_norm {

@@ -253,8 +253,7 @@ impl Model {
         }
     }
 
-    /// What the fit of the model saw; none if the model was made from weights, or
-    /// fitted before models kept it.
+    /// What the fit of the model saw; none if it was made from weights, or before models kept it.
     pub fn fit_facts(&self) -> Option<&FitFacts> {
         self.0.facts.as_ref()
     }
@@ -264,7 +263,7 @@ impl Model {
         self.fit_facts().ok_or(Error::NoFitFacts)
     }
 
-    /// The hash of configuration and weights by which codes know their model.
+    /// The hash of configuration, weights and [`FitFacts`] by which codes know their model.
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.fingerprint
     }

@@ -118,7 +118,7 @@ fn strict_encoding_refuses_clipped_rows(engine: &CodecOptions) {
         codec.encode_with(&nested(&test, DIM), strict).unwrap_err(),
         pollster::block_on(codec.encode_flat_with_async(&test, strict)).unwrap_err(),
     ] {
-        assert!(matches!(error, Error::ClippedRows { row: 30, more: 2, rows: 90, .. }), "{error}");
+        assert!(matches!(error, Error::ClippedRows { row: 30, count: 3, rows: 90, .. }), "{error}");
     }
     // The codec works on.
     assert_eq!(codec.encode_flat(&test[..30 * DIM]).unwrap(), codes.slice(0..30).unwrap());
@@ -204,6 +204,59 @@ fn a_model_without_facts_counts_by_latents_alone() {
     let error = codec.check_flat(&[1.0f32; 8]).unwrap_err();
     assert!(matches!(error, Error::NoFitFacts { .. }), "{error:?}");
     assert_eq!(clipped(&codec, &[1e9; 8]), (0, None));
+}
+
+/// Most latents of such rows are rounding.
+#[test]
+fn rows_of_low_rank_are_not_clipped() {
+    let mut random = Random::new(91);
+    let plane = [random.normals(DIM, 1.0), random.normals(DIM, 1.0)];
+    let mut train = Vec::new();
+    for _ in 0..1500 {
+        let [a, b] = [random.normal() as f32, random.normal() as f32];
+        train.extend(plane[0].iter().zip(&plane[1]).map(|(p, q)| a * p + b * q));
+    }
+    for coding in [Coding::Scalar, TRELLIS, Coding::Trellis { states: 256 }] {
+        let config = ModelConfig::bits(DIM, 24).with_coding(coding).with_row_norm(RowNorm::Omit);
+        let codec = codec(&cpu(), &Model::fit(&train, config.clone()).unwrap());
+        let by_latents = |row: &[f32]| clipped(&codec, row).0 == 1;
+        let facts = codec.model().fit_facts().unwrap().clone();
+        for row in train.chunks(DIM) {
+            let norm = row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+            if norm > facts.min_norm / 2.0 {
+                assert!(!by_latents(row), "{coding:?}: {row:?}");
+            }
+        }
+    }
+}
+
+/// Rows of zeros have no energy, and an error where the fit has a mean.
+#[test]
+fn rows_of_zeros_leave_no_figure_undefined() {
+    let mut train = rows(15, 92);
+    train.iter_mut().step_by(DIM).for_each(|v| *v = v.abs());
+    for row in 0..15 {
+        // Whichever row is held out.
+        let mut train = train.clone();
+        train[row * DIM..][..DIM].fill(0.0);
+        for config in configs() {
+            let model = Model::fit(&train, &config).unwrap();
+            let facts = model.fit_facts().unwrap();
+            assert!(facts.relative_mse.is_finite(), "{config:?}: {facts:?}");
+            let folder = tempfile::tempdir().unwrap();
+            model.save(folder.path().join("model")).unwrap();
+            assert_eq!(Model::load(folder.path().join("model")).unwrap().fit_facts(), Some(facts));
+        }
+    }
+    let train = rows(2000, 93);
+    let codec = codec(&cpu(), &Model::fit(&train, bits(TRELLIS, 2, RowNorm::Omit)).unwrap());
+    let zeros = codec.check_flat(&[0.0; 3 * DIM]).unwrap();
+    assert!(zeros.ratio().is_infinite(), "{zeros:?}");
+    let same = codec.check_flat(&train).unwrap();
+    let both = zeros.merged(same);
+    let all = codec.check_flat(&[&[0.0; 3 * DIM], &train[..]].concat()).unwrap();
+    assert!((both.relative_mse / all.relative_mse - 1.0).abs() < 1e-9, "{both:?} and {all:?}");
+    assert!(both.relative_mse > same.relative_mse);
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use vecodec::metrics::{mean_cosine, relative_mse};
-use vecodec::{CodecOptions, Coding, Model, ModelConfig, Objective, Regions};
+use vecodec::{
+    CodecOptions, Coding, EncodeOptions, FitOptions, Model, ModelConfig, Objective, Regions,
+};
 
 use crate::data::Options;
 use crate::engines::{codec, cpu, gpu};
@@ -57,9 +59,30 @@ fn bit_codes_reach_their_figures() {
         let config = ModelConfig::bits(384, bytes).with_coding(coding);
         let config = config.with_objective(Objective::Reconstruction);
         let config = config.with_regions(Regions::Count(16));
-        let (error, _) = figures(&cpu(), &Model::fit(&TRAIN, config).unwrap());
+        let model = Model::fit(&TRAIN, config.clone()).unwrap();
+        let (error, _) = figures(&cpu(), &model);
         assert!(error <= bound, "{bytes} bytes, {coding:?}: relative error {error}");
+        assert_no_drift(&model);
+        if (bytes, coding) == (64, trellis) {
+            // An old model of half of the rows.
+            let old = Model::fit(&TRAIN[..TRAIN.len() / 2], config.clone()).unwrap();
+            let options = FitOptions::default().with_warm_start(&old);
+            let (warm, _) = Model::fit_with(&TRAIN, config, options).unwrap();
+            let (warm, _) = figures(&cpu(), &warm);
+            assert!(warm <= 1.01 * error, "{warm} from an old model, and {error} afresh");
+        }
     }
+}
+
+/// The test rows are of the kind of the fit, and the same rows are not if nobody normalises them.
+fn assert_no_drift(model: &Model) {
+    let codec = codec(&cpu(), model);
+    let drift = codec.check_flat(&TEST).unwrap();
+    assert!((0.97..1.06).contains(&drift.ratio()), "{drift:?}");
+    assert!(drift.clipped_rows <= drift.rows / 1000, "{drift:?}");
+    let long: Vec<f32> = TEST.iter().map(|v| 5.0 * v).collect();
+    let (_, report) = codec.encode_flat_with(&long, EncodeOptions::default()).unwrap();
+    assert_eq!(report.clipped_rows, report.rows);
 }
 
 #[test]

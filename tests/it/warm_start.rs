@@ -102,7 +102,6 @@ fn models_of_another_shape_are_refused_before_any_work() {
         (config.clone().with_coding(Coding::Scalar), &old, "states of the trellis", 1, 16),
         (config.clone().with_regions(Regions::Count(3)), &old, "regions", 3, 2),
         (config.clone().with_row_norm(RowNorm::Store), &old, "bytes of a row's norm", 4, 0),
-        (config.clone(), &int8, "regions of bit codes", 1, 0),
     ] {
         let error = refused(config.into(), old);
         let Error::WarmStart { what: said, expected: e, found: f, .. } = error else {
@@ -110,6 +109,11 @@ fn models_of_another_shape_are_refused_before_any_work() {
         };
         assert!(said.starts_with(what) && (e, f) == (expected, found), "{error}");
     }
+    let error = refused(config.clone().into(), &int8);
+    let Error::InvalidConfig { field: "bytes", value: 12, remedy, .. } = error else {
+        panic!("{error}");
+    };
+    assert!(remedy.contains("has 8-bit codes"));
     let error = refused(ModelConfig::int8(DIM, 4).into(), &old);
     let Error::InvalidConfig { field: "latent_dim", value: 4, remedy, .. } = error else {
         panic!("{error}");

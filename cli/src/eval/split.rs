@@ -15,7 +15,7 @@ impl Split {
     /// Draws `sample` of `rows` rows at random, or takes all rows if there are fewer. A random
     /// half is fitted, and the other half is measured. At most `queries` measured rows are queries.
     pub fn draw(rows: usize, sample: usize, queries: usize, seed: u64) -> Self {
-        // Draws of their own, also where they are of as many.
+        // Each draw has a seed of its own. Draws of as many rows would choose the same otherwise.
         let mut seeds = (0..).map(|draw| seed.wrapping_mul(3).wrapping_add(draw));
         let mut draw = |rows, count| random_rows(rows, count, seeds.next().unwrap_or_default());
         let used = draw(rows, sample);

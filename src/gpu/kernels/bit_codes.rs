@@ -269,7 +269,8 @@ impl<'a> Search<'a> {
 impl Trellis {
     fn new(plans: &[&BitPlan], state_bits: u32, subgroup: Option<u32>) -> Self {
         let states = 1 << state_bits;
-        let by_subgroup = subgroup.is_some_and(|lanes| lanes * STATES_OF_A_LANE == states);
+        let by_subgroup = subgroup
+            .is_some_and(|lanes| lanes >= LEAST_LANES && lanes * STATES_OF_A_LANE == states);
         let threads = if by_subgroup { states / STATES_OF_A_LANE } else { threads(states) };
         let mut decision_words = 1;
         let mut positions_of = |plan: &BitPlan| {
@@ -304,6 +305,8 @@ impl Trellis {
 
 /// States of a lane (`OWNED` in `shaders/bits/trellis_subgroup.wgsl`).
 const STATES_OF_A_LANE: u32 = 8;
+/// A lane takes the best states of four neighbouring lanes.
+const LEAST_LANES: u32 = 4;
 /// Threads of a workgroup whose subgroups search for the codes of a row each.
 const SUBGROUPS_SIZE: u32 = 128;
 

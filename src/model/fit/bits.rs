@@ -326,9 +326,8 @@ pub(super) fn fit_regions(
     let error = errors_of(&trained, &measured, &cancel)?.relative_mse();
     stages.end("tables and steps", error)?;
     // New rows gain by the training of the tables as these do.
-    facts.relative_mse = match of_new_rows {
-        Some(of_new_rows) if untrained > 0.0 => of_new_rows * error / untrained,
-        _ => error,
-    };
+    let gain = if untrained > 0.0 { error / untrained } else { 1.0 };
+    let error = of_new_rows.map_or(error, |of_new_rows| of_new_rows * gain);
+    facts.relative_mse = if error.is_finite() { error } else { 0.0 };
     Ok(trained.with_facts(facts))
 }

@@ -20,6 +20,8 @@ pub(super) fn facts(rows: &[f32], dim: usize, relative_mse: f64, query_exponent:
         }
     }
     let min_norm = min_norm.min(max_norm);
+    // Of rows of zeros.
+    let relative_mse = if relative_mse.is_finite() { relative_mse } else { 0.0 };
     FitFacts { rows: rows.len() / dim, relative_mse, min_norm, max_norm, query_exponent }
 }
 
@@ -40,7 +42,8 @@ impl HeldOut {
     }
 
     /// The error of the held-out rows by regions with the centroids, axes and bits of the other rows alone.
-    /// Which rows a region has stays as the fit of all `rows` has it. None where there are no other rows.
+    /// Which rows a region has stays as the fit of all `rows` has it. None where there are no other rows, or
+    /// where the held-out rows are zeros.
     pub(super) fn relative_mse(
         &self,
         draft: &Draft<'_>,
@@ -58,6 +61,8 @@ impl HeldOut {
         let draft = draft.of_other_rows(&others, &assigned, cancel)?;
         let mixture = draft.mixture(draft.plans(tables)?)?;
         let model = Model::from_mixture(config.clone(), mixture)?;
-        Ok(Some(errors_of(&model, &self.rows, cancel)?.relative_mse()))
+        // Rows of zeros may have an error and have no energy.
+        let error = errors_of(&model, &self.rows, cancel)?.relative_mse();
+        Ok(error.is_finite().then_some(error))
     }
 }

@@ -18,7 +18,7 @@ pub use self::options::{CancelToken, FitOptions, FitReport, FitStage};
 pub use self::warnings::FitWarning;
 
 use self::axes::memory_bytes;
-use self::bits::Fitted;
+use self::bits::{Fitted, MOST_ROWS};
 use self::facts::facts;
 use self::measure::{
     HELD_OUT_ROWS, MEASURED_ROWS, dominant_direction, relative_error, sampled, split,
@@ -46,8 +46,13 @@ impl Model {
     /// on the latents of the rows. What the configuration leaves open is chosen on rows that are held out:
     /// a tenth of them, 4,096 at most.
     ///
-    /// The time grows as `n dim^2 + dim^3`, the memory as `dim^2`; both grow as `n^2 dim` and `n^2` where
-    /// there are fewer rows than values and too few to hold out queries. It computes on the CPU.
+    /// The error of new rows is estimated on the rows that are held out ([`FitFacts`](crate::FitFacts)). For
+    /// that the axes are computed once more without them; for 8-bit codes, where there are fewer than a
+    /// hundred rows for each latent.
+    ///
+    /// The time grows as `n dim^2 + dim^3`, the memory as `dim^2`, and up to two copies of the rows in use.
+    /// Both grow as `n^2 dim` and `n^2` where there are fewer rows than values and too few to hold out
+    /// queries. It computes on the CPU.
     ///
     /// # Errors
     /// The configuration is not valid, there are no rows, the length is not a multiple of `dim`, a
@@ -58,9 +63,8 @@ impl Model {
     }
 
     /// Fits a model as [`fit`](Self::fit) does, reports each stage as it ends, and can be
-    /// cancelled. Of the options, the queries, the seed and the model to start
-    /// from change the model. The seed draws the samples
-    /// where there are more rows than a step takes, and they are the same on every machine.
+    /// cancelled. The queries, the seed and the model to start from change the result; the other options do
+    /// not. Where a step takes fewer rows than there are, the seed draws them, the same on every machine.
     ///
     /// Cancellation is noticed between blocks of rows and iterations of the training. Only the
     /// eigenvectors of the covariance `[dim, dim]` are computed without a break.
@@ -82,7 +86,13 @@ impl Model {
         let warm = options.warm_start().map(|old| WarmStart::new(&config, old)).transpose()?;
         let bits = warm.as_ref().map(|warm| warm.config.clone()).or_else(|| config.as_bits());
         let max_regions = bits.as_ref().map_or(1, |bits| bits::max_regions(bits, rows.len()));
-        let required = memory_bytes(&config, rows.len(), max_regions);
+        // The rows that are used, and those of them that are not held out.
+        let (copies, used) = match &bits {
+            Some(_) => (2, rows.len().min(MOST_ROWS)),
+            None => (1, rows.len().min(ROWS_OF_LITTLE_BIAS * config.latent_dim)),
+        };
+        let copied = memory::bytes_of::<f32>(&[copies, used, config.dim]).unwrap_or(u64::MAX);
+        let required = memory_bytes(&config, rows.len(), max_regions).saturating_add(copied);
         memory::check_bytes("the matrices of the fit", required)?;
         options.cancel().check()?;
         rows.check_finite(0..rows.len())?;
@@ -132,7 +142,9 @@ fn fit_codes(rows: &Rows<'_>, config: &ModelConfig, stages: &mut Stages<'_>) -> 
     if rows.len() < ROWS_OF_LITTLE_BIAS * config.latent_dim {
         let (train, held_out) = split(flat, config.dim, HELD_OUT_ROWS, seed);
         let (model, _) = linear_model(&train, config, &cancel, &mut |_, _| Ok(0.0))?;
-        error = relative_error(&model, &held_out);
+        let of_new_rows = relative_error(&model, &held_out);
+        // Rows of zeros may have an error and have no energy.
+        error = if of_new_rows.is_finite() { of_new_rows } else { error };
     }
     let warnings = dominant_direction(&model, &sample).into_iter().collect();
     let model = model.with_facts(facts(flat, config.dim, error, 0.0));

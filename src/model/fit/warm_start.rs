@@ -28,9 +28,10 @@ impl<'m> WarmStart<'m> {
         };
         let differ = |what, expected, found| Err(Error::WarmStart { what, expected, found });
         let Some(mixture) = old.mixture() else {
-            let what =
-                "regions of bit codes, because it has 8-bit codes or is of an earlier version";
-            return differ(what, 1, 0);
+            let remedy = "the model to start from has 8-bit codes, or is of an earlier version: start \
+                          from another, or fit without one";
+            let (field, value) = ("bytes", config.bytes);
+            return Err(Error::InvalidConfig { field, value, remedy });
         };
         let query_exponent = old.fit_facts().map_or(0.0, |facts| facts.query_exponent);
         let (old, regions) = (old.config(), old.region_count());
