@@ -21,7 +21,8 @@
 // decisions [chunk rows, DECISION_WORDS, THREADS]: for each symbol and group which of its states is
 // best, packed by thread.
 // needs: params, magnitude, SYMBOLS, CODE_WORDS, symbol_at, latents, tables, codes
-// needs: region_of, first_latent, nearest, is_clipped, store_scale, MAX_COST, goal_of, increment
+// needs: region_of, first_latent, is_clipped, store_scale, MAX_COST, goal_of, increment, trace_back
+// gives: STATE_BITS, choice_before, store_word
 
 override STATE_BITS: u32;
 override THREADS: u32;
@@ -134,9 +135,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     storageBarrier();
 
     if thread == 0u {
-        trace_back(row, region, first);
-        // The number of the row's region is its first bits.
-        memory[0] |= region;
+        trace_back(row, region, first, best_last_state(region));
         store_scale(row, largest, clipped);
     }
     workgroupBarrier();
@@ -145,8 +144,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 }
 
-// Follows the decisions from the best last state and leaves the code in workgroup memory.
-fn trace_back(row: u32, region: u32, first: u32) {
+// The best of the last states: the first of equals.
+fn best_last_state(region: u32) -> u32 {
     let last_stride = max(symbol_at(region * SYMBOLS).last_stride, 1u);
     var state = 0u;
     var cost = memory[0];
@@ -154,42 +153,16 @@ fn trace_back(row: u32, region: u32, first: u32) {
         state = select(state, other, memory[other] < cost);
         cost = min(cost, memory[other]);
     }
-    // From the code's last word to its first.
-    var word = CODE_WORDS - 1u;
-    var filled = 0u;
-    for (var i = SYMBOLS; i > 0u; i--) {
-        let symbol = symbol_at(region * SYMBOLS + i - 1u);
-        let width = symbol.bits;
-        if width == 0u {
-            continue;
-        }
-        var code: u32;
-        if symbol.stride == 0u {
-            let z = latents[first + symbol.latent];
-            code = nearest(z, symbol);
-        } else {
-            // A symbol's own bits are the most significant ones of its window.
-            code = state >> (STATE_BITS - width);
-            let group = state & ((1u << (STATE_BITS - width)) - 1u);
-            let at = decision_at(row, symbol.position / 32u, group % THREADS);
-            let shift = symbol.position % 32u + group / THREADS * width;
-            state = group << width | extractBits(decisions[at], shift, width);
-        }
-        let start = symbol.end - width;
-        while 32u * word >= symbol.end {
-            memory[word] = filled;
-            word--;
-            filled = 0u;
-        }
-        if start < 32u * word {
-            memory[word] = filled | code >> (32u * word - start);
-            word--;
-            filled = 0u;
-        }
-        filled |= code << (start % 32u);
-    }
-    memory[word] = filled;
-    for (; word > 0u; word--) {
-        memory[word - 1u] = 0u;
-    }
+    return state;
+}
+
+fn choice_before(row: u32, symbol: Symbol, group: u32) -> u32 {
+    let at = decision_at(row, symbol.position / 32u, group % THREADS);
+    let shift = symbol.position % 32u + group / THREADS * symbol.bits;
+    return extractBits(decisions[at], shift, symbol.bits);
+}
+
+// The code takes the memory of the costs.
+fn store_word(_row: u32, word: u32, value: u32) {
+    memory[word] = value;
 }

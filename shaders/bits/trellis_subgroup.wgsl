@@ -22,7 +22,8 @@
 // decisions [chunk rows, DECISION_WORDS, lanes]: a lane's own, of each symbol: a bit for each of four
 // groups, two bits for each of two, or w bits for the group that it shares.
 // needs: params, magnitude, SYMBOLS, CODE_WORDS, symbol_at, latents, tables, codes
-// needs: region_of, first_latent, nearest, is_clipped, store_scale, MAX_COST, goal_of, increment
+// needs: region_of, first_latent, is_clipped, store_scale, MAX_COST, goal_of, increment, trace_back
+// gives: STATE_BITS, choice_before, store_word
 
 override STATE_BITS: u32;
 override WORKGROUP: u32;
@@ -33,6 +34,12 @@ const OWNED: u32 = 8u;
 const NO_STATE: i32 = 0x40000000;
 
 @group(0) @binding(6) var<storage, read_write> decisions: array<u32>;
+
+var<private> lane: u32;
+
+fn decision_at(row: u32, word: u32) -> u32 {
+    return (row * DECISION_WORDS + word) * ((1u << STATE_BITS) / OWNED) + lane;
+}
 
 // Eight numbers of a lane's states.
 struct Owned {
@@ -102,8 +109,9 @@ fn unpacked(a: u32, b: u32) -> vec4<i32> {
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(subgroup_id) subgroup: u32,
-    @builtin(subgroup_invocation_id) lane: u32,
+    @builtin(subgroup_invocation_id) own_lane: u32,
 ) {
+    lane = own_lane;
     let states = 1u << STATE_BITS;
     let lanes = states / OWNED;
     let row = group.x * (WORKGROUP / lanes) + subgroup;
@@ -146,7 +154,7 @@ fn main(
             second_values = own_values(tables_at.y + OWNED * lane);
         }
         if symbol.position / 32u != word {
-            decisions[(row * DECISION_WORDS + word) * lanes + lane] = filled;
+            decisions[decision_at(row, word)] = filled;
             word = symbol.position / 32u;
             filled = 0u;
         }
@@ -224,7 +232,7 @@ fn main(
         costs.low = min(before.low - vec4<i32>(least) + sums.low, vec4<i32>(MAX_COST));
         costs.high = min(before.high - vec4<i32>(least) + sums.high, vec4<i32>(MAX_COST));
     }
-    decisions[(row * DECISION_WORDS + word) * lanes + lane] = filled;
+    decisions[decision_at(row, word)] = filled;
 
     // The best of the last states: the first of equals.
     let last_stride = max(symbol_at(first_symbol).last_stride, 1u);
@@ -236,67 +244,29 @@ fn main(
     let taken_low = select(no_state, low, (own & others) == vec4<u32>());
     let taken_high = select(no_state, high, ((own + vec4<u32>(4u)) & others) == vec4<u32>());
     let last = subgroupMin(min(lowest_of(taken_low), lowest_of(taken_high)));
-    trace_back(row, region, first, lane, u32(last) & (states - 1u));
+    trace_back(row, region, first, u32(last) & (states - 1u));
     if lane == 0u {
         store_scale(row, largest, clipped);
     }
 }
 
-// Follows the decisions from the last state of the best path to its first, and writes the code from its
-// last word to its first.
-fn trace_back(row: u32, region: u32, first: u32, lane: u32, last: u32) {
-    let states = 1u << STATE_BITS;
-    let lanes = states / OWNED;
-    var state = last;
-    // Which decisions of its own the lane holds.
-    var held_word = 0xffffffffu;
-    var held = 0u;
-    var word = CODE_WORDS - 1u;
-    var filled = 0u;
-    for (var i = SYMBOLS; i > 0u; i--) {
-        let symbol = symbol_at(region * SYMBOLS + i - 1u);
-        let width = symbol.bits;
-        if width == 0u {
-            continue;
-        }
-        var code: u32;
-        if symbol.stride == 0u {
-            let z = latents[first + symbol.latent];
-            code = nearest(z, symbol);
-        } else {
-            if symbol.position / 32u != held_word {
-                held_word = symbol.position / 32u;
-                held = decisions[(row * DECISION_WORDS + held_word) * lanes + lane];
-            }
-            // A symbol's own bits are the most significant ones of its window.
-            code = state >> (STATE_BITS - width);
-            let before = (state << width) & (states - 1u);
-            let given = subgroupShuffle(held, before / OWNED);
-            let at = symbol.position % 32u + ((before % OWNED) >> width) * width;
-            state = before | extractBits(given, at, width);
-        }
-        let start = symbol.end - width;
-        while 32u * word >= symbol.end {
-            store_code(row, word, filled, region, lane);
-            word--;
-            filled = 0u;
-        }
-        if start < 32u * word {
-            store_code(row, word, filled | code >> (32u * word - start), region, lane);
-            word--;
-            filled = 0u;
-        }
-        filled |= code << (start % 32u);
+// The decisions of its own that the lane holds, and their word.
+var<private> held: u32;
+var<private> held_word: u32 = 0xffffffffu;
+
+fn choice_before(row: u32, symbol: Symbol, group: u32) -> u32 {
+    if symbol.position / 32u != held_word {
+        held_word = symbol.position / 32u;
+        held = decisions[decision_at(row, held_word)];
     }
-    store_code(row, word, filled, region, lane);
-    for (; word > 0u; word--) {
-        store_code(row, word - 1u, 0u, region, lane);
-    }
+    let before = group << symbol.bits;
+    let given = subgroupShuffle(held, before / OWNED);
+    let at = symbol.position % 32u + ((before % OWNED) >> symbol.bits) * symbol.bits;
+    return extractBits(given, at, symbol.bits);
 }
 
-// The number of the row's region is its first bits.
-fn store_code(row: u32, word: u32, value: u32, region: u32, lane: u32) {
+fn store_word(row: u32, word: u32, value: u32) {
     if lane == 0u {
-        codes[row * CODE_WORDS + word] = value | select(0u, region, word == 0u);
+        codes[row * CODE_WORDS + word] = value;
     }
 }

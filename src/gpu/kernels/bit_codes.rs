@@ -192,7 +192,7 @@ impl<'a> Search<'a> {
                     ("WORKGROUP", f64::from(workgroup)),
                     ("DECISION_WORDS", f64::from(decision_words)),
                 ]);
-                files.extend([&shaders::BITS_COSTS, &shaders::BITS_TRELLIS_SUBGROUP]);
+                files.push(&shaders::BITS_TRELLIS_SUBGROUP);
                 bindings.push(Binding::Section(Section::Decisions));
                 ("search.trellis.subgroup", threads, workgroup, 0)
             }
@@ -206,11 +206,14 @@ impl<'a> Search<'a> {
                     ("DECISION_WORDS", f64::from(decision_words)),
                     ("MEMORY", f64::from(memory)),
                 ]);
-                files.extend([&shaders::BITS_COSTS, &shaders::BITS_TRELLIS]);
+                files.push(&shaders::BITS_TRELLIS);
                 bindings.push(Binding::Section(Section::Decisions));
                 ("search.trellis", threads, threads, 4 * u64::from(memory) + 8)
             }
         };
+        if self.trellis.is_some() {
+            files.extend([&shaders::BITS_COSTS, &shaders::BITS_TRACE_BACK]);
+        }
         let mut name = name.to_owned();
         files.push(match self.plans.len() {
             1 => &shaders::ONE_REGION,

@@ -66,6 +66,7 @@ files! {
     ROW_REGIONS = "bits/row_regions.wgsl";
     BITS_SCALAR = "bits/scalar.wgsl";
     BITS_COSTS = "bits/costs.wgsl";
+    BITS_TRACE_BACK = "bits/trace_back.wgsl";
     BITS_TRELLIS = "bits/trellis.wgsl";
     BITS_TRELLIS_SUBGROUP = "bits/trellis_subgroup.wgsl";
     REGIONS = "regions/contract.wgsl";
