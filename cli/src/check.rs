@@ -1,7 +1,8 @@
 //! `vecodec check` compares rows with those that a model was fitted on, block by block.
 
 use serde::Serialize;
-use vecodec::{Drift, Error};
+use vecodec::Drift;
+use vecodec::data::blocks;
 
 use crate::args::CheckArgs;
 use crate::engine;
@@ -12,7 +13,6 @@ use crate::output;
 use crate::progress::Progress;
 use crate::regular;
 use crate::rows::InvalidRows;
-use vecodec::data::blocks;
 
 /// The figures under their names in JSON.
 #[derive(Serialize)]
@@ -51,7 +51,7 @@ pub fn run(args: &CheckArgs) -> Result<()> {
         if !values.is_empty() {
             let number = |row| invalid.number(number, row);
             let drift = codec.check_flat(&values);
-            let drift = drift.map_err(|e: Error| CliError::in_rows(&args.data, number, e))?;
+            let drift = drift.map_err(|e| CliError::in_rows(&args.data, number, e))?;
             first_clipped_row = first_clipped_row.or(drift.first_clipped_row.map(number));
             all = Some(match all {
                 Some(all) => all.merged(drift),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
+use vecodec::data::{STDIN, blocks};
 use vecodec::{Codec, CodesReader, Element, Error, Model, f16};
 
 use crate::args::DecodeArgs;
@@ -16,7 +17,6 @@ use crate::progress::Progress;
 use crate::regular;
 use crate::rows::RowRange;
 use crate::writer::{DataWriter, ValueType};
-use vecodec::data::{STDIN, blocks};
 
 /// What was done, under the names in JSON.
 #[derive(Serialize)]

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use serde::Serialize;
+use vecodec::data::blocks;
 use vecodec::{CodesWriter, EncodeOptions};
 
 use crate::args::EncodeArgs;
@@ -14,7 +15,6 @@ use crate::output;
 use crate::progress::Progress;
 use crate::regular;
 use crate::rows::{InvalidRows, RowRange};
-use vecodec::data::blocks;
 
 /// What was done, under the names in JSON.
 #[derive(Serialize)]

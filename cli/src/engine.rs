@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use vecodec::data::DataReader;
 use vecodec::{Codec, CodecOptions, Engine, Gpu, Model};
 
 use crate::args::EngineArg;
 use crate::chatter::silenced;
 use crate::error::{CliError, Result};
-use vecodec::data::DataReader;
 
 impl EngineArg {
     pub fn engine(self) -> Result<Engine> {

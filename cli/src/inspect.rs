@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value};
+use vecodec::data::{DataReader, Format, is_pipe, kind_of};
 use vecodec::{Activation, Model, ModelConfig};
 
 use crate::args::InspectArgs;
@@ -12,7 +13,6 @@ use crate::engine;
 use crate::error::{CliError, Result};
 use crate::numbers::number;
 use crate::output;
-use vecodec::data::{DataReader, Format, is_pipe, kind_of};
 
 /// Names and values. In JSON, the names have underscores instead of spaces.
 type Lines = Vec<(&'static str, Value)>;

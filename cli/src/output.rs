@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use vecodec::NewFile;
+use vecodec::data::Format;
 
 use crate::error::{CliError, Result};
-use vecodec::data::Format;
 
 /// Prints aligned lines of a name and a value to stdout.
 pub fn table(lines: &[(&str, String)]) -> Result<()> {

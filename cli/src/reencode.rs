@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use serde::Serialize;
+use vecodec::data::blocks;
 use vecodec::{CodesWriter, Error};
 
 use crate::args::ReencodeArgs;
@@ -13,7 +14,6 @@ use crate::numbers::seconds;
 use crate::output;
 use crate::progress::Progress;
 use crate::regular;
-use vecodec::data::blocks;
 
 /// What was done, under the names in JSON.
 #[derive(Serialize)]

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::error::{CliError, Result};
 use vecodec::data::{STDIN, is_pipe};
+
+use crate::error::{CliError, Result};
 
 /// Fails if models or codes are to be read from a pipe.
 pub fn check_input(path: &Path, what: &str) -> Result<()> {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
+use vecodec::data::{DataReader, blocks};
 use vecodec::metrics::ErrorSums;
 use vecodec::{Codec, Codes};
 
@@ -16,7 +17,6 @@ use crate::numbers::{grouped, number};
 use crate::output;
 use crate::progress::Progress;
 use crate::regular;
-use vecodec::data::{DataReader, blocks};
 
 /// The figures under their names in JSON, where an infinite figure is null.
 #[derive(Serialize)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use vecodec::data::DataReader;
 use vecodec::metrics::ErrorSums;
 use vecodec::{Codec, Engine, EngineKind, Model};
 
@@ -18,7 +19,6 @@ use crate::output;
 use crate::progress::Progress;
 use crate::rows::check_finite;
 use crate::size::{Size, table_sizes};
-use vecodec::data::DataReader;
 
 /// Measured rows whose neighbours are searched.
 const QUERIES: usize = 1000;

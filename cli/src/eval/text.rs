@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use vecodec::data::DataReader;
+
 use super::split::Split;
 use super::table::Row;
 use crate::numbers::{count, grouped, number};
 use crate::output;
-use vecodec::data::DataReader;
 
 /// What was measured, and how.
 pub fn heading(data: &DataReader, split: &Split, seed: u64, engine: &str) -> String {
