@@ -39,6 +39,11 @@ pub struct ErrorSums {
     cosines: f64,
 }
 
+/// A squared error over an energy; zero without error, also where there is no energy.
+pub(crate) fn relative(squared_error: f64, energy: f64) -> f64 {
+    if squared_error == 0.0 { 0.0 } else { squared_error / energy }
+}
+
 impl ErrorSums {
     /// Adds rows `[n, dim]` and what they decoded to.
     ///
@@ -103,7 +108,7 @@ impl ErrorSums {
 
     /// Squared error over the squared norm of the signal; zero without error.
     pub fn relative_mse(&self) -> f64 {
-        if self.squared_error == 0.0 { 0.0 } else { self.squared_error / self.energy }
+        relative(self.squared_error, self.energy)
     }
 
     /// The largest absolute error of a value.

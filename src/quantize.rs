@@ -53,6 +53,11 @@ pub(crate) fn norm(values: &[f32]) -> f32 {
     max * sum.sqrt()
 }
 
+/// The L2 norm in `f64`, whose squares neither overflow nor vanish.
+pub(crate) fn wide_norm(values: &[f32]) -> f64 {
+    values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
+}
+
 /// Divides a row by its L2 norm, and returns that; a row of zeros stays as it is.
 pub(crate) fn to_unit(row: &mut [f32]) -> f32 {
     let norm = norm(row);

@@ -13,6 +13,9 @@ pub(super) const BLOCK_BYTES: usize = 8 << 20;
 /// must not be kept for long.
 pub(super) const TASK_BLOCK_BYTES: usize = 2 << 20;
 
+/// Bytes of rows that are held at a time where a batch is decoded only to be used up.
+pub(super) const PART_BYTES: usize = 64 << 20;
+
 /// Results that the pool computes.
 pub(super) type Job<R> = Pin<Box<dyn Future<Output = Result<R>> + Send>>;
 /// Begins to compute some rows on the pool.

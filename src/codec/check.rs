@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use super::Codec;
-use super::blocks::Blocks;
+use super::blocks::{Blocks, PART_BYTES};
 use super::report::{EncodeOptions, EncodeReport, in_blocks};
 use crate::element::Element;
 use crate::error::Result;
-use crate::metrics::ErrorSums;
+use crate::metrics::{ErrorSums, relative};
 use crate::rows::Rows;
 use crate::wait::WaitMode;
 
-/// Bytes of decoded rows that are held at a time.
-const PART_BYTES: usize = 64 << 20;
 /// Smaller errors are rounding.
 const LEAST_ERROR: f64 = 1e-12;
 
@@ -50,16 +48,22 @@ impl Drift {
 
     /// The drift of these rows and then those of `next`, by the same model.
     pub fn merged(self, next: Self) -> Self {
-        let EncodeReport { rows, clipped_rows, first_clipped_row } =
-            self.report().merged(next.report());
         let squared_error = self.squared_error + next.squared_error;
         let energy = self.energy + next.energy;
-        // Rows of zeros have no energy, and may have an error.
-        let relative_mse = if squared_error == 0.0 { 0.0 } else { squared_error / energy };
-        let fitted_relative_mse = self.fitted_relative_mse;
+        let report = self.report().merged(next.report());
+        Self::new(report, self.fitted_relative_mse, squared_error, energy)
+    }
+
+    fn new(
+        report: EncodeReport,
+        fitted_relative_mse: f64,
+        squared_error: f64,
+        energy: f64,
+    ) -> Self {
+        let EncodeReport { rows, clipped_rows, first_clipped_row } = report;
         Self {
             rows,
-            relative_mse,
+            relative_mse: relative(squared_error, energy),
             fitted_relative_mse,
             clipped_rows,
             first_clipped_row,
@@ -118,14 +122,7 @@ impl Codec {
             }
             report = report.merged(of_part);
         }
-        Ok(Drift {
-            rows: report.rows,
-            relative_mse: sums.relative_mse(),
-            fitted_relative_mse: facts.relative_mse,
-            clipped_rows: report.clipped_rows,
-            first_clipped_row: report.first_clipped_row,
-            squared_error: sums.squared_error(),
-            energy: sums.energy(),
-        })
+        let (squared_error, energy) = (sums.squared_error(), sums.energy());
+        Ok(Drift::new(report, facts.relative_mse, squared_error, energy))
     }
 }

@@ -1,14 +1,11 @@
 //! Codes of one model moved to another, as after a new fit.
 
 use super::Codec;
-use super::blocks::Blocks;
+use super::blocks::{Blocks, PART_BYTES};
 use crate::codes::Codes;
 use crate::error::{Error, Result};
 use crate::rows::Rows;
 use crate::wait::WaitMode;
-
-/// Bytes of decoded rows that are held at a time.
-const PART_BYTES: usize = 64 << 20;
 
 impl Codec {
     /// Encodes the rows of another codec's codes, without their original values: `from` decodes each row,

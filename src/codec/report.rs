@@ -10,6 +10,7 @@ use super::pool::on_pool;
 use crate::codes::Codes;
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::quantize::wide_norm;
 use crate::rows::Rows;
 use crate::wait::WaitMode;
 
@@ -138,7 +139,7 @@ impl Codec {
             Some(facts) => {
                 let dim = config.dim;
                 let by_norm = move |_, rows: &[f32]| -> Vec<bool> {
-                    rows.chunks_exact(dim).map(|row| facts.is_outside(norm(row))).collect()
+                    rows.chunks_exact(dim).map(|row| facts.is_outside(wide_norm(row))).collect()
                 };
                 let by_norm = in_blocks(mode, rows, by_norm).await?.concat();
                 by_norm.iter().enumerate().map(|(row, norm)| *norm || by_latents(row)).collect()
@@ -150,10 +151,6 @@ impl Codec {
             first_clipped_row: clipped.iter().position(|clipped| *clipped),
         })
     }
-}
-
-fn norm(row: &[f32]) -> f64 {
-    row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
 }
 
 /// Calls `work` for blocks of rows, with the number of the first row and the rows as f32 `[block, dim]`.

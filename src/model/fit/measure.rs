@@ -7,17 +7,17 @@ use super::options::CancelToken;
 use super::principal::requantize;
 use super::warnings::FitWarning;
 use crate::error::Result;
+use crate::metrics::relative;
 use crate::quantize::to_unit;
 use crate::rows::Rows;
-use crate::sample::{Selection, random_rows};
+use crate::sample::random_rows;
 
 /// Rows that errors are measured on, drawn at random.
 pub(super) const MEASURED_ROWS: usize = 4096;
 /// The most rows that are held out. They are a tenth of the rows at most.
 pub(super) const HELD_OUT_ROWS: usize = 4096;
 
-/// At most `max_rows` rows in their order, drawn at random without replacement. Samples of other sizes
-/// are drawn from other random numbers of the same seed.
+/// At most `max_rows` rows in their order, drawn by [`random_rows`].
 pub(super) fn sampled(rows: &Rows<'_>, max_rows: usize, seed: u64) -> Vec<f32> {
     let numbers = random_rows(rows.len(), max_rows, seed);
     let mut sample = Vec::with_capacity(numbers.len() * rows.dim());
@@ -32,8 +32,10 @@ pub(super) fn unit_rows(rows: &mut [f32], dim: usize) -> Vec<f32> {
 
 /// Which of `count` rows are held out: at most `max_rows`, and a tenth at most, but at least one.
 pub(super) fn held_out(count: usize, max_rows: usize, seed: u64) -> Vec<bool> {
-    let mut chosen = Selection::new(count, max_rows.min(count / 10).max(1), seed);
-    (0..count).map(|_| chosen.takes_next()).collect()
+    let mut is_held_out = vec![false; count];
+    let chosen = random_rows(count, max_rows.min(count / 10).max(1), seed);
+    chosen.into_iter().for_each(|row| is_held_out[row] = true);
+    is_held_out
 }
 
 /// The rows `[rows, dim]` of which `is_held_out` is `wanted`.
@@ -81,7 +83,7 @@ impl Errors {
             }
             errors.error += error;
             errors.energy += energy;
-            errors.of_rows += if error == 0.0 { 0.0 } else { (error / energy).min(1e6) };
+            errors.of_rows += relative(error, energy).min(1e6);
         }
         errors
     }
@@ -97,7 +99,7 @@ impl Errors {
 
     /// Squared error over signal energy.
     pub(super) fn relative_mse(&self) -> f64 {
-        if self.error == 0.0 { 0.0 } else { self.error / self.energy }
+        relative(self.error, self.energy)
     }
 
     /// The mean of the rows' squared errors over their energies.
