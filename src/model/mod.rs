@@ -99,13 +99,14 @@ impl Model {
             let remedy = "a fit alone can choose the bits of each latent: use Model::fit";
             return Err(Error::InvalidConfig { field: "bytes", value, remedy });
         }
-        Self::from_parts(config, weights, None)
+        Self::from_parts(config, weights, None, None)
     }
 
     pub(crate) fn from_parts(
         config: ModelConfig,
         weights: Weights,
         plan: Option<BitPlan>,
+        facts: Option<FitFacts>,
     ) -> Result<Self> {
         config.validate()?;
         weights.validate(&config)?;
@@ -120,11 +121,15 @@ impl Model {
         }
         let centered_bias = weights.centered_bias();
         let numbers = Numbers::Layers { weights, plan, centered_bias };
-        Ok(Self::from_checked(config, numbers, None))
+        Ok(Self::from_checked(config, numbers, facts))
     }
 
     /// A model of bit codes of format 3.
-    pub(crate) fn from_mixture(config: ModelConfig, mixture: Mixture) -> Result<Self> {
+    pub(crate) fn from_mixture(
+        config: ModelConfig,
+        mixture: Mixture,
+        facts: Option<FitFacts>,
+    ) -> Result<Self> {
         let config = config.with_latent_dim(mixture.latent_dim());
         config.validate()?;
         let bad = |what, expected, found| Err(Error::BitPlanLength { what, expected, found });
@@ -136,7 +141,7 @@ impl Model {
                 return bad("bytes per row", config.packed_size(), region.plan.code_bytes());
             }
         }
-        Ok(Self::from_checked(config, Numbers::Mixture(mixture), None))
+        Ok(Self::from_checked(config, Numbers::Mixture(mixture), facts))
     }
 
     fn from_checked(config: ModelConfig, numbers: Numbers, facts: Option<FitFacts>) -> Self {
@@ -150,7 +155,7 @@ impl Model {
     }
 
     /// The same model with what its fit saw. It has no clones yet.
-    #[cfg(any(feature = "fit", feature = "files"))]
+    #[cfg(feature = "fit")]
     fn with_facts(self, facts: FitFacts) -> Self {
         let inner = Arc::into_inner(self.0).expect("a new model has no clones");
         Self::from_checked(inner.config, inner.numbers, Some(facts))

@@ -75,7 +75,8 @@ pub(super) fn load(config: ModelConfig, reader: &mut Reader) -> Result<Model> {
         None => None,
         Some(_) => Some(read_plan(&config, reader)?),
     };
-    Model::from_parts(config, weights, plan)
+    let facts = facts::read(reader)?;
+    Model::from_parts(config, weights, plan, facts)
         .map_err(|e| Error::format(reader.path(), e.to_string()))
 }
 

@@ -86,13 +86,14 @@ pub(super) fn load(config: ModelConfig, reader: &mut Reader) -> Result<Model> {
         rest_shares,
         shortlist,
     };
+    let facts = facts::read(reader)?;
     let model = || {
         let mixture = numbers.into_mixture(&config)?;
         if mixture.latent_dim() != config.latent_dim {
             let (what, expected, found) = ("latents", config.latent_dim, mixture.latent_dim());
             return Err(Error::BitPlanLength { what, expected, found });
         }
-        Model::from_mixture(config, mixture)
+        Model::from_mixture(config, mixture, facts)
     };
     model().map_err(|e| Error::format(reader.path(), e.to_string()))
 }

@@ -40,10 +40,6 @@ impl Model {
             Some(BitFormat::V3) => mixture::load(config, &mut reader)?,
             Some(BitFormat::V2) | None => layers::load(config, &mut reader)?,
         };
-        let model = match facts::read(&mut reader)? {
-            Some(facts) => model.with_facts(facts),
-            None => model,
-        };
         if model.fingerprint() != fingerprint {
             let detail = "its weights do not match its fingerprint: the file was altered";
             return Err(Error::format(reader.path(), detail));

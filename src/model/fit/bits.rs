@@ -266,7 +266,7 @@ impl<'a, 'c> Tried<'a, 'c> {
     fn model(&self, config: &BitsConfig, draft: &Draft<'_>) -> Result<Model> {
         let regions = Regions::Count(draft.region_count());
         let mixture = draft.mixture(draft.plans(&self.tables)?)?;
-        Model::from_mixture(config.clone().with_regions(regions).into(), mixture)
+        Model::from_mixture(config.clone().with_regions(regions).into(), mixture, None)
     }
 }
 
@@ -305,7 +305,7 @@ pub(super) fn fit_regions(
     let measured = sampled(&Rows::flat("training rows", &used, dim)?, MEASURED_ROWS, seed);
     let held_out = HeldOut::new(&used, dim, seed);
     let query_exponent = goal.queries.map_or(0.0, |(_, exponent)| exponent);
-    let mut facts = facts(&used, dim, 0.0, query_exponent);
+    let facts = facts(&used, dim, query_exponent);
     if config.row_norm == RowNorm::Store {
         unit_rows(&mut used, dim);
     }
@@ -316,7 +316,7 @@ pub(super) fn fit_regions(
     };
     let tables = trainer.tables()?;
     let plans = draft.plans(&tables)?;
-    let model = |plans| Model::from_mixture(bits.clone(), draft.mixture(plans)?);
+    let model = |plans| Model::from_mixture(bits.clone(), draft.mixture(plans)?, None);
     let untrained = errors_of(&model(plans.clone())?, &measured, &cancel)?.relative_mse();
     stages.end("regions, axes and bits", untrained)?;
     let of_new_rows = held_out.relative_mse(&draft, &used, &assigned, &tables, &bits, &cancel)?;
@@ -328,6 +328,5 @@ pub(super) fn fit_regions(
     // New rows gain by the training of the tables as these do.
     let gain = if untrained > 0.0 { error / untrained } else { 1.0 };
     let error = of_new_rows.map_or(error, |of_new_rows| of_new_rows * gain);
-    facts.relative_mse = if error.is_finite() { error } else { 0.0 };
-    Ok(trained.with_facts(facts))
+    Ok(trained.with_facts(facts.with_error(error)))
 }

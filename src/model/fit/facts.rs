@@ -8,21 +8,29 @@ use super::options::CancelToken;
 use super::regions::Draft;
 use crate::bit_codes::Tables;
 use crate::error::Result;
+use crate::quantize::wide_norm;
 
-/// The facts of a fit that was made on these rows `[rows, dim]`.
-pub(super) fn facts(rows: &[f32], dim: usize, relative_mse: f64, query_exponent: f64) -> FitFacts {
+/// The facts of a fit that was made on these rows `[rows, dim]`, without the error.
+pub(super) fn facts(rows: &[f32], dim: usize, query_exponent: f64) -> FitFacts {
     let (mut min_norm, mut max_norm) = (f64::INFINITY, 0.0f64);
     for row in rows.chunks_exact(dim) {
-        let norm = row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        let norm = wide_norm(row);
         max_norm = max_norm.max(norm);
         if norm > 0.0 {
             min_norm = min_norm.min(norm);
         }
     }
     let min_norm = min_norm.min(max_norm);
-    // Of rows of zeros.
-    let relative_mse = if relative_mse.is_finite() { relative_mse } else { 0.0 };
-    FitFacts { rows: rows.len() / dim, relative_mse, min_norm, max_norm, query_exponent }
+    let rows = rows.len() / dim;
+    FitFacts { rows, relative_mse: 0.0, min_norm, max_norm, query_exponent }
+}
+
+impl FitFacts {
+    /// The same facts with the error of new rows. Where all rows are zeros, it has no meaning and is 0.
+    pub(super) fn with_error(self, relative_mse: f64) -> Self {
+        let relative_mse = if relative_mse.is_finite() { relative_mse } else { 0.0 };
+        Self { relative_mse, ..self }
+    }
 }
 
 /// Rows by which the error of new rows is estimated. The model is fitted on them, too, so that its own
@@ -60,7 +68,7 @@ impl HeldOut {
         let assigned = picked(assigned, 1, &self.is_held_out, false);
         let draft = draft.of_other_rows(&others, &assigned, cancel)?;
         let mixture = draft.mixture(draft.plans(tables)?)?;
-        let model = Model::from_mixture(config.clone(), mixture)?;
+        let model = Model::from_mixture(config.clone(), mixture, None)?;
         // Rows of zeros may have an error and have no energy.
         let error = errors_of(&model, &self.rows, cancel)?.relative_mse();
         Ok(error.is_finite().then_some(error))

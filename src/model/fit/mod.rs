@@ -147,7 +147,7 @@ fn fit_codes(rows: &Rows<'_>, config: &ModelConfig, stages: &mut Stages<'_>) -> 
         error = if of_new_rows.is_finite() { of_new_rows } else { error };
     }
     let warnings = dominant_direction(&model, &sample).into_iter().collect();
-    let model = model.with_facts(facts(flat, config.dim, error, 0.0));
+    let model = model.with_facts(facts(flat, config.dim, 0.0).with_error(error));
     Ok(Fitted { model, rows_used: rows.len(), warnings })
 }
 

@@ -116,7 +116,8 @@ fn regions_model((state_bits, latents, norms): (u32, usize, bool), count: usize)
     let mixture =
         Mixture::new(dim, regions, [0.1; RATE_COUNT], vec![0.5; count], shortlist).unwrap();
     let bytes = bytes.unwrap() + if norms { 4 } else { 0 };
-    Model::from_mixture(bits_config(state_bits, dim, bytes, norms, count).into(), mixture).unwrap()
+    Model::from_mixture(bits_config(state_bits, dim, bytes, norms, count).into(), mixture, None)
+        .unwrap()
 }
 
 fn bits_model(plan: (u32, usize, bool)) -> Model {
@@ -155,7 +156,7 @@ fn v2_model((state_bits, latents, norms): (u32, usize, bool)) -> Model {
     let bytes = plan.code_bytes() + if norms { 4 } else { 0 };
     let config = bits_config(state_bits, dim, bytes, norms, 1).in_v2();
     let config = ModelConfig::from(config).with_latent_dim(latents);
-    Model::from_parts(config, weights([dim, latents]), Some(plan)).unwrap()
+    Model::from_parts(config, weights([dim, latents]), Some(plan), None).unwrap()
 }
 
 fn models() -> Vec<Model> {
