@@ -6,9 +6,9 @@
 // so the 2^width states before any state with the lower bits g are those from g << width on. They
 // are a group, and its best state is found once:
 //     for each symbol:
-//         least       = min over all states of cost[state]
+//         lowest      = min over all states of cost[state], at every second symbol; else 0
 //         best[g]     = min over h < 2^width of cost[g << width | h]      for each group g
-//         cost[state] = min(best[state's group] - least + increment(state), MAX_COST) for each state
+//         cost[state] = min(best[state's group] - lowest + increment(state), MAX_COST) for each state
 //     follow the decisions back from the best last state
 // `bits/costs.wgsl` has the increment.
 // 1. A workgroup owns a row. Its thread t owns the states, and the groups, t, t + THREADS, ...
@@ -16,7 +16,7 @@
 //    costs nothing and saves an exchange.
 // 3. While fewer than STATE_BITS bits have been read, the missing bits of a state, its lowest, are
 //    zero. A group then takes only every `stride`th of its states.
-// 4. `least` is collected in two words in turn: one is set back while the other is filled.
+// 4. `lowest` is collected in two words in turn: one is set back while the other is filled.
 // 5. Symbols outside the trellis, of more bits than a window has, go to their nearest level.
 // decisions [chunk rows, DECISION_WORDS, THREADS]: for each symbol and group which of its states is
 // best, packed by thread.
@@ -38,7 +38,7 @@ const MAX_OWNED: u32 = 8u;
 
 // The cost of the best path to each state. In the end, the code.
 var<workgroup> memory: array<u32, MEMORY>;
-var<workgroup> least_costs: array<atomic<u32>, 2>;
+var<workgroup> lowest_costs: array<atomic<u32>, 2>;
 
 fn decision_at(row: u32, word: u32, thread: u32) -> u32 {
     return (row * DECISION_WORDS + word) * THREADS + thread;
@@ -57,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         memory[state] = 0u;
     }
     if thread < 2u {
-        atomicStore(&least_costs[thread], u32(MAX_COST));
+        atomicStore(&lowest_costs[thread], u32(MAX_COST));
     }
     workgroupBarrier();
 
@@ -104,13 +104,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 filled |= choice << (symbol.position % 32u + m * symbol.bits);
             }
         }
-        atomicMin(&least_costs[turn], lowest);
+        atomicMin(&lowest_costs[turn], lowest);
         workgroupBarrier();
-        let least = i32(atomicLoad(&least_costs[turn]));
+        let subtracted = select(0, i32(atomicLoad(&lowest_costs[turn])), turn == 1u);
         turn = 1u - turn;
         if thread == 0u {
             // Nobody reads this word before the next barrier.
-            atomicStore(&least_costs[turn], u32(MAX_COST));
+            atomicStore(&lowest_costs[turn], u32(MAX_COST));
         }
         let goal = goal_of(z * symbol.cost_scale, symbol.low.x, symbol.high.x, symbol.max_slopes.x);
         let second_z_scaled = second_z * symbol.cost_scale;
@@ -125,7 +125,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                         let second = symbol.table_scales.y * tables[symbol.tables.y + state];
                         sum = min(sum + increment(second_goal, symbol.shifts.y, second), MAX_COST);
                     }
-                    memory[state] = u32(min(best[m] - least + sum, MAX_COST));
+                    memory[state] = u32(min(best[m] - subtracted + sum, MAX_COST));
                 }
             }
         }

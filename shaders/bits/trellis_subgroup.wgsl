@@ -142,6 +142,8 @@ fn main(
     // The index of the decision word that is being filled.
     var word = 0u;
     var filled = 0u;
+    // Whether the symbol is the second, fourth and so on of the trellis.
+    var is_second = false;
     for (var i = 0u; i < SYMBOLS; i++) {
         let symbol = symbol_at(first_symbol + i);
         if symbol.stride == 0u {
@@ -172,7 +174,11 @@ fn main(
             sums.high = min(sums.high + second.high, vec4<i32>(MAX_COST));
         }
 
-        let least = subgroupMin(min(lowest_of(costs.low), lowest_of(costs.high)));
+        var lowest = 0;
+        if is_second {
+            lowest = subgroupMin(min(lowest_of(costs.low), lowest_of(costs.high)));
+        }
+        is_second = !is_second;
         var choices: u32;
         // The cost of the best state before each of the lane's states.
         var before: Owned;
@@ -229,8 +235,8 @@ fn main(
             before.high.w = subgroupShuffle(best, lanes_high.w);
         }
         filled |= choices << (symbol.position % 32u);
-        costs.low = min(before.low - vec4<i32>(least) + sums.low, vec4<i32>(MAX_COST));
-        costs.high = min(before.high - vec4<i32>(least) + sums.high, vec4<i32>(MAX_COST));
+        costs.low = min(before.low - vec4<i32>(lowest) + sums.low, vec4<i32>(MAX_COST));
+        costs.high = min(before.high - vec4<i32>(lowest) + sums.high, vec4<i32>(MAX_COST));
     }
     decisions[decision_at(row, word)] = filled;
 

@@ -7,7 +7,7 @@
 //! goal          = round(z C)
 //! target        = goal, within [lowest level - MARGIN, largest level + MARGIN]
 //! span          = largest level - lowest level + MARGIN
-//! slope         = min(|goal - target|, floor(2^29 / span))
+//! slope         = min(|goal - target|, floor(2^29 / span), 65535)
 //! e             = |target - level[state]|,  at most span
 //! f(e)          = (e e) >> 16              for e <= 32767,
 //!                 16384 + ((e - 32768) >> u)   above
@@ -16,8 +16,8 @@
 //! cost'[state]  = min(best[group] - lowest + increment, 32767)
 //! ```
 //!
-//! `round` is half to even. `best[group]` is the lowest cost of the states before, and `lowest` is the
-//! lowest cost of all states. The increment of a symbol of two latents is the sum of two, and 32,767 at
+//! `round` is half to even. `best[group]` is the lowest cost of the states before. At the second, fourth and
+//! so on symbol of the trellis, `lowest` is the lowest cost of all states before; else it is 0. The increment of a symbol of two latents is the sum of two, and 32,767 at
 //! most. No number exceeds 32 bits.
 //!
 //! 1. An error of the expected size is between half of `TARGET` and `TARGET`, so that its increment is
@@ -25,14 +25,15 @@
 //! 2. A latent that lies far outside its table would have a large increment for every state, and 16
 //!    bits would not hold what tells states apart. With an excess of `x`, the increment is therefore
 //!    the squared error less the square of the excess, which all states have in common:
-//!    `(e + x)^2 - x^2 = e^2 + 2 x e`. The limit of the slope keeps the farthest level within 16 bits.
+//!    `(e + x)^2 - x^2 = e^2 + 2 x e`. The limits of the slope keep the farthest level within 16 bits,
+//!    and the slope too.
 //! 3. The increments of far levels grow linearly. Of tables of many bits even the nearest level can be
 //!    that far, and it must still have the lowest increment.
 //! 4. An entry of a table has the 11 bits of an f16, so that its product with the scale is exact in f32. It
 //!    then does not matter whether a GPU rounds before it adds the product to something.
 //! 5. Where the span is below 32,768, 16 bits hold `target`, `level` and `e`.
 
-use super::plan::{BitPlan, Symbol};
+use super::plan::{Plan, Symbol};
 
 /// The expected error of a latent.
 const TARGET: f64 = 1024.0;
@@ -48,7 +49,7 @@ const MAX_GOAL: f32 = (1 << 29) as f32;
 const MAX_EXPONENT: f64 = 126.0;
 
 /// The factor `C` of a plan's latents.
-pub(crate) fn cost_scale(plan: &BitPlan) -> f32 {
+pub(crate) fn cost_scale(plan: &Plan) -> f32 {
     let errors = plan.latent_rates().zip(plan.steps()).map(|(rate, step)| {
         (f64::from(*step) * (-f64::from(rate.bits_per_latent())).exp2()).powi(2)
     });
@@ -58,12 +59,23 @@ pub(crate) fn cost_scale(plan: &BitPlan) -> f32 {
 }
 
 /// What the table of a latent is multiplied by, in units of the costs.
-pub(crate) fn table_scale(plan: &BitPlan, latent: usize, cost_scale: f32) -> f32 {
+pub(crate) fn table_scale(plan: &Plan, latent: usize, cost_scale: f32) -> f32 {
     /// Bits of an f32 behind those that stay.
     const DROPPED_BITS: u32 = 24 - 13;
     let bits = (plan.steps()[latent] * cost_scale).to_bits();
     // Half of the last bit that stays is added. A carry into the exponent is what rounding up means.
     f32::from_bits((bits + (1 << (DROPPED_BITS - 1))) & !((1 << DROPPED_BITS) - 1))
+}
+
+/// How many bits the distances between a target and a level need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Width {
+    /// 15 bits.
+    Near,
+    /// 16 bits, and so do the distances between two targets.
+    Short,
+    /// More.
+    Long,
 }
 
 /// The levels of one latent of a symbol: the lowest, the largest, and what follows from them.
@@ -80,10 +92,26 @@ impl Range {
     #[inline(always)]
     pub(crate) fn new(lowest: i32, highest: i32) -> Self {
         let span = highest - lowest + MARGIN;
-        let max_slope = (1 << 29) / span;
+        let max_slope = ((1 << 29) / span).min(0xffff);
         // Of spans up to 16,383 the logarithm is at most 13.
         let shift = (span.ilog2() as i32 - 13).max(0);
         Self { lowest, highest, max_slope, shift }
+    }
+
+    /// How many bits the distances of a latent need.
+    pub(super) fn width(&self) -> Width {
+        let span = self.highest - self.lowest + MARGIN;
+        match (span, span + MARGIN) {
+            (..=0x7fff, _) => Width::Near,
+            (_, ..=0xffff) => Width::Short,
+            _ => Width::Long,
+        }
+    }
+
+    /// A level or target above the lowest target, of a latent that is not long.
+    #[inline(always)]
+    pub(super) fn short(&self, level: i32) -> u16 {
+        level.wrapping_sub(self.lowest - MARGIN) as u16
     }
 
     /// Whether 16 bits hold everything about a latent without an excess.
@@ -98,20 +126,22 @@ impl Range {
     #[inline(always)]
     pub(crate) fn goal(&self, scaled: f32) -> (i32, i32) {
         let goal = scaled.round_ties_even().clamp(-MAX_GOAL, MAX_GOAL) as i32;
-        let target = goal.max(self.lowest - MARGIN).min(self.highest + MARGIN);
-        (target, (goal - target).abs().min(self.max_slope))
+        let (first, last) = (self.lowest - MARGIN, self.highest + MARGIN);
+        let target = goal.max(first).min(last);
+        (target, goal.wrapping_sub(target).wrapping_abs().min(self.max_slope))
     }
 }
 
-/// The increment of a level.
+/// The increment of a level. Nothing here wraps: a loop over rows becomes vectors only if nothing has to
+/// be checked.
 #[inline(always)]
 pub(crate) fn increment(target: i32, slope: i32, shift: i32, level: i32) -> i32 {
     const MAX: i32 = MAX_COST as i32;
-    let e = (target - level).abs();
-    let near = (e.min(MAX) * e.min(MAX)) >> 16;
-    let far = 16_384 + ((e - 32_768) >> shift);
+    let e = target.wrapping_sub(level).wrapping_abs();
+    let near = e.min(MAX).wrapping_mul(e.min(MAX)).wrapping_shr(16);
+    let far = e.wrapping_sub(32_768).wrapping_shr(shift as u32).wrapping_add(16_384);
     let inside = if e <= MAX { near } else { far };
-    (inside + ((e * slope) >> 15)).min(MAX)
+    inside.wrapping_add(e.wrapping_mul(slope).wrapping_shr(15)).min(MAX)
 }
 
 /// Whether 16 bits hold everything about a symbol whose latents have levels in these ranges.
@@ -122,7 +152,7 @@ pub(crate) fn is_narrow(ranges: &[Range]) -> bool {
 /// Writes the levels of one latent of a symbol, one for each state, and returns their range.
 #[inline(always)]
 pub(crate) fn set_levels(
-    plan: &BitPlan,
+    plan: &Plan,
     symbol: &Symbol,
     latent: usize,
     cost_scale: f32,
@@ -142,12 +172,7 @@ pub(crate) fn set_levels(
 
 /// The range of the levels of one latent of a symbol.
 #[cfg(feature = "gpu")]
-pub(crate) fn level_range(
-    plan: &BitPlan,
-    symbol: &Symbol,
-    latent: usize,
-    cost_scale: f32,
-) -> Range {
+pub(crate) fn level_range(plan: &Plan, symbol: &Symbol, latent: usize, cost_scale: f32) -> Range {
     let mut levels = vec![0; 1 << plan.window().bits(symbol.rate)];
     set_levels(plan, symbol, latent, cost_scale, &mut levels)
 }

@@ -1,24 +1,69 @@
 //! Rows of latents to bit codes.
 
-use super::plan::{BitPlan, Symbol};
-use super::{scalar, search};
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use super::plan::{Layout, Plan};
+use super::rates::Rate;
+use super::search::{self, Steps};
+use super::{Tables, scalar};
+use crate::error::Result;
+
+/// A plan, and what the search for codes on the CPU derives from it.
+#[derive(Clone, Debug)]
+pub(crate) struct BitPlan {
+    plan: Plan,
+    /// Derived when rows are first encoded.
+    steps: Arc<OnceLock<Steps>>,
+}
 
 impl BitPlan {
+    /// Checks and completes a plan: the rate of each symbol in order, and the step of each latent.
+    /// The first symbol's bits begin at bit `first_bit`. A row has `code_bytes` bytes, or as many as
+    /// its symbols need.
+    pub(crate) fn new(
+        tables: Arc<Tables>,
+        layout: Layout,
+        rates: &[Rate],
+        steps: Vec<f32>,
+        first_bit: u32,
+        code_bytes: Option<usize>,
+    ) -> Result<Self> {
+        Plan::new(tables, layout, rates, steps, first_bit, code_bytes).map(Self::from)
+    }
+
+    /// The same symbols with other tables and steps.
+    #[cfg(feature = "fit")]
+    pub(super) fn with_tables(&self, tables: Arc<Tables>, steps: Vec<f32>) -> Result<Self> {
+        self.plan.with_tables(tables, steps).map(Self::from)
+    }
+
     /// Quantises rows of latents `[rows, latents]` into their bit codes, on the calling thread. The
     /// bits before the first symbol are zero.
     pub(crate) fn encode(&self, latents: &[f32], packed_rows: &mut [u8]) {
-        let state_bits = self.window().state_bits();
-        let mut windows = vec![0; latents.len() / self.latents() * self.symbols.len()];
-        scalar::quantize(self, latents, &mut windows);
-        search::search(self, state_bits, latents, &mut windows);
         packed_rows.fill(0);
-        let rows = windows.chunks_exact(self.symbols.len());
-        for (windows, packed) in rows.zip(packed_rows.chunks_exact_mut(self.code_bytes())) {
-            // A symbol's own bits are the last, most significant ones of its window.
-            let own = |(window, symbol): (&u16, &Symbol)| {
-                window >> (self.window().bits(symbol.rate) - symbol.rate.bits())
-            };
-            self.pack(windows.iter().zip(&self.symbols).map(own), packed);
-        }
+        scalar::encode(self, latents, packed_rows);
+        let steps = self.steps.get_or_init(|| Steps::new(self));
+        search::encode(self, steps, latents, packed_rows);
+    }
+}
+
+impl From<Plan> for BitPlan {
+    fn from(plan: Plan) -> Self {
+        Self { plan, steps: Arc::default() }
+    }
+}
+
+impl Deref for BitPlan {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+impl PartialEq for BitPlan {
+    fn eq(&self, other: &Self) -> bool {
+        self.plan == other.plan
     }
 }

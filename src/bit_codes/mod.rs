@@ -18,7 +18,6 @@ mod costs;
 mod encode;
 #[cfg(feature = "fit")]
 mod gaussian;
-mod paths;
 mod plan;
 mod rates;
 mod scalar;
@@ -33,7 +32,8 @@ mod train;
 pub(crate) use allocate::{Distortions, allocate, byte_order, usual_distortions};
 #[cfg(feature = "gpu")]
 pub(crate) use costs::{cost_scale, is_narrow, level_range, table_scale};
-pub(crate) use plan::{BitPlan, Layout};
+pub(crate) use encode::BitPlan;
+pub(crate) use plan::Layout;
 #[cfg(feature = "gpu")]
 pub(crate) use plan::{LatentWindow, Symbol};
 pub(crate) use rates::{MAX_SCALAR_WIDTH, RATE_COUNT, Rate};

@@ -40,7 +40,7 @@ impl Layout {
 
 /// The symbols of a row's bit code: what turns latents into bits and back.
 #[derive(Clone, Debug)]
-pub(crate) struct BitPlan {
+pub(crate) struct Plan {
     pub(super) tables: Arc<Tables>,
     /// The factor of each latent's table.
     pub(super) steps: Vec<f32>,
@@ -119,7 +119,7 @@ impl Reader {
     }
 }
 
-impl BitPlan {
+impl Plan {
     /// Checks and completes a plan: the rate of each symbol in order, and the step of each latent.
     /// The first symbol's bits begin at bit `first_bit`. A row has `code_bytes` bytes, or as many as
     /// its symbols need.
@@ -275,18 +275,6 @@ impl BitPlan {
         self.code_bytes
     }
 
-    /// Packs each symbol's own bits into a row of zeros.
-    pub(super) fn pack(&self, codes: impl Iterator<Item = u16>, packed: &mut [u8]) {
-        for (code, symbol) in codes.zip(&self.symbols) {
-            let start = symbol.end - symbol.rate.bits();
-            let value = u32::from(code) << (start % 8);
-            let first = (start / 8) as usize;
-            for (byte, bits) in packed[first..].iter_mut().zip(value.to_le_bytes()) {
-                *byte |= bits;
-            }
-        }
-    }
-
     /// The latents of one row's bit code.
     #[inline(always)]
     pub(crate) fn decode(&self, packed: &[u8], latents: &mut [f32]) {
@@ -297,7 +285,16 @@ impl BitPlan {
     }
 }
 
-impl PartialEq for BitPlan {
+/// Sets the bits of a row that are zero from bit `start` on to up to 24 bits.
+#[inline(always)]
+pub(super) fn set_bits(packed: &mut [u8], start: u32, bits: u32) {
+    let bytes = (bits << (start % 8)).to_le_bytes();
+    for (byte, bits) in packed[(start / 8) as usize..].iter_mut().zip(bytes) {
+        *byte |= bits;
+    }
+}
+
+impl PartialEq for Plan {
     fn eq(&self, other: &Self) -> bool {
         self.tables == other.tables
             && self.steps == other.steps

@@ -1,11 +1,11 @@
 //! Symbols outside a trellis: each latent goes to the nearest level of its table.
 
-use super::plan::{BitPlan, Symbol};
+use super::plan::{Plan, Symbol, set_bits};
 
-/// Writes the windows `[rows, symbols]` of the symbols outside the trellis. Levels ascend; a tie goes
-/// to the lower one.
-pub(super) fn quantize(plan: &BitPlan, latents: &[f32], windows: &mut [u16]) {
-    let quantizer = |(number, symbol): (usize, &Symbol)| {
+/// Writes the bits of the symbols outside the trellis into rows of zeros. Levels ascend; a tie goes to the
+/// lower one.
+pub(super) fn encode(plan: &Plan, latents: &[f32], packed_rows: &mut [u8]) {
+    let quantizer = |symbol: &Symbol| {
         if plan.window().is_trellis(symbol.rate) {
             return None;
         }
@@ -13,13 +13,18 @@ pub(super) fn quantize(plan: &BitPlan, latents: &[f32], windows: &mut [u16]) {
         let step = plan.steps()[symbol.latent];
         let table = plan.tables().latent_table(symbol.rate, 0);
         let thresholds = table.windows(2).map(|pair| 0.5 * (pair[0] + pair[1]) * step);
-        Some((number, symbol.latent, thresholds.collect::<Vec<f32>>()))
+        let start = symbol.end - symbol.rate.bits();
+        Some((start, symbol.latent, thresholds.collect::<Vec<f32>>()))
     };
-    let quantizers: Vec<_> = plan.symbols().iter().enumerate().filter_map(quantizer).collect();
+    let quantizers: Vec<_> = plan.symbols().iter().filter_map(quantizer).collect();
+    if quantizers.is_empty() {
+        return;
+    }
     let rows = latents.chunks_exact(plan.latents());
-    for (row, windows) in rows.zip(windows.chunks_exact_mut(plan.symbols().len())) {
-        for (number, latent, thresholds) in &quantizers {
-            windows[*number] = thresholds.partition_point(|t| row[*latent] > *t) as u16;
+    for (row, packed) in rows.zip(packed_rows.chunks_exact_mut(plan.code_bytes())) {
+        for (start, latent, thresholds) in &quantizers {
+            let code = thresholds.partition_point(|t| row[*latent] > *t);
+            set_bits(packed, *start, code as u32);
         }
     }
 }

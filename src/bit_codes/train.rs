@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::allocate::Distortions;
+use super::encode::BitPlan;
 use super::gaussian;
-use super::plan::{BitPlan, Layout};
+use super::plan::Layout;
 use super::rates::{RATE_COUNT, Rate};
 use super::tables::{Tables, Window};
 use crate::error::Result;

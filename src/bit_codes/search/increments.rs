@@ -1,0 +1,221 @@
+//! The increments of the costs by one symbol, for several rows side by side.
+//!
+//! The kinds differ in what is known of the rows. All give what `costs` defines.
+
+#![expect(
+    clippy::needless_range_loop,
+    reason = "a loop over lanes becomes one instruction, whatever arrays it indexes"
+)]
+
+use super::super::costs::{MAX_COST, Range, increment};
+
+/// The rows that are searched side by side: as many costs as a vector of 256 bits holds.
+pub(super) const LANES: usize = 16;
+
+/// A number for each of the rows that are searched side by side.
+pub(super) type Lanes = [i16; LANES];
+
+/// The increments of the costs of a symbol. This is no closure, because a closure is not always
+/// inlined, and the vectors of the machine are known only to what is inlined.
+pub(super) trait Increments {
+    /// The same for the first states. If the compiler knows their number, it leaves checks of indices out.
+    fn cut(self, states: usize) -> Self;
+
+    /// The increments of a state, one for each row.
+    fn of(&self, state: usize) -> Lanes;
+}
+
+/// A latent of each row: where it is sought, and the slope of its costs if it lies beyond.
+#[derive(Clone, Copy)]
+pub(super) struct Targets {
+    targets: [i32; LANES],
+    slopes: [i32; LANES],
+    range: Range,
+    /// Whether a row has a slope.
+    pub(super) any_slope: bool,
+}
+
+impl Targets {
+    /// The targets of a latent, one for each row.
+    #[inline(always)]
+    pub(super) fn new(latents: &[f32; LANES], cost_scale: f32, range: &Range) -> Self {
+        let (mut targets, mut slopes) = ([0; LANES], [0; LANES]);
+        let mut any = 0;
+        for lane in 0..LANES {
+            (targets[lane], slopes[lane]) = range.goal(latents[lane] * cost_scale);
+            any |= slopes[lane];
+        }
+        Self { targets, slopes, range: *range, any_slope: any != 0 }
+    }
+
+    #[inline(always)]
+    pub(super) fn near<'a>(&self, levels: &'a [u16]) -> Near<'a> {
+        Near { target: self.short_targets(), levels }
+    }
+
+    #[inline(always)]
+    pub(super) fn short<'a>(&self, levels: &'a [u16]) -> Short<'a> {
+        Short { target: self.short_targets(), levels }
+    }
+
+    #[inline(always)]
+    pub(super) fn sloped<'a>(&self, levels: &'a [u16]) -> Sloped<'a> {
+        let mut slope = [0; LANES];
+        for lane in 0..LANES {
+            slope[lane] = self.slopes[lane] as u16;
+        }
+        Sloped { target: self.short_targets(), slope, levels }
+    }
+
+    #[inline(always)]
+    pub(super) fn long<'a>(&self, levels: &'a [i32]) -> Long<'a> {
+        Long { targets: *self, levels }
+    }
+
+    /// The targets above the lowest one that is possible.
+    #[inline(always)]
+    fn short_targets(&self) -> [u16; LANES] {
+        let mut short = [0; LANES];
+        for lane in 0..LANES {
+            short[lane] = self.range.short(self.targets[lane]);
+        }
+        short
+    }
+}
+
+/// A latent whose distances fit 15 bits, without a slope in any row.
+pub(super) struct Near<'a> {
+    target: [u16; LANES],
+    levels: &'a [u16],
+}
+
+/// A latent whose distances fit 16 bits, without a slope in any row.
+pub(super) struct Short<'a> {
+    target: [u16; LANES],
+    levels: &'a [u16],
+}
+
+/// A latent whose distances fit 16 bits, and its slopes too.
+pub(super) struct Sloped<'a> {
+    target: [u16; LANES],
+    slope: [u16; LANES],
+    levels: &'a [u16],
+}
+
+/// Any latent, in 32 bits.
+pub(super) struct Long<'a> {
+    targets: Targets,
+    levels: &'a [i32],
+}
+
+/// Two latents.
+pub(super) struct Two<A>(pub(super) A, pub(super) A);
+
+impl Increments for Near<'_> {
+    #[inline(always)]
+    fn cut(self, states: usize) -> Self {
+        Self { levels: &self.levels[..states], ..self }
+    }
+
+    #[inline(always)]
+    fn of(&self, state: usize) -> Lanes {
+        let level = self.levels[state];
+        let mut increments = [0; LANES];
+        for lane in 0..LANES {
+            let e = i32::from(self.target[lane].wrapping_sub(level) as i16);
+            increments[lane] = (e.wrapping_mul(e) >> 16) as i16;
+        }
+        increments
+    }
+}
+
+impl Increments for Short<'_> {
+    #[inline(always)]
+    fn cut(self, states: usize) -> Self {
+        Self { levels: &self.levels[..states], ..self }
+    }
+
+    #[inline(always)]
+    fn of(&self, state: usize) -> Lanes {
+        let level = self.levels[state];
+        let mut increments = [0; LANES];
+        for lane in 0..LANES {
+            increments[lane] = short_increment(self.target[lane].abs_diff(level)) as i16;
+        }
+        increments
+    }
+}
+
+impl Increments for Sloped<'_> {
+    #[inline(always)]
+    fn cut(self, states: usize) -> Self {
+        Self { levels: &self.levels[..states], ..self }
+    }
+
+    #[inline(always)]
+    fn of(&self, state: usize) -> Lanes {
+        let level = self.levels[state];
+        let mut increments = [0; LANES];
+        for lane in 0..LANES {
+            let (e, slope) = (self.target[lane].abs_diff(level), self.slope[lane]);
+            // The product without its last 15 bits, of which there are 16 at most.
+            let beyond = high_product(e, slope).wrapping_shl(1) | e.wrapping_mul(slope) >> 15;
+            let sum = short_increment(e).wrapping_add(beyond);
+            increments[lane] = sum.min(MAX_COST as u16) as i16;
+        }
+        increments
+    }
+}
+
+impl Increments for Long<'_> {
+    #[inline(always)]
+    fn cut(self, states: usize) -> Self {
+        Self { levels: &self.levels[..states], ..self }
+    }
+
+    #[inline(always)]
+    fn of(&self, state: usize) -> Lanes {
+        let Targets { targets, slopes, range, .. } = &self.targets;
+        let level = self.levels[state];
+        let mut increments = [0; LANES];
+        for lane in 0..LANES {
+            increments[lane] = increment(targets[lane], slopes[lane], range.shift, level) as i16;
+        }
+        increments
+    }
+}
+
+impl<A: Increments> Increments for Two<A> {
+    #[inline(always)]
+    fn cut(self, states: usize) -> Self {
+        Self(self.0.cut(states), self.1.cut(states))
+    }
+
+    #[inline(always)]
+    fn of(&self, state: usize) -> Lanes {
+        saturating_sum(&self.0.of(state), &self.1.of(state))
+    }
+}
+
+/// The increment at a distance of 16 bits. Where the span has 16 bits, `costs` shifts by 2 bits, so that
+/// the line `16384 + ((e - 32768) >> 2)` is `8192 + (e >> 2)`. Up to 32,768 the square is below that line,
+/// and above it is not. Spans of fewer bits end before.
+#[inline(always)]
+fn short_increment(e: u16) -> u16 {
+    high_product(e, e).min((e >> 2).wrapping_add(8192))
+}
+
+/// The high half of a product, as one instruction computes it.
+#[inline(always)]
+fn high_product(a: u16, b: u16) -> u16 {
+    (u32::from(a).wrapping_mul(u32::from(b)) >> 16) as u16
+}
+
+#[inline(always)]
+pub(super) fn saturating_sum(a: &Lanes, b: &Lanes) -> Lanes {
+    let mut sum = [0; LANES];
+    for lane in 0..LANES {
+        sum[lane] = a[lane].saturating_add(b[lane]);
+    }
+    sum
+}
