@@ -133,24 +133,30 @@ impl Assigner {
             for (number, group) in scratch.groups.iter() {
                 let (region, leading) = (&regions[number], &self.leading[number]);
                 scratch.rows.resize(group.len() * dim, 0.0);
-                for (row, out) in group.iter().zip(scratch.rows.chunks_exact_mut(dim)) {
-                    let row = &rows[*row as usize * dim..][..dim];
-                    let pairs = row.iter().zip(&region.centroid);
-                    out.iter_mut().zip(pairs).for_each(|(y, (x, c))| *y = (x - c) * self.scale);
-                }
+                pulp::Arch::new().dispatch(|| {
+                    let scale = self.scale;
+                    for (row, out) in group.iter().zip(scratch.rows.chunks_exact_mut(dim)) {
+                        let row = &rows[*row as usize * dim..][..dim];
+                        let pairs = row.iter().zip(&region.centroid);
+                        out.iter_mut().zip(pairs).for_each(|(y, (x, c))| *y = (x - c) * scale);
+                    }
+                });
                 scratch.products.resize(group.len() * leading.latents, 0.0);
                 let basis = &region.basis[..leading.latents * dim];
                 linear(&mut scratch.products, &scratch.rows, basis, None, dim);
                 let latents = scratch.products.chunks_exact(leading.latents);
-                for ((row, y), z) in group.iter().zip(scratch.rows.chunks_exact(dim)).zip(latents) {
-                    let row = *row as usize;
-                    let cost = leading.cost(y, z);
-                    // The lower region of equals.
-                    let equal = cost == scratch.costs[row] && (number as u8) < found[row];
-                    if cost < scratch.costs[row] || equal {
-                        (scratch.costs[row], found[row]) = (cost, number as u8);
+                pulp::Arch::new().dispatch(|| {
+                    let pairs = scratch.rows.chunks_exact(dim).zip(latents);
+                    for (row, (y, z)) in group.iter().zip(pairs) {
+                        let row = *row as usize;
+                        let cost = leading.cost(y, z);
+                        // The lower region of equals.
+                        let equal = cost == scratch.costs[row] && (number as u8) < found[row];
+                        if cost < scratch.costs[row] || equal {
+                            (scratch.costs[row], found[row]) = (cost, number as u8);
+                        }
                     }
-                }
+                });
             }
         }
     }
@@ -224,13 +230,22 @@ impl Leading {
 
 impl Leading {
     /// The expected error of a row `y` from the centroid, whose leading latents are `z`.
+    #[inline(always)]
     fn cost(&self, y: &[f32], z: &[f32]) -> f32 {
-        let coded = z
-            .iter()
-            .zip(&self.costs)
-            .map(|(z, [variance, half_share])| half_share * (variance + variance.max(z * z)));
-        let rest = sum_of_squares(y) - sum_of_squares(z);
-        coded.sum::<f32>() + self.rest_share * rest.max(0.0)
+        let of_latent = |z: f32, [variance, half_share]: [f32; 2]| {
+            half_share * (variance + variance.max(z * z))
+        };
+        let (blocks, rest) = z.as_chunks::<16>();
+        let (block_costs, rest_costs) = self.costs.as_chunks::<16>();
+        let mut sums = [0.0; 16];
+        for (block, costs) in blocks.iter().zip(block_costs) {
+            for (sum, (z, costs)) in sums.iter_mut().zip(block.iter().zip(costs)) {
+                *sum += of_latent(*z, *costs);
+            }
+        }
+        let others: f32 = rest.iter().zip(rest_costs).map(|(z, costs)| of_latent(*z, *costs)).sum();
+        let uncoded = sum_of_squares(y) - sum_of_squares(z);
+        sums.iter().sum::<f32>() + others + self.rest_share * uncoded.max(0.0)
     }
 }
 
@@ -246,6 +261,7 @@ pub(crate) fn largest(values: &[f32]) -> usize {
 }
 
 /// Several sums side by side, which a compiler may compute by vectors.
+#[inline(always)]
 fn sum_of_squares(values: &[f32]) -> f32 {
     let (blocks, rest) = values.as_chunks::<16>();
     let mut sums = [0.0; 16];
