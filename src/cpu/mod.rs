@@ -26,12 +26,15 @@ const BLOCK_BYTES: usize = 16 << 20;
 /// Regions for which a block has as many rows as for each one alone.
 const MAX_BLOCKS: usize = 16;
 
-/// Rows per block for a batch of `rows` rows, so that a small batch still occupies every thread, and
-/// so that a model of long rows does not ask for memory by the gigabyte. With regions a block has more
-/// rows, because each region's rows are a GEMM of their own.
+/// Rows per block for a batch of `rows` rows, so that a small batch still occupies every thread, that a
+/// large one ends on all threads at about the same time, and that a model of long rows does not ask for
+/// memory by the gigabyte. With regions a block has more rows, because each region's rows are a GEMM of
+/// their own.
 fn block_rows(rows: usize, model: &Model) -> usize {
     let config = model.config();
     let longest = config.dim.max(config.latent_dim) * size_of::<f32>();
     let max_rows = BLOCK_ROWS * model.region_count().min(MAX_BLOCKS);
-    rows.div_ceil(threads()).clamp(1, max_rows).min((BLOCK_BYTES / longest).max(1))
+    let max_rows = max_rows.min((BLOCK_BYTES / longest).max(1));
+    let rounds = rows.div_ceil(max_rows.saturating_mul(threads())).max(1);
+    rows.div_ceil(rounds * threads()).max(1)
 }
