@@ -16,9 +16,9 @@
 //! cost'[state]  = min(best[group] - lowest + increment, 32767)
 //! ```
 //!
-//! `round` is half to even. `best[group]` is the lowest cost of the states before. At the second, fourth and
-//! so on symbol of the trellis, `lowest` is the lowest cost of all states before; else it is 0. The increment of a symbol of two latents is the sum of two, and 32,767 at
-//! most. No number exceeds 32 bits.
+//! `round` is half to even. `best[group]` is the lowest cost of the states before. At every second symbol of
+//! the trellis `lowest` is the lowest cost of all states before; at the others it is 0. The increment of a
+//! symbol of two latents is the sum of two, and 32,767 at most. No number exceeds 32 bits.
 //!
 //! 1. An error of the expected size is between half of `TARGET` and `TARGET`, so that its increment is
 //!    about 10. Increments are whole numbers, which costs about a thousandth of the error.
@@ -72,7 +72,7 @@ pub(crate) fn table_scale(plan: &Plan, latent: usize, cost_scale: f32) -> f32 {
 pub(super) enum Width {
     /// 15 bits.
     Near,
-    /// 16 bits, and so do the distances between two targets.
+    /// 16 bits, and so do those between two targets.
     Short,
     /// More.
     Long,
