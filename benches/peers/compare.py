@@ -2,8 +2,9 @@
 """Compares this library with PyTorch and FAISS on the same work in one run, as ratios.
 
     python3 benches/peers/compare.py [--engine auto|gpu|cpu] [--rows N] [--dim D] [--latent L]
+    python3 benches/peers/compare.py --engine cpu --threads 1 --bytes 64 --data ROWS.npy
 
-Needs the built example (`cargo build --release --example throughput`) and the package `torch` or
+The second form compares bit codes with FAISS's product quantisers of as many bytes. Needs the built example (`cargo build --release --example throughput`) and the package `torch` or
 `faiss-cpu` for each comparison. A missing package is named, and its comparison is left out.
 PyTorch runs on CUDA if it can and this library runs on a GPU. All weights are resident. All
 batches begin and end in host memory.
@@ -11,6 +12,7 @@ batches begin and end in host memory.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -33,9 +35,14 @@ def rate(rows, work, runs):
 
 def ours(args):
     program = args.program or ROOT / "target/release/examples/throughput"
-    command = [program, "--engine", args.engine, "--rows", args.rows, "--dim", args.dim,
-               "--latent", args.latent, "--runs", args.runs]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    command = [program, "--engine", args.engine, "--rows", args.rows, "--runs", args.runs]
+    if args.bytes:
+        command += ["--bytes", args.bytes, "--regions", args.regions, "--data", args.data]
+    else:
+        command += ["--dim", args.dim, "--latent", args.latent]
+    threads = {"RAYON_NUM_THREADS": str(args.threads)} if args.threads else {}
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                          env=os.environ | threads)
     if done.returncode != 0:
         sys.exit(f"{program} failed:\n{done.stderr}")
     return json.loads(done.stdout)
@@ -104,17 +111,51 @@ def faiss_rates(args):
     }
 
 
+def faiss_bits_rates(args):
+    """FAISS: product quantisers after a rotation, standalone encode and decode. The rates are those of
+    `OPQ..,PQ..`, whose rotation is a learned one. They do not depend on the fit, so that few rounds do.
+
+    Yields one quantiser of all dimensions and one of four dimensions per byte. FAISS has faster loops
+    for subspaces of 1, 2, 4, 8 or 12 dimensions than for others.
+    """
+    import faiss
+    import numpy
+
+    if args.threads:
+        faiss.omp_set_num_threads(args.threads)
+    data = numpy.load(args.data).astype(numpy.float32)
+    x = numpy.resize(data, (args.rows, data.shape[1]))
+    for dims in [data.shape[1] // args.bytes * args.bytes, 4 * args.bytes]:
+        factory = f"RR{dims},PQ{args.bytes}np"
+        index = faiss.index_factory(data.shape[1], factory)
+        clustering = faiss.downcast_index(index.index).pq.cp
+        clustering.niter, clustering.min_points_per_centroid = 2, 1
+        index.train(data)
+        codes = index.sa_encode(x)
+        built = " ".join(faiss.get_compile_options().split())
+        yield f"FAISS {faiss.__version__} ({built}) {factory}", {
+            "encode_flat": ("sa_encode", rate(args.rows, lambda: index.sa_encode(x), args.runs)),
+            "decode_flat": ("sa_decode", rate(args.rows, lambda: index.sa_decode(codes), args.runs)),
+        }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine", default="auto", choices=["auto", "gpu", "cpu"])
     parser.add_argument("--program", help="the built example `throughput`")
-    parser.add_argument("--threads", type=int, help="threads of PyTorch and FAISS")
+    parser.add_argument("--threads", type=int, help="threads of PyTorch and FAISS, and of the CPU engine")
+    parser.add_argument("--bytes", type=int, help="compare bit codes of this many bytes per row")
+    parser.add_argument("--regions", type=int, default=1, help="with --bytes")
+    parser.add_argument("--data", help="a .npy file of rows, with --bytes")
     for name, default in [("rows", 20_000), ("dim", 768), ("latent", 128), ("runs", 7)]:
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
+    if args.bytes and not args.data:
+        parser.error("--bytes needs --data")
 
     mine = ours(args)
-    print(f"vecodec on {mine['engine']}, {args.rows} rows, {args.dim} -> {args.latent}")
+    shape = f"{args.bytes} bytes, {args.regions} regions" if args.bytes else f"{args.dim} -> {args.latent}"
+    print(f"vecodec on {mine['engine']}, {args.rows} rows, {shape}")
     for name in ["encode_flat", "encode", "decode_flat", "decode", "decode_into", "decode_mapped",
                  "memcpy", "link"]:
         if name in mine:
@@ -122,15 +163,17 @@ def main():
             print(f"  {name:14} {mine[name] / 1e6:9.3f} M/s{share}")
 
     on_gpu = not mine["engine"].startswith("cpu ")
-    for peer in [lambda: torch_rates(args, on_gpu), lambda: faiss_rates(args)]:
+    peers = [lambda: faiss_bits_rates(args)] if args.bytes else [
+        lambda: [torch_rates(args, on_gpu)], lambda: [faiss_rates(args)]]
+    for peer in peers:
         try:
-            title, found = peer()
+            for title, found in peer():
+                print(f"{title}, and vecodec over it")
+                for verb, (what, value) in found.items():
+                    ratio = mine[verb] / value
+                    print(f"  {what:36} {value / 1e6:9.3f} M/s   {verb:14} {ratio:7.2f}x")
         except ImportError as absent:
             print(f"left out: {absent}")
-            continue
-        print(f"{title}, and vecodec over it")
-        for verb, (what, value) in found.items():
-            print(f"  {what:36} {value / 1e6:9.3f} M/s   {verb:14} {mine[verb] / value:7.2f}x")
 
 
 if __name__ == "__main__":
