@@ -117,9 +117,7 @@ impl Range {
     /// Whether 16 bits hold everything about a latent without an excess.
     fn is_narrow(&self) -> bool {
         const MAX: i32 = MAX_COST as i32;
-        self.highest - self.lowest + MARGIN <= MAX
-            && self.lowest - MARGIN >= -MAX
-            && self.highest + MARGIN <= MAX
+        self.width() == Width::Near && self.lowest - MARGIN >= -MAX && self.highest + MARGIN <= MAX
     }
 
     /// The target and the slope of a latent in units of the costs.

@@ -49,27 +49,27 @@ impl Targets {
     }
 
     #[inline(always)]
-    pub(super) fn near<'a>(&self, levels: &'a [u16]) -> Near<'a> {
-        Near { target: self.short_targets(), levels }
+    pub(super) fn near<'a>(&self, levels: &'a [u16]) -> One<'a, Near> {
+        One { rows: Near { target: self.short_targets() }, levels }
     }
 
     #[inline(always)]
-    pub(super) fn short<'a>(&self, levels: &'a [u16]) -> Short<'a> {
-        Short { target: self.short_targets(), levels }
+    pub(super) fn short<'a>(&self, levels: &'a [u16]) -> One<'a, Short> {
+        One { rows: Short { target: self.short_targets() }, levels }
     }
 
     #[inline(always)]
-    pub(super) fn sloped<'a>(&self, levels: &'a [u16]) -> Sloped<'a> {
+    pub(super) fn sloped<'a>(&self, levels: &'a [u16]) -> One<'a, Sloped> {
         let mut slope = [0; LANES];
         for lane in 0..LANES {
             slope[lane] = self.slopes[lane] as u16;
         }
-        Sloped { target: self.short_targets(), slope, levels }
+        One { rows: Sloped { target: self.short_targets(), slope }, levels }
     }
 
     #[inline(always)]
-    pub(super) fn long<'a>(&self, levels: &'a [i32]) -> Long<'a> {
-        Long { targets: *self, levels }
+    pub(super) fn long<'a>(&self, levels: &'a [i32]) -> One<'a, Long> {
+        One { rows: Long(*self), levels }
     }
 
     /// The targets above the lowest one that is possible.
@@ -83,91 +83,84 @@ impl Targets {
     }
 }
 
-/// A latent whose distances fit 15 bits, without a slope in any row.
-pub(super) struct Near<'a> {
-    target: [u16; LANES],
-    levels: &'a [u16],
+/// What is known of a latent of each row.
+pub(super) trait Kind {
+    type Level: Copy;
+
+    /// The increment of a level, for the row of a lane.
+    fn increment(&self, lane: usize, level: Self::Level) -> i16;
 }
 
-/// A latent whose distances fit 16 bits, without a slope in any row.
-pub(super) struct Short<'a> {
+/// Distances fit 15 bits, and no row has a slope.
+pub(super) struct Near {
     target: [u16; LANES],
-    levels: &'a [u16],
 }
 
-/// A latent whose distances fit 16 bits, and its slopes too.
-pub(super) struct Sloped<'a> {
+/// Distances fit 16 bits, and no row has a slope.
+pub(super) struct Short {
+    target: [u16; LANES],
+}
+
+/// Distances fit 16 bits, and slopes do, too.
+pub(super) struct Sloped {
     target: [u16; LANES],
     slope: [u16; LANES],
-    levels: &'a [u16],
 }
 
-/// Any latent, in 32 bits.
-pub(super) struct Long<'a> {
-    targets: Targets,
-    levels: &'a [i32],
+/// Anything, in 32 bits.
+pub(super) struct Long(Targets);
+
+/// A latent: what is known of it, and the level of each state.
+pub(super) struct One<'a, K: Kind> {
+    rows: K,
+    levels: &'a [K::Level],
 }
 
 /// Two latents.
 pub(super) struct Two<A>(pub(super) A, pub(super) A);
 
-impl Increments for Near<'_> {
-    #[inline(always)]
-    fn cut(self, states: usize) -> Self {
-        Self { levels: &self.levels[..states], ..self }
-    }
+impl Kind for Near {
+    type Level = u16;
 
     #[inline(always)]
-    fn of(&self, state: usize) -> Lanes {
-        let level = self.levels[state];
-        let mut increments = [0; LANES];
-        for lane in 0..LANES {
-            let e = i32::from(self.target[lane].wrapping_sub(level) as i16);
-            increments[lane] = (e.wrapping_mul(e) >> 16) as i16;
-        }
-        increments
+    fn increment(&self, lane: usize, level: u16) -> i16 {
+        let e = i32::from(self.target[lane].wrapping_sub(level) as i16);
+        (e.wrapping_mul(e) >> 16) as i16
     }
 }
 
-impl Increments for Short<'_> {
-    #[inline(always)]
-    fn cut(self, states: usize) -> Self {
-        Self { levels: &self.levels[..states], ..self }
-    }
+impl Kind for Short {
+    type Level = u16;
 
     #[inline(always)]
-    fn of(&self, state: usize) -> Lanes {
-        let level = self.levels[state];
-        let mut increments = [0; LANES];
-        for lane in 0..LANES {
-            increments[lane] = short_increment(self.target[lane].abs_diff(level)) as i16;
-        }
-        increments
+    fn increment(&self, lane: usize, level: u16) -> i16 {
+        short_increment(self.target[lane].abs_diff(level)) as i16
     }
 }
 
-impl Increments for Sloped<'_> {
-    #[inline(always)]
-    fn cut(self, states: usize) -> Self {
-        Self { levels: &self.levels[..states], ..self }
-    }
+impl Kind for Sloped {
+    type Level = u16;
 
     #[inline(always)]
-    fn of(&self, state: usize) -> Lanes {
-        let level = self.levels[state];
-        let mut increments = [0; LANES];
-        for lane in 0..LANES {
-            let (e, slope) = (self.target[lane].abs_diff(level), self.slope[lane]);
-            // The product without its last 15 bits, of which there are 16 at most.
-            let beyond = high_product(e, slope).wrapping_shl(1) | e.wrapping_mul(slope) >> 15;
-            let sum = short_increment(e).wrapping_add(beyond);
-            increments[lane] = sum.min(MAX_COST as u16) as i16;
-        }
-        increments
+    fn increment(&self, lane: usize, level: u16) -> i16 {
+        let (e, slope) = (self.target[lane].abs_diff(level), self.slope[lane]);
+        // The product without its last 15 bits, of which there are 16 at most.
+        let beyond = high_product(e, slope).wrapping_shl(1) | e.wrapping_mul(slope) >> 15;
+        short_increment(e).wrapping_add(beyond).min(MAX_COST as u16) as i16
     }
 }
 
-impl Increments for Long<'_> {
+impl Kind for Long {
+    type Level = i32;
+
+    #[inline(always)]
+    fn increment(&self, lane: usize, level: i32) -> i16 {
+        let Targets { targets, slopes, range, .. } = &self.0;
+        increment(targets[lane], slopes[lane], range.shift, level) as i16
+    }
+}
+
+impl<K: Kind> Increments for One<'_, K> {
     #[inline(always)]
     fn cut(self, states: usize) -> Self {
         Self { levels: &self.levels[..states], ..self }
@@ -175,11 +168,10 @@ impl Increments for Long<'_> {
 
     #[inline(always)]
     fn of(&self, state: usize) -> Lanes {
-        let Targets { targets, slopes, range, .. } = &self.targets;
         let level = self.levels[state];
         let mut increments = [0; LANES];
         for lane in 0..LANES {
-            increments[lane] = increment(targets[lane], slopes[lane], range.shift, level) as i16;
+            increments[lane] = self.rows.increment(lane, level);
         }
         increments
     }

@@ -27,23 +27,19 @@ impl Paths<'_> {
     #[inline(always)]
     pub(super) fn advance_usual(self, step: &Step, increments: impl Increments) {
         match (step.bits, step.stride, self.costs.len()) {
-            (1, 1, USUAL_STATES) => self.advance_known::<1, USUAL_STATES>(step, increments),
-            (2, 1, USUAL_STATES) => self.advance_known::<2, USUAL_STATES>(step, increments),
-            (3, 1, USUAL_STATES) => self.advance_known::<3, USUAL_STATES>(step, increments),
+            (1, 1, USUAL_STATES) => self.advance_known::<1>(step, increments),
+            (2, 1, USUAL_STATES) => self.advance_known::<2>(step, increments),
+            (3, 1, USUAL_STATES) => self.advance_known::<3>(step, increments),
             _ => self.advance(step, increments),
         }
     }
 
     #[inline(always)]
-    fn advance_known<const BITS: u32, const STATES: usize>(
-        self,
-        step: &Step,
-        increments: impl Increments,
-    ) {
+    fn advance_known<const BITS: u32>(self, step: &Step, increments: impl Increments) {
         // The compiler makes two loops of this, without what the other does.
         match step.subtracts {
-            true => self.advance_by::<BITS, STATES>(step, true, increments),
-            false => self.advance_by::<BITS, STATES>(step, false, increments),
+            true => self.advance_by::<BITS, USUAL_STATES>(step, true, increments),
+            false => self.advance_by::<BITS, USUAL_STATES>(step, false, increments),
         }
     }
 

@@ -149,16 +149,14 @@ impl Steps {
         }
     }
 
-    /// Chooses as few states as have all bits of the trellis: the last, then always the first whose bits
-    /// leave no gap.
+    /// Chooses as few states as have all bits of the trellis: the last, then always the state after the
+    /// symbol of the last bit that no chosen state has.
     fn choose_written(&mut self) {
         let mut begin = u32::MAX;
-        for number in (0..self.all.len()).rev() {
-            let is_last_without_gap =
-                number.checked_sub(1).is_none_or(|before| self.all[before].end < begin);
-            if is_last_without_gap && self.all[number].end - self.all[number].bits < begin {
-                self.all[number].is_written = true;
-                begin = self.all[number].end.saturating_sub(self.state_bits);
+        for step in self.all.iter_mut().rev() {
+            if step.end - step.bits < begin {
+                step.is_written = true;
+                begin = step.end.saturating_sub(self.state_bits);
             }
         }
     }
