@@ -133,14 +133,8 @@ impl Assigner {
             for (number, group) in scratch.groups.iter() {
                 let (region, leading) = (&regions[number], &self.leading[number]);
                 scratch.rows.resize(group.len() * dim, 0.0);
-                pulp::Arch::new().dispatch(|| {
-                    let scale = self.scale;
-                    for (row, out) in group.iter().zip(scratch.rows.chunks_exact_mut(dim)) {
-                        let row = &rows[*row as usize * dim..][..dim];
-                        let pairs = row.iter().zip(&region.centroid);
-                        out.iter_mut().zip(pairs).for_each(|(y, (x, c))| *y = (x - c) * scale);
-                    }
-                });
+                let of_group = group.iter().map(|row| &rows[*row as usize * dim..][..dim]);
+                center_scaled(of_group, &region.centroid, self.scale, &mut scratch.rows);
                 scratch.products.resize(group.len() * leading.latents, 0.0);
                 let basis = &region.basis[..leading.latents * dim];
                 linear(&mut scratch.products, &scratch.rows, basis, None, dim);
@@ -170,10 +164,7 @@ impl Assigner {
             return;
         }
         scratch.rows.resize(rows.len(), 0.0);
-        for (row, out) in rows.chunks_exact(dim).zip(scratch.rows.chunks_exact_mut(dim)) {
-            let pairs = row.iter().zip(&self.origin);
-            out.iter_mut().zip(pairs).for_each(|(y, (x, o))| *y = (x - o) * self.scale);
-        }
+        center_scaled(rows.chunks_exact(dim), &self.origin, self.scale, &mut scratch.rows);
         scratch.products.resize(row_count * count, 0.0);
         let offsets = Some(self.offsets.as_slice());
         linear(&mut scratch.products, &scratch.rows, &self.centroids, offsets, dim);
@@ -247,6 +238,21 @@ impl Leading {
         let uncoded = sum_of_squares(y) - sum_of_squares(z);
         sums.iter().sum::<f32>() + others + self.rest_share * uncoded.max(0.0)
     }
+}
+
+/// Writes rows from a centroid, scaled.
+fn center_scaled<'a>(
+    rows: impl Iterator<Item = &'a [f32]>,
+    centroid: &[f32],
+    scale: f32,
+    out: &mut [f32],
+) {
+    pulp::Arch::new().dispatch(|| {
+        for (row, out) in rows.zip(out.chunks_exact_mut(centroid.len())) {
+            let pairs = row.iter().zip(centroid);
+            out.iter_mut().zip(pairs).for_each(|(y, (x, c))| *y = (x - c) * scale);
+        }
+    });
 }
 
 /// The number of the largest value, the first of equals.
