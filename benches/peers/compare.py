@@ -93,22 +93,27 @@ def torch_rates(args, on_gpu):
     return f"PyTorch {torch.__version__} on {device}", found
 
 
+def standalone_rates(index, x, runs):
+    """The rates of a trained FAISS index as a codec."""
+    codes = index.sa_encode(x)
+    return {
+        "encode_flat": ("sa_encode", rate(len(x), lambda: index.sa_encode(x), runs)),
+        "decode_flat": ("sa_decode", rate(len(x), lambda: index.sa_decode(codes), runs)),
+    }
+
+
 def faiss_rates(args):
     """FAISS: PCA and 8-bit scalar quantiser, standalone encode and decode."""
     import faiss
     import numpy
 
-    rows, dim, latent, runs = args.rows, args.dim, args.latent, args.runs
+    rows, dim, latent = args.rows, args.dim, args.latent
     if args.threads:
         faiss.omp_set_num_threads(args.threads)
     x = numpy.random.default_rng(1).standard_normal((rows, dim), dtype=numpy.float32)
     index = faiss.index_factory(dim, f"PCA{latent},SQ8")
     index.train(x[:max(4 * dim, 4096)])
-    codes = index.sa_encode(x)
-    return f"FAISS {faiss.__version__} PCA{latent},SQ8", {
-        "encode_flat": ("sa_encode", rate(rows, lambda: index.sa_encode(x), runs)),
-        "decode_flat": ("sa_decode", rate(rows, lambda: index.sa_decode(codes), runs)),
-    }
+    return f"FAISS {faiss.__version__} PCA{latent},SQ8", standalone_rates(index, x, args.runs)
 
 
 def faiss_bits_rates(args):
@@ -131,12 +136,8 @@ def faiss_bits_rates(args):
         clustering = faiss.downcast_index(index.index).pq.cp
         clustering.niter, clustering.min_points_per_centroid = 2, 1
         index.train(data)
-        codes = index.sa_encode(x)
         built = " ".join(faiss.get_compile_options().split())
-        yield f"FAISS {faiss.__version__} ({built}) {factory}", {
-            "encode_flat": ("sa_encode", rate(args.rows, lambda: index.sa_encode(x), args.runs)),
-            "decode_flat": ("sa_decode", rate(args.rows, lambda: index.sa_decode(codes), args.runs)),
-        }
+        yield f"FAISS {faiss.__version__} ({built}) {factory}", standalone_rates(index, x, args.runs)
 
 
 def main():

@@ -31,7 +31,7 @@ def codecs(bytes_, program, engine, states):
 
 def code(data, arguments, program, engine):
     def run(*words):
-        command = [str(word) for word in (program, *words, "--engine", engine)]
+        command = [str(word) for word in (program, *words)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise SystemExit(f"{' '.join(command)}: {done.stderr}")
@@ -39,8 +39,8 @@ def code(data, arguments, program, engine):
 
     with tempfile.TemporaryDirectory() as folder:
         model, codes, rows = (f"{folder}/{name}" for name in ["model", "codes", "rows.npy"])
-        run("fit", data.train_file, *arguments, "-o", model)
-        run("encode", data.test_file, "--model", model, "-o", codes)
-        run("decode", codes, "--model", model, "-o", rows)
-        report = json.loads(run("eval", data.test_file, "--model", model, "--json"))
-        return Coded(np.load(rows), report["bytes_per_row"])
+        run("fit", data.train_file, *arguments, "-o", model, "--engine", engine)
+        run("encode", data.test_file, "--model", model, "-o", codes, "--engine", engine)
+        run("decode", codes, "--model", model, "-o", rows, "--engine", engine)
+        about = json.loads(run("inspect", model, "--json"))
+        return Coded(np.load(rows), about["bytes_per_row"])
