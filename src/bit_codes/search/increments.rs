@@ -84,7 +84,7 @@ impl Targets {
 }
 
 /// What is known of a latent of each row.
-pub(super) trait Kind {
+pub(super) trait LatentCosts {
     type Level: Copy;
 
     /// The increment of a level, for the row of a lane.
@@ -111,7 +111,7 @@ pub(super) struct Sloped {
 pub(super) struct Long(Targets);
 
 /// A latent: what is known of it, and the level of each state.
-pub(super) struct One<'a, K: Kind> {
+pub(super) struct One<'a, K: LatentCosts> {
     rows: K,
     levels: &'a [K::Level],
 }
@@ -119,7 +119,7 @@ pub(super) struct One<'a, K: Kind> {
 /// Two latents.
 pub(super) struct Two<A>(pub(super) A, pub(super) A);
 
-impl Kind for Near {
+impl LatentCosts for Near {
     type Level = u16;
 
     #[inline(always)]
@@ -129,7 +129,7 @@ impl Kind for Near {
     }
 }
 
-impl Kind for Short {
+impl LatentCosts for Short {
     type Level = u16;
 
     #[inline(always)]
@@ -138,7 +138,7 @@ impl Kind for Short {
     }
 }
 
-impl Kind for Sloped {
+impl LatentCosts for Sloped {
     type Level = u16;
 
     #[inline(always)]
@@ -150,7 +150,7 @@ impl Kind for Sloped {
     }
 }
 
-impl Kind for Long {
+impl LatentCosts for Long {
     type Level = i32;
 
     #[inline(always)]
@@ -160,7 +160,7 @@ impl Kind for Long {
     }
 }
 
-impl<K: Kind> Increments for One<'_, K> {
+impl<K: LatentCosts> Increments for One<'_, K> {
     #[inline(always)]
     fn cut(self, states: usize) -> Self {
         Self { levels: &self.levels[..states], ..self }
