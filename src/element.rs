@@ -2,6 +2,8 @@
 
 use half::f16;
 
+use crate::simd::vectorized;
+
 /// A value of a row: [`f32`] or [`struct@f16`]. Sealed; only this crate implements it.
 pub trait Element: sealed::Sealed + PartialEq + Send + Sync {}
 
@@ -98,9 +100,10 @@ pub(crate) mod sealed {
 
 /// Whether no value has the exponent of infinities and NaN, in a loop without branches.
 fn no_exponent_is_full<T: Copy>(values: &[T], is_full: impl Fn(T) -> bool) -> bool {
-    pulp::Arch::new().dispatch(|| {
-        values.chunks(1024).all(|chunk| !chunk.iter().fold(false, |any, v| any | is_full(*v)))
-    })
+    vectorized(
+        #[inline(always)]
+        || values.chunks(1024).all(|chunk| !chunk.iter().fold(false, |any, v| any | is_full(*v))),
+    )
 }
 
 #[cfg(test)]

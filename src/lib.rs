@@ -60,6 +60,7 @@ mod plan;
 mod quantize;
 mod rows;
 mod sample;
+mod simd;
 mod tensors;
 mod wait;
 

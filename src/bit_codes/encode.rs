@@ -1,4 +1,4 @@
-//! Rows of latents to bit codes.
+//! Rows of latents to bit codes and back.
 
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -6,16 +6,23 @@ use std::sync::{Arc, OnceLock};
 use super::plan::{Layout, Plan};
 use super::rates::Rate;
 use super::search::{self, Steps};
+use super::unpack::Unpacker;
 use super::{Tables, scalar};
 use crate::error::Result;
 
-/// A plan, and what the search for codes on the CPU derives from it.
+/// A plan, and what the CPU derives from it.
 #[derive(Clone, Debug)]
 pub(crate) struct BitPlan {
     plan: Plan,
     /// Derived when rows are first encoded.
     steps: Arc<OnceLock<Steps>>,
+    /// Derived when rows are first decoded.
+    unpacker: Arc<OnceLock<Unpacker>>,
 }
+
+/// Memory for unpacking, used again for the next row.
+#[derive(Default)]
+pub(crate) struct PaddedRow(Vec<u8>);
 
 impl BitPlan {
     /// Checks and completes a plan: the rate of each symbol in order, and the step of each latent.
@@ -46,11 +53,25 @@ impl BitPlan {
         let steps = self.steps.get_or_init(|| Steps::new(self));
         search::encode(self, steps, latents, packed_rows);
     }
+
+    /// The entries of tables that one row's bit code gives: its latents, each without its step.
+    #[inline(always)]
+    pub(crate) fn values(&self, packed: &[u8], padded: &mut PaddedRow, values: &mut [f32]) {
+        let unpacker = self.unpacker.get_or_init(|| Unpacker::new(self));
+        unpacker.unpack(self, packed, &mut padded.0, values);
+    }
+
+    /// The latents of one row's bit code.
+    #[inline(always)]
+    pub(crate) fn decode(&self, packed: &[u8], padded: &mut PaddedRow, latents: &mut [f32]) {
+        self.values(packed, padded, latents);
+        latents.iter_mut().zip(&self.plan.steps).for_each(|(z, step)| *z *= step);
+    }
 }
 
 impl From<Plan> for BitPlan {
     fn from(plan: Plan) -> Self {
-        Self { plan, steps: Arc::default() }
+        Self { plan, steps: Arc::default(), unpacker: Arc::default() }
     }
 }
 

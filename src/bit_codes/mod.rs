@@ -27,12 +27,13 @@ mod tables;
 mod tests;
 #[cfg(feature = "fit")]
 mod train;
+mod unpack;
 
 #[cfg(feature = "fit")]
 pub(crate) use allocate::{Distortions, allocate, byte_order, usual_distortions};
 #[cfg(feature = "gpu")]
 pub(crate) use costs::{cost_scale, is_narrow, level_range, table_scale};
-pub(crate) use encode::BitPlan;
+pub(crate) use encode::{BitPlan, PaddedRow};
 pub(crate) use plan::Layout;
 #[cfg(feature = "gpu")]
 pub(crate) use plan::{LatentWindow, Symbol};

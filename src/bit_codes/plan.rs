@@ -97,6 +97,11 @@ impl Reader {
         Self { first_byte: start / 8, shift: start % 8, mask, missing, table, step }
     }
 
+    /// Whether no bit of the window lies before the trellis.
+    pub(super) fn has_all_bits(&self) -> bool {
+        self.missing == 0
+    }
+
     /// The index of the latent's value among the entries of all tables.
     #[inline(always)]
     pub(super) fn entry(&self, packed: &[u8]) -> usize {
@@ -273,15 +278,6 @@ impl Plan {
     /// Bytes of a row's bit code.
     pub(crate) fn code_bytes(&self) -> usize {
         self.code_bytes
-    }
-
-    /// The latents of one row's bit code.
-    #[inline(always)]
-    pub(crate) fn decode(&self, packed: &[u8], latents: &mut [f32]) {
-        let entries = self.tables.entries();
-        for (z, reader) in latents.iter_mut().zip(&self.readers) {
-            *z = reader.step * entries[reader.entry(packed)];
-        }
     }
 }
 

@@ -1,10 +1,15 @@
 //! The tables of bit codes: one for each rate, shared by all regions of a model.
 
+use std::sync::OnceLock;
+
 use super::rates::{MAX_SCALAR_WIDTH, RATE_COUNT, Rate};
 use crate::error::{Error, Result};
 
 /// The most bits of a trellis' window: 4,096 states.
 pub(crate) const MAX_STATE_BITS: u32 = 12;
+
+/// The most bits of the windows of two latents that are looked up together.
+const MAX_PAIR_BITS: u32 = 12;
 
 /// The bits that a value depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,7 +55,7 @@ impl Window {
 ///
 /// The table of a rate has an entry for each value of the window. The table of a symbol of two
 /// latents has the first latent's entries, then the second latent's.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tables {
     window: Window,
     /// All tables, the largest rate first.
@@ -59,6 +64,8 @@ pub(crate) struct Tables {
     starts: [usize; RATE_COUNT + 1],
     /// The largest magnitude of each table.
     magnitudes: [f32; RATE_COUNT],
+    /// Derived when rows are first decoded on the CPU.
+    pairs: OnceLock<[Vec<[f32; 2]>; RATE_COUNT]>,
 }
 
 impl Tables {
@@ -87,7 +94,7 @@ impl Tables {
             starts[rate.number() + 1] = entries.len();
             magnitudes[rate.number()] = table.iter().fold(0.0, |max, v| max.max(v.abs()));
         }
-        Ok(Self { window, entries, starts, magnitudes })
+        Ok(Self { window, entries, starts, magnitudes, pairs: OnceLock::new() })
     }
 
     pub(crate) fn window(&self) -> Window {
@@ -116,6 +123,28 @@ impl Tables {
         &self.entries
     }
 
+    /// The values of two neighbouring latents of this rate, by the bits of both windows together. Empty if
+    /// the rate has no table, or if its table would exceed 32 KB.
+    #[inline(always)]
+    pub(super) fn pairs(&self, rate: Rate) -> &[[f32; 2]] {
+        let new = || std::array::from_fn(|number| self.new_pairs(number));
+        &self.pairs.get_or_init(new)[rate.number()]
+    }
+
+    fn new_pairs(&self, number: usize) -> Vec<[f32; 2]> {
+        let rate = Rate::all().nth(number).expect("each number is a rate's");
+        // Two symbols of a latent each, or one symbol of two.
+        let shift = if rate.latents() == 1 { rate.bits() } else { 0 };
+        let bits = self.window.bits(rate) + shift;
+        if self.table(rate).is_empty() || bits > MAX_PAIR_BITS {
+            return Vec::new();
+        }
+        let first = self.latent_table(rate, 0);
+        let second = self.latent_table(rate, rate.latents() - 1);
+        let pair = |pair: usize| [first[pair & (first.len() - 1)], second[pair >> shift]];
+        (0..1 << bits).map(pair).collect()
+    }
+
     /// Where the table of a latent of a symbol begins among [`entries`](Self::entries).
     pub(crate) fn start(&self, rate: Rate, latent: usize) -> usize {
         self.starts[rate.number()] + (latent << self.window.bits(rate))
@@ -130,5 +159,11 @@ impl Tables {
     /// Whether f16 holds every entry exactly, so that one f16 serves as the left operand of a GEMM.
     pub(crate) fn are_f16(&self) -> bool {
         self.entries.iter().all(|v| half::f16::from_f32(*v).to_f32() == *v)
+    }
+}
+
+impl PartialEq for Tables {
+    fn eq(&self, other: &Self) -> bool {
+        self.window == other.window && self.starts == other.starts && self.entries == other.entries
     }
 }

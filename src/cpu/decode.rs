@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::block_rows;
+use crate::bit_codes::PaddedRow;
 use crate::codes::Codes;
 use crate::element::Element;
 use crate::error::Result;
@@ -12,6 +13,7 @@ use crate::mixture;
 use crate::model::{Model, RegionLayers};
 use crate::quantize::dequantize;
 use crate::rows::Rows;
+use crate::simd::vectorized;
 
 /// A thread's memory, used again for each of its blocks.
 #[derive(Default)]
@@ -79,16 +81,20 @@ fn set_latents(
     packed: &[u8],
     latents: &mut [f32],
 ) {
-    let latents = latents.chunks_exact_mut(region.decoder.inputs);
-    let packed = packed.chunks_exact(packed.len() / rows.len());
-    pulp::Arch::new().dispatch(|| {
-        for ((row, packed), z) in rows.zip(packed).zip(latents) {
-            match region.plan {
-                None => dequantize(packed, codes.scale(row), z),
-                Some(plan) => plan.decode(packed, z),
+    let mut padded = PaddedRow::default();
+    vectorized(
+        #[inline(always)]
+        || {
+            let packed = packed.chunks_exact(packed.len() / rows.len());
+            let latents = latents.chunks_exact_mut(region.decoder.inputs);
+            for ((row, packed), z) in rows.clone().zip(packed).zip(latents) {
+                match region.plan {
+                    None => dequantize(packed, codes.scale(row), z),
+                    Some(plan) => plan.decode(packed, &mut padded, z),
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 /// Writes the rows `[rows, dim]` that latents of regions decode to. Regions may be left out in a model

@@ -11,6 +11,7 @@ use crate::mixture;
 use crate::model::{Activation, Model, RegionLayers};
 use crate::quantize::{normalize, quantize, to_unit};
 use crate::rows::Rows;
+use crate::simd::vectorized;
 
 /// A thread's memory, used again for each of its blocks.
 #[derive(Default)]
@@ -67,12 +68,17 @@ fn encode_rows(
     let Some(plan) = region.plan else {
         // A normalised latent has the codes of the latent itself and, with its norm folded in, the
         // scale too: the division is left out.
-        pulp::Arch::new().dispatch(|| {
-            let latents = scratch.latents.chunks_exact(latent_dim);
-            for ((codes, scale), z) in packed.chunks_exact_mut(row_bytes).zip(scales).zip(latents) {
-                *scale = quantize(z, codes);
-            }
-        });
+        vectorized(
+            #[inline(always)]
+            || {
+                let latents = scratch.latents.chunks_exact(latent_dim);
+                for ((codes, scale), z) in
+                    packed.chunks_exact_mut(row_bytes).zip(scales.iter_mut()).zip(latents)
+                {
+                    *scale = quantize(z, codes);
+                }
+            },
+        );
         return Ok(());
     };
     if let Some(row) = overflow(&scratch.latents, latent_dim) {

@@ -20,6 +20,7 @@ use super::group::Groups;
 use super::region::Region;
 use crate::bit_codes::{BitPlan, RATE_COUNT};
 use crate::linear::linear;
+use crate::simd::vectorized;
 
 /// The most latents that are projected to choose a region.
 const LEADING: usize = 64;
@@ -138,19 +139,22 @@ impl Assigner {
                 scratch.products.resize(group.len() * leading.latents, 0.0);
                 let basis = &region.basis[..leading.latents * dim];
                 linear(&mut scratch.products, &scratch.rows, basis, None, dim);
-                let latents = scratch.products.chunks_exact(leading.latents);
-                pulp::Arch::new().dispatch(|| {
-                    let pairs = scratch.rows.chunks_exact(dim).zip(latents);
-                    for (row, (y, z)) in group.iter().zip(pairs) {
-                        let row = *row as usize;
-                        let cost = leading.cost(y, z);
-                        // The lower region of equals.
-                        let equal = cost == scratch.costs[row] && (number as u8) < found[row];
-                        if cost < scratch.costs[row] || equal {
-                            (scratch.costs[row], found[row]) = (cost, number as u8);
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        let latents = scratch.products.chunks_exact(leading.latents);
+                        let pairs = scratch.rows.chunks_exact(dim).zip(latents);
+                        for (row, (y, z)) in group.iter().zip(pairs) {
+                            let row = *row as usize;
+                            let cost = leading.cost(y, z);
+                            // The lower region of equals.
+                            let equal = cost == scratch.costs[row] && (number as u8) < found[row];
+                            if cost < scratch.costs[row] || equal {
+                                (scratch.costs[row], found[row]) = (cost, number as u8);
+                            }
                         }
-                    }
-                });
+                    },
+                );
             }
         }
     }
@@ -242,17 +246,20 @@ impl Leading {
 
 /// Writes rows from a centroid, scaled.
 fn center_scaled<'a>(
-    rows: impl Iterator<Item = &'a [f32]>,
+    mut rows: impl Iterator<Item = &'a [f32]>,
     centroid: &[f32],
     scale: f32,
     out: &mut [f32],
 ) {
-    pulp::Arch::new().dispatch(|| {
-        for (row, out) in rows.zip(out.chunks_exact_mut(centroid.len())) {
-            let pairs = row.iter().zip(centroid);
-            out.iter_mut().zip(pairs).for_each(|(y, (x, c))| *y = (x - c) * scale);
-        }
-    });
+    vectorized(
+        #[inline(always)]
+        || {
+            for (row, out) in rows.by_ref().zip(out.chunks_exact_mut(centroid.len())) {
+                let pairs = row.iter().zip(centroid);
+                out.iter_mut().zip(pairs).for_each(|(y, (x, c))| *y = (x - c) * scale);
+            }
+        },
+    );
 }
 
 /// The number of the largest value, the first of equals.

@@ -3,7 +3,9 @@
 use super::assign::{self, Assigner};
 use super::group::Groups;
 use super::region::{Region, center, region_of};
+use crate::bit_codes::PaddedRow;
 use crate::element::sealed::Sealed as _;
+use crate::simd::vectorized;
 
 /// Memory of the work on a block of rows, used again for the next block.
 #[derive(Default)]
@@ -166,14 +168,18 @@ fn reconstruct(
 /// Writes the latents of rows of a region, given by their codes.
 fn set_latents<'a>(
     region: &Region,
-    codes: impl ExactSizeIterator<Item = &'a [u8]>,
+    mut codes: impl ExactSizeIterator<Item = &'a [u8]>,
     latents: &mut Vec<f32>,
 ) {
     let count = region.plan.latents();
     latents.resize(codes.len() * count, 0.0);
-    pulp::Arch::new().dispatch(|| {
-        for (packed, z) in codes.zip(latents.chunks_exact_mut(count)) {
-            region.plan.decode(packed, z);
-        }
-    });
+    let mut padded = PaddedRow::default();
+    vectorized(
+        #[inline(always)]
+        || {
+            for (packed, z) in codes.by_ref().zip(latents.chunks_exact_mut(count)) {
+                region.plan.decode(packed, &mut padded, z);
+            }
+        },
+    );
 }

@@ -2,6 +2,7 @@
 
 use super::super::costs::{Range as LevelRange, Width, cost_scale, set_levels};
 use super::super::plan::{Plan, set_bits};
+use crate::simd::vectorized;
 
 /// A symbol of the trellis, as the search takes it.
 #[derive(Debug)]
@@ -99,7 +100,10 @@ impl Steps {
             short_levels: Vec::new(),
             long_levels: Vec::new(),
         };
-        pulp::Arch::new().dispatch(|| steps.add_all(plan));
+        vectorized(
+            #[inline(always)]
+            || steps.add_all(plan),
+        );
         steps.choose_written();
         steps
     }

@@ -89,7 +89,7 @@ fn error(a: &[f32], b: &[f32]) -> f32 {
 
 fn decoded(plan: &BitPlan, packed: &[u8]) -> Vec<f32> {
     let mut latents = vec![0.0; plan.latents()];
-    plan.decode(packed, &mut latents);
+    plan.decode(packed, &mut PaddedRow::default(), &mut latents);
     latents
 }
 

@@ -41,6 +41,7 @@ const LEAVES: &[&str] = &[
     "quantize",
     "rows",
     "sample",
+    "simd",
     "tensors",
     "wait",
 ];
