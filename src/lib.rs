@@ -51,6 +51,7 @@ mod error;
 mod fingerprint;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod index;
 mod linear;
 mod memory;
 pub mod metrics;
@@ -60,6 +61,7 @@ mod plan;
 mod quantize;
 mod rows;
 mod sample;
+mod search;
 mod simd;
 mod tensors;
 mod wait;
@@ -74,10 +76,11 @@ pub use codes::{Codes, Scales};
 #[cfg(feature = "files")]
 pub use codes::{CodesReader, CodesWriter};
 pub use element::Element;
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, IndexError, Result};
 pub use fingerprint::Fingerprint;
 #[cfg(feature = "gpu")]
 pub use gpu::{Gpu, Precision, Tiling};
+pub use index::{Filter, Hits, Index, QueryValues, SearchOptions};
 pub use metrics::Metrics;
 pub use model::{
     Activation, BitsConfig, Coding, FitFacts, Int8Config, Model, ModelConfig, Objective, Regions,
@@ -85,6 +88,7 @@ pub use model::{
 };
 #[cfg(feature = "fit")]
 pub use model::{CancelToken, FitOptions, FitReport, FitStage, FitWarning};
+pub use search::Metric;
 #[cfg(any(feature = "gpu", feature = "files"))]
 #[doc(hidden)]
 pub use tensors::NewFile;

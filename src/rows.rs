@@ -31,14 +31,19 @@ impl<'a, T: Element> Rows<'a, T> {
 
     /// One slice per row.
     pub(crate) fn nested<R: AsRef<[T]>>(rows: &'a [R], dim: usize) -> Result<Self> {
+        Self::of_slices(rows.iter().map(AsRef::as_ref), dim)
+    }
+
+    /// Slices of `dim` values.
+    pub(crate) fn of_slices(rows: impl Iterator<Item = &'a [T]>, dim: usize) -> Result<Self> {
+        let check = |(row, values): (usize, &'a [T])| match values.len() {
+            found if found == dim => Ok(values),
+            found => Err(Error::RowLength { row, expected: dim, found }),
+        };
+        let rows = rows.enumerate().map(check).collect::<Result<Vec<_>>>()?;
         if rows.is_empty() {
             return Err(Error::EmptyBatch { dim });
         }
-        let check = |(row, values): (usize, &'a R)| match values.as_ref() {
-            values if values.len() == dim => Ok(values),
-            values => Err(Error::RowLength { row, expected: dim, found: values.len() }),
-        };
-        let rows = rows.iter().enumerate().map(check).collect::<Result<Vec<_>>>()?;
         Ok(Self { len: rows.len(), source: Source::Nested(rows), dim })
     }
 

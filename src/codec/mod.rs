@@ -41,6 +41,7 @@ mod reencode;
 mod report;
 #[cfg(feature = "gpu")]
 mod ring;
+mod search;
 mod transfer;
 #[cfg(feature = "gpu")]
 mod upload;

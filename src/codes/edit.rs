@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::{Codes, Inner, Scales};
 use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprint;
+use crate::model::ModelConfig;
 
 impl Codes {
     /// Copies the codes of these rows, in this order. A row may be named several times.
@@ -99,6 +101,23 @@ impl Codes {
         let uniform = |codes: &Self| matches!(codes.0.scales, Scales::Uniform(_));
         let once = uniform(self) || uniform(other) || !self.config().has_row_scales();
         (once && left.to_bits() == right.to_bits()).then_some(left)
+    }
+
+    /// Copies rows of a model, given by their packed codes and scales; none without rows.
+    pub(crate) fn of_rows<'a>(
+        config: &ModelConfig,
+        model: Fingerprint,
+        rows: impl Iterator<Item = (&'a [u8], f32)>,
+    ) -> Option<Self> {
+        let (mut packed, mut scales) = (Vec::new(), Vec::new());
+        for (codes, scale) in rows {
+            packed.extend_from_slice(codes);
+            scales.push(scale);
+        }
+        let first = *scales.first()?;
+        let are_equal = scales.iter().all(|scale| scale.to_bits() == first.to_bits());
+        let scales = if are_equal { Scales::Uniform(first) } else { Scales::PerRow(scales) };
+        Some(Self::from_checked(config.clone(), model, packed, scales))
     }
 
     /// Other rows of the same model.

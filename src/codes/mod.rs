@@ -164,6 +164,13 @@ impl Codes {
         }
     }
 
+    /// The packed codes of a row.
+    #[inline(always)]
+    pub(crate) fn packed(&self, row: usize) -> &[u8] {
+        let row_bytes = self.config().packed_size();
+        &self.0.packed[row * row_bytes..][..row_bytes]
+    }
+
     /// Shape and options of the model that made these codes.
     pub fn config(&self) -> &ModelConfig {
         &self.0.config

@@ -5,6 +5,7 @@
 
 mod decode;
 mod encode;
+pub(crate) mod search;
 
 use crate::model::Model;
 

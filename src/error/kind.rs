@@ -72,6 +72,7 @@ impl Error {
             | Self::InvalidFingerprint { .. }
             | Self::TooFewRows { .. }
             | Self::ClippedRows { .. }
+            | Self::Index(_)
             | Self::Fit { .. } => ErrorKind::Input,
             Self::OtherModel { .. }
             | Self::OtherConfig { .. }

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use super::Error;
 
+/// The remedy where not even one row of a model fits an adapter.
+pub(crate) const OTHER_ADAPTER: &str = "use another adapter, or Engine::Cpu";
+
 impl Error {
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         Self::Io { path: path.to_path_buf(), source }

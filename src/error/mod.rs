@@ -1,11 +1,13 @@
 //! The one error type: what is wrong, with both numbers, and what to do about it.
 
+mod index;
 mod kind;
 mod make;
 
 use std::path::PathBuf;
 
-pub use kind::ErrorKind;
+pub(crate) use make::OTHER_ADAPTER;
+pub use {index::IndexError, kind::ErrorKind};
 
 use crate::fingerprint::Fingerprint;
 
@@ -266,8 +268,7 @@ pub enum Error {
     )]
     #[non_exhaustive]
     NoFitFacts,
-    /// Rows lie outside the range of the rows that the model was fitted on, and the call was to refuse
-    /// them.
+    /// Rows lie outside the range of the rows of the fit, and the call was to refuse them.
     #[error(
         "{count} of {rows} rows lie outside the range of the rows that the model was fitted on, the first \
          is row {row}: scale them as those were, or fit the model to them"
@@ -389,11 +390,11 @@ pub enum Error {
         /// What is wrong with the file.
         detail: String,
     },
+    /// A call of an [`Index`](crate::Index) is not valid.
+    #[error(transparent)]
+    Index(IndexError),
     /// The caller cancelled the call. It leaves nothing behind, and can be made again.
     #[error("the fit was cancelled: call it again to start over")]
     #[non_exhaustive]
     Cancelled,
 }
-
-/// The remedy where not even one row of a model fits an adapter.
-pub(crate) const OTHER_ADAPTER: &str = "use another adapter, or Engine::Cpu";

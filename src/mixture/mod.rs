@@ -86,6 +86,12 @@ impl Mixture {
         &self.regions
     }
 
+    /// The region of an encoded row.
+    #[inline(always)]
+    pub(crate) fn region_of(&self, packed: &[u8]) -> usize {
+        region::region_of(packed, self.regions.len())
+    }
+
     /// Encodes rows `[rows, dim]` whose norms are divided out if they are stored, and gives the number of
     /// each clipped row to `clipped`. If latents leave the range of `f32`, it returns the first such row,
     /// and not all rows are encoded.

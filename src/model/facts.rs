@@ -44,6 +44,12 @@ impl FitFacts {
         Ok(Self { rows: rows as usize, relative_mse, min_norm, max_norm, query_exponent })
     }
 
+    /// Whether all norms were 1, except for rounding to f16 and for rows of zeros.
+    pub(crate) fn has_norms_of_one(&self) -> bool {
+        const ONE: std::ops::RangeInclusive<f64> = 0.999..=1.001;
+        ONE.contains(&self.min_norm) && ONE.contains(&self.max_norm)
+    }
+
     /// How far a norm may lie outside the norms of the fit.
     pub(crate) const NORM_FACTOR: f64 = 2.0;
 

@@ -1,5 +1,7 @@
 //! A model's linear layers, in one form for all versions of models.
 
+use std::borrow::Cow;
+
 use crate::bit_codes::BitPlan;
 use crate::linear::{Weights, linear_with};
 use crate::mixture::center_rows;
@@ -46,6 +48,17 @@ impl Layer<'_> {
     pub(crate) fn apply(&self, x: &[f32], out: &mut [f32]) {
         let weights = Weights { values: self.weights, transposed: self.transposed };
         linear_with(out, x, weights, self.bias, self.inputs);
+    }
+
+    /// The weights as `[inputs, outputs]`.
+    pub(crate) fn by_input(&self) -> Cow<'_, [f32]> {
+        match self.transposed {
+            true => self.weights.into(),
+            false => (0..self.inputs)
+                .flat_map(|input| (0..self.outputs).map(move |output| self.weight(output, input)))
+                .collect::<Vec<f32>>()
+                .into(),
+        }
     }
 
     /// The weight of an input for an output.

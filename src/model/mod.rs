@@ -263,6 +263,13 @@ impl Model {
         self.0.facts.as_ref()
     }
 
+    /// Whether codes are of rows of norm 1: norms are stored and divided out, or all rows of the fit had
+    /// norm 1.
+    pub(crate) fn codes_rows_of_norm_one(&self) -> bool {
+        let are_divided_out = self.config().bytes().is_some() && self.config().has_row_scales();
+        are_divided_out || self.fit_facts().is_some_and(FitFacts::has_norms_of_one)
+    }
+
     /// The facts, or an error.
     pub(crate) fn expect_facts(&self) -> Result<&FitFacts> {
         self.fit_facts().ok_or(Error::NoFitFacts)

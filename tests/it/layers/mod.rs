@@ -14,7 +14,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ("fingerprint", &["error"]),
     ("model", LEAVES),
     ("codes", &["model", "+"]),
-    ("cpu", &["codes", "model", "+"]),
+    ("search", &["codes", "model", "+"]),
+    ("cpu", &["codes", "model", "search", "+"]),
     ("gpu/device", LEAVES),
     ("gpu/kernels", &["gpu/device", "+"]),
     ("gpu/chunk", &["gpu/device", "+"]),
@@ -22,8 +23,19 @@ const PARTS: &[(&str, &[&str])] = &[
     ("gpu", &[]),
     (
         "codec",
-        &["cpu", "gpu/device", "gpu/kernels", "gpu/chunk", "gpu/programs", "codes", "model", "+"],
+        &[
+            "cpu",
+            "gpu/device",
+            "gpu/kernels",
+            "gpu/chunk",
+            "gpu/programs",
+            "codes",
+            "model",
+            "search",
+            "+",
+        ],
     ),
+    ("index", &["codec", "codes", "model", "search", "+"]),
     ("lib", &[]),
 ];
 /// Parts that import only errors and each other; `+` above.

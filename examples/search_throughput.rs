@@ -1,0 +1,85 @@
+//! Measures searches on codes for several numbers of queries at once. Prints a CSV table:
+//!
+//!     cargo run --release --example search_throughput -- ROWS.npy QUERIES.npy --model MODEL --rows 1000000
+//!
+//! The rows of the file are encoded once, and their codes are repeated to fill the index. The rate is that
+//! of the median of several searches, after one that is not timed.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Parser;
+use vecodec::{Codec, CodecOptions, Engine, Gpu, Index, Metric, Model};
+
+#[derive(Parser)]
+struct Args {
+    /// A .npy file of the rows to search
+    data: PathBuf,
+    /// A .npy file of queries, repeated as often as needed
+    queries: PathBuf,
+    /// The model that encodes the rows
+    #[arg(long)]
+    model: PathBuf,
+    /// The engine: auto, gpu or cpu
+    #[arg(long, default_value = "auto")]
+    engine: String,
+    /// Rows of the index
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: usize,
+    /// Numbers of queries that are searched together
+    #[arg(long, value_delimiter = ',', default_value = "1,16,256,1024")]
+    together: Vec<usize>,
+    /// Hits per query
+    #[arg(short, default_value_t = 10)]
+    k: usize,
+    /// How queries are compared with rows
+    #[arg(long, default_value = "cosine")]
+    metric: Metric,
+    /// Timed searches of each number of queries
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+}
+
+fn read(path: &Path) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
+    Ok(npyz::NpyFile::new(BufReader::new(File::open(path)?))?.into_vec()?)
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Args { data, queries, model, engine, rows, together, k, metric, runs } = Args::parse();
+    let engine = match engine.as_str() {
+        "auto" => Engine::Auto,
+        "cpu" => Engine::Cpu,
+        "gpu" => Engine::Gpu(Gpu::new()?),
+        other => return Err(format!("--engine is {other:?}: pass auto, gpu or cpu").into()),
+    };
+    let model = Model::load(model)?;
+    let dim = model.config().dim;
+    let codec = Codec::with_options(model, CodecOptions::default().with_engine(engine))?;
+    let codes = codec.encode_flat(&read(&data)?)?;
+    let repeated: Vec<usize> = (0..rows).map(|row| row % codes.row_count()).collect();
+    let codes = codes.select(&repeated)?;
+    let start = Instant::now();
+    let index = Index::new(&codec, codes, metric)?;
+    eprintln!("loaded {rows} rows in {:.2} s: {index:?}", start.elapsed().as_secs_f64());
+    let given = read(&queries)?;
+    println!("rows,queries,k,metric,ms,million_rows_per_s,million_row_queries_per_s");
+    for count in together {
+        let queries: Vec<f32> = given.iter().copied().cycle().take(count * dim).collect();
+        let mut seconds = Vec::new();
+        for _ in 0..=runs.max(1) {
+            let start = Instant::now();
+            let hits = index.search(&queries, k)?;
+            seconds.push(start.elapsed().as_secs_f64());
+            assert_eq!(hits.query_count(), count);
+        }
+        seconds.remove(0);
+        seconds.sort_by(f64::total_cmp);
+        let median = seconds[seconds.len() / 2];
+        let rate = rows as f64 / median / 1e6;
+        let pairs = rate * count as f64;
+        println!("{rows},{count},{k},{metric},{:.3},{rate:.3},{pairs:.2}", median * 1e3);
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Codes made ready to be searched.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::tile::unpack;
+use crate::bit_codes::PaddedRow;
+use crate::error::{Error, IndexError, Result};
+use crate::linear::{Weights, linear_with};
+use crate::memory;
+use crate::model::{Model, RegionLayers};
+use crate::search::{Batch, Listing, Metric, Products, Reach, Records};
+use crate::simd::vectorized;
+
+/// Rows that a thread works on at a time.
+const BLOCK_ROWS: usize = 256;
+
+/// Lists the rows of codes by region, and computes what a metric needs of each row.
+///
+/// # Errors
+/// More than 2^32 - 1 rows, a row that is too large for the metric, or too little memory.
+pub(crate) fn load(model: &Model, metric: Metric, records: Records) -> Result<Batch> {
+    let rows = records.row_count();
+    if u32::try_from(rows).is_err() {
+        let (what, available) = ("rows in one batch", u32::MAX.into());
+        let remedy = "append the codes in several batches";
+        return Err(Error::Limit { what, required: rows as u64, available, remedy });
+    }
+    memory::check::<[f32; 2]>("what the index needs of each row", &[rows])?;
+    let regions = model.region_count();
+    let mut batch = Batch {
+        listing: Listing::all(rows as u32, regions, |row| records.region(model, row)),
+        records,
+        numbers: Vec::new(),
+        reaches: vec![Reach::default(); regions],
+    };
+    if metric.has_numbers() {
+        batch.numbers = memory::zeroed("the numbers of the index's rows", &[rows])?;
+    }
+    for region in 0..regions {
+        let listed = batch.listing.region(region);
+        let loader = Loader { batch: &batch, layers: model.region(region), model, metric };
+        let blocks = listed.clone().into_par_iter().step_by(BLOCK_ROWS);
+        let load = |scratch: &mut Scratch, first: usize| {
+            loader.load(first..(first + BLOCK_ROWS).min(listed.end), scratch)
+        };
+        let blocks: Vec<Block> = blocks.map_init(Scratch::default, load).collect();
+        for (first, block) in listed.clone().step_by(BLOCK_ROWS).zip(blocks) {
+            for (at, number) in (first..).zip(block.numbers) {
+                let row = batch.listing.row(at) as usize;
+                if !number.is_finite() {
+                    let metric = metric.as_str();
+                    return Err(Error::Index(IndexError::LargeRow { row, metric }));
+                }
+                batch.numbers[row] = number;
+            }
+            batch.reaches[region] = batch.reaches[region].max(block.reach);
+        }
+    }
+    Ok(batch)
+}
+
+/// What some rows of a region have.
+struct Block {
+    /// The rows' numbers; empty where the metric needs none.
+    numbers: Vec<f32>,
+    reach: Reach,
+}
+
+/// A thread's memory, used again for each of its blocks.
+#[derive(Default)]
+struct Scratch {
+    padded: PaddedRow,
+    /// `[rows, latents]`
+    latents: Vec<f32>,
+    /// `[rows, dim]`: rows without their centroid.
+    remainders: Vec<f32>,
+}
+
+/// What computes the numbers of a region's rows.
+struct Loader<'a> {
+    batch: &'a Batch,
+    model: &'a Model,
+    layers: RegionLayers<'a>,
+    metric: Metric,
+}
+
+impl Loader<'_> {
+    /// Loads the rows at these positions of the listing.
+    fn load(&self, positions: Range<usize>, scratch: &mut Scratch) -> Block {
+        let Scratch { padded, latents, remainders } = scratch;
+        let decoder = self.layers.decoder;
+        let (listing, count) = (&self.batch.listing, decoder.inputs);
+        latents.resize(positions.len() * count, 0.0);
+        vectorized(
+            #[inline(always)]
+            || {
+                for (at, z) in positions.clone().zip(latents.chunks_exact_mut(count)) {
+                    self.set_latents(listing.row(at), padded, z);
+                }
+            },
+        );
+        let mut block = Block { numbers: Vec::new(), reach: Reach::default() };
+        if self.metric.has_numbers() {
+            remainders.resize(positions.len() * decoder.outputs, 0.0);
+            let weights = Weights { values: decoder.weights, transposed: decoder.transposed };
+            linear_with(remainders, latents, weights, None, count);
+            let rows = positions.clone().zip(remainders.chunks_exact(decoder.outputs));
+            block.numbers.extend(rows.map(|(at, rest)| self.number(listing.row(at), rest)));
+        }
+        for (index, z) in latents.chunks_exact(count).enumerate() {
+            let row = listing.row(positions.start + index);
+            let number = block.numbers.get(index).copied().unwrap_or(0.0);
+            let norm = z.iter().map(|z| f64::from(*z).powi(2)).sum::<f64>().sqrt() as f32;
+            let (row_norm, code_scale) = self.batch.norm_and_scale(row);
+            // The latents of 8-bit codes have their scale already.
+            let norm = if code_scale == 0.0 { 0.0 } else { norm / code_scale };
+            block.reach.include(self.metric.terms(row_norm, code_scale, number), norm);
+        }
+        block
+    }
+
+    /// Writes a row's latents.
+    #[inline(always)]
+    fn set_latents(&self, row: u32, padded: &mut PaddedRow, z: &mut [f32]) {
+        let packed = self.batch.packed(row);
+        unpack(self.layers.plan, packed, padded, z);
+        match self.layers.plan {
+            Some(plan) => z.iter_mut().zip(plan.steps()).for_each(|(z, step)| *z *= step),
+            None => {
+                let scale = self.batch.norm_and_scale(row).1;
+                z.iter_mut().for_each(|z| *z *= scale);
+            }
+        }
+    }
+
+    /// The number of a row, whose rest without the centroid is given.
+    fn number(&self, row: u32, rest: &[f32]) -> f32 {
+        let center = self.layers.decoder.bias;
+        let dot = |a: &[f32], b: &[f32]| -> f64 {
+            a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        };
+        let products = Products {
+            center: center.map_or(0.0, |center| dot(center, center)),
+            cross: center.map_or(0.0, |center| dot(center, rest)),
+            rest: dot(rest, rest),
+        };
+        let norm = f64::from(self.batch.norm_and_scale(row).0);
+        self.metric.number(products, norm, self.model.codes_rows_of_norm_one()) as f32
+    }
+}

@@ -1,0 +1,145 @@
+//! Search on codes on the CPU.
+//!
+//! Rows are scored in tiles. A tile has rows of one region. Their codes are unpacked into cache once, and
+//! multiplied with all queries that are answered together:
+//!
+//! ```text
+//! values [rows, latents] = entries of tables, or 8-bit codes
+//! keys [rows, queries]   = a (values queries^T) + b centers + o
+//! ```
+//!
+//! Threads take tiles from one list, and each has its own best rows of every query. A threshold that one
+//! thread has found serves all.
+
+mod exact;
+mod load;
+mod tile;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use exact::Exact;
+pub(crate) use load::load;
+use tile::{Scratch, Tile, tiles};
+
+use super::threads;
+use crate::error::Result;
+use crate::model::Model;
+use crate::search::{Best, Candidate, Queries, Reach, Threshold, View};
+
+/// Bytes of the best rows of all queries that a thread answers together.
+const BEST_BYTES: usize = 32 << 20;
+/// Bytes of queries in the latent spaces of all regions.
+const QUERY_BYTES: usize = 128 << 20;
+/// Queries that are answered together: more would not make the product faster.
+const MAX_QUERIES: usize = 1024;
+
+/// How many queries to answer together, of `k` hits each.
+pub(crate) fn queries_at_once(model: &Model, k: usize) -> usize {
+    let latents: usize =
+        (0..model.region_count()).map(|region| model.region(region).decoder.inputs).sum();
+    let best = Best::capacity(k).saturating_mul(size_of::<Candidate>());
+    let max = (BEST_BYTES / best).min(QUERY_BYTES / (latents * size_of::<f32>()));
+    max.clamp(1, MAX_QUERIES)
+}
+
+/// The `k` best rows of each query, best first, with their exact keys.
+///
+/// # Errors
+/// A query is so large that keys may leave the range of `f32`.
+pub(crate) fn search(
+    model: &Model,
+    views: &[View<'_>],
+    queries: &Queries,
+    k: usize,
+) -> Result<Vec<Vec<Candidate>>> {
+    let slacks = slacks(model, views, queries)?;
+    let tiles = tiles(model, views);
+    let next = AtomicUsize::new(0);
+    let thresholds: Vec<Threshold> = slacks.iter().map(|_| Threshold::new()).collect();
+    let worker = |_| {
+        let mut best: Vec<Best> = slacks.iter().map(|slack| Best::new(k, *slack)).collect();
+        let mut scratch = Scratch::default();
+        while let Some(tile) = tiles.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for (threshold, (shared, best)) in
+                scratch.start(queries.count()).iter_mut().zip(thresholds.iter().zip(&best))
+            {
+                *threshold = shared.raise(best.threshold());
+            }
+            score(model, views, queries, tile, &mut scratch, &mut best);
+        }
+        best
+    };
+    let workers = threads().min(tiles.len()).max(1);
+    let mut found: Vec<Vec<Best>> = (0..workers).into_par_iter().map(worker).collect();
+    let mut all = found.pop().unwrap_or_default();
+    for other in found {
+        all.iter_mut().zip(other).for_each(|(best, other)| best.extend(other));
+    }
+    let finish = |exact: &mut Exact<'_>, (query, best): (usize, Best)| {
+        best.finish(|row| exact.key(row, query))
+    };
+    let exact = || Exact::new(model, views, queries);
+    Ok(all.into_par_iter().enumerate().map_init(exact, finish).collect())
+}
+
+/// Offers the rows of a tile to the best rows of each query.
+fn score(
+    model: &Model,
+    views: &[View<'_>],
+    queries: &Queries,
+    tile: &Tile,
+    scratch: &mut Scratch,
+    best: &mut [Best],
+) {
+    let view = &views[tile.view];
+    let exact = Exact::new(model, views, queries);
+    tile.score(model, view, queries, scratch, |query, row, key| {
+        if view.is_allowed(row) {
+            best[query].offer(key, view.first_row + u64::from(row), |row| exact.key(row, query));
+        }
+        best[query].threshold()
+    });
+}
+
+/// The exact keys of candidates, and the `k` best of each query, best first.
+///
+/// # Errors
+/// A query is so large that keys may leave the range of `f32`.
+pub(crate) fn rank(
+    model: &Model,
+    views: &[View<'_>],
+    queries: &Queries,
+    candidates: Vec<Vec<u64>>,
+    k: usize,
+) -> Result<Vec<Vec<Candidate>>> {
+    slacks(model, views, queries)?;
+    let rank = |exact: &mut Exact<'_>, (query, rows): (usize, Vec<u64>)| {
+        let rows = rows.into_iter().map(|row| Candidate { key: 0.0, row }).collect();
+        crate::search::ranked(rows, k, |row| exact.key(row, query))
+    };
+    let exact = || Exact::new(model, views, queries);
+    Ok(candidates.into_par_iter().enumerate().map_init(exact, rank).collect())
+}
+
+/// Twice the bound on the error of each query's keys.
+///
+/// ```text
+/// error <= (latents + 4) 2^-24 (|q D| a |z| + |q . c| b + o)
+/// ```
+///
+/// 1. A sum of `n` products in `f32`, in any order, is off by at most about `n 2^-24` times the sum of the
+///    magnitudes (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). By Cauchy and Schwarz
+///    that sum is at most `|q D| |z|`.
+/// 2. Four more roundings: of the query, of `a`, of the product with it and of the last sum.
+fn slacks(model: &Model, views: &[View<'_>], queries: &Queries) -> Result<Vec<f32>> {
+    let mut reaches = vec![Reach::default(); model.region_count()];
+    for view in views {
+        let both = reaches.iter_mut().zip(&view.batch.reaches);
+        both.for_each(|(all, reach)| *all = all.max(*reach));
+    }
+    let roundings = (model.config().latent_dim + 4) as f32 * (f32::EPSILON / 2.0);
+    let slack = |query| Ok(2.0 * roundings * queries.magnitude(query, &reaches)?);
+    (0..queries.count()).map(slack).collect()
+}

@@ -1,0 +1,191 @@
+//! Tiles: some rows of a region, scored with all queries.
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::bit_codes::{BitPlan, PaddedRow};
+use crate::linear::linear;
+use crate::model::Model;
+use crate::search::{Queries, Terms, View};
+use crate::simd::vectorized;
+
+/// Rows of a tile: their values and keys fit a core's second cache.
+const TILE_ROWS: usize = 256;
+
+/// From so many queries on, a GEMM is faster than dot products: it packs rows first. With fewer queries a
+/// row is used up while it is in the first cache.
+const FEW_QUERIES: usize = 6;
+
+/// Some rows of one region of a view.
+#[derive(Debug)]
+pub(super) struct Tile {
+    pub(super) view: usize,
+    region: usize,
+    /// Positions in the view's listing.
+    rows: Range<usize>,
+}
+
+/// A thread's memory, used again for each of its tiles.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// `[queries]`: smaller keys are not wanted.
+    thresholds: Vec<f32>,
+    padded: PaddedRow,
+    /// `[rows, stride]`: latents without their steps, and zeros.
+    values: Vec<f32>,
+    /// `[rows, queries]`: products of latents, then keys.
+    keys: Vec<f32>,
+}
+
+impl Scratch {
+    /// The thresholds of so many queries, to be set.
+    pub(super) fn start(&mut self, queries: usize) -> &mut [f32] {
+        self.thresholds.resize(queries, f32::NEG_INFINITY);
+        &mut self.thresholds
+    }
+}
+
+/// Divides the rows of all views into tiles.
+pub(super) fn tiles(model: &Model, views: &[View<'_>]) -> Vec<Tile> {
+    let mut tiles = Vec::new();
+    for (number, view) in views.iter().enumerate() {
+        for region in 0..model.region_count() {
+            let rows = view.listing().region(region);
+            // Tiles of about the same size.
+            let count = rows.len().div_ceil(TILE_ROWS);
+            let tile_rows = rows.len().div_ceil(count.max(1)).max(1);
+            tiles.extend(rows.clone().step_by(tile_rows).map(|first| {
+                let rows = first..(first + tile_rows).min(rows.end);
+                Tile { view: number, region, rows }
+            }));
+        }
+    }
+    tiles
+}
+
+impl Tile {
+    /// Scores all rows with all queries. Gives each key that reaches the query's threshold to `take`,
+    /// which returns the query's threshold from then on.
+    pub(super) fn score(
+        &self,
+        model: &Model,
+        view: &View<'_>,
+        queries: &Queries,
+        scratch: &mut Scratch,
+        mut take: impl FnMut(usize, u32, f32) -> f32,
+    ) {
+        let layers = model.region(self.region);
+        let (latents, count) = (layers.decoder.inputs, queries.count());
+        let projection = queries.region(self.region);
+        let stride = projection.stride;
+        let listing = view.listing();
+        let Scratch { thresholds, padded, values, keys } = scratch;
+        keys.resize(self.rows.len() * count, 0.0);
+        let packed = |at| view.batch.packed(listing.row(at));
+        if count < FEW_QUERIES {
+            values.resize(stride, 0.0);
+            values[latents..].fill(0.0);
+            let packed = self.rows.clone().map(packed);
+            let (plan, queries) = (layers.plan, projection.values.as_slice());
+            Arch::new().dispatch(Few { plan, packed, queries, padded, values, latents, keys });
+        } else {
+            values.resize(self.rows.len() * stride, 0.0);
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (at, values) in self.rows.clone().zip(values.chunks_exact_mut(stride)) {
+                        let (values, zeros) = values.split_at_mut(latents);
+                        unpack(layers.plan, packed(at), padded, values);
+                        zeros.fill(0.0);
+                    }
+                },
+            );
+            linear(keys, values, &projection.values, None, stride);
+        }
+        for (at, keys) in self.rows.clone().zip(keys.chunks_exact_mut(count)) {
+            let row = listing.row(at);
+            let terms = view.batch.terms(queries.metric, row);
+            if !reach(keys, terms, &projection.centers, thresholds) {
+                continue;
+            }
+            for (query, (key, threshold)) in keys.iter().zip(thresholds.iter_mut()).enumerate() {
+                if *key >= *threshold {
+                    *threshold = threshold.max(take(query, row, *key));
+                }
+            }
+        }
+    }
+}
+
+/// The products of rows with a few queries. A row is used up while its values are in the first cache.
+struct Few<'a, I> {
+    plan: Option<&'a BitPlan>,
+    /// The codes of each row.
+    packed: I,
+    /// `[queries, stride]`
+    queries: &'a [f32],
+    padded: &'a mut PaddedRow,
+    /// `[stride]`: a row, and zeros from the number of latents on.
+    values: &'a mut [f32],
+    latents: usize,
+    /// `[rows, queries]`
+    keys: &'a mut [f32],
+}
+
+impl<'a, I: Iterator<Item = &'a [u8]>> WithSimd for Few<'_, I> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { plan, packed, queries, padded, values, latents, keys } = self;
+        let stride = values.len();
+        for (packed, keys) in packed.zip(keys.chunks_exact_mut(queries.len() / stride)) {
+            unpack(plan, packed, padded, &mut values[..latents]);
+            let (row, _) = S::as_simd_f32s(values);
+            for (query, key) in queries.chunks_exact(stride).zip(keys) {
+                let (query, _) = S::as_simd_f32s(query);
+                let (row, query) = (row.as_chunks::<4>().0, query.as_chunks::<4>().0);
+                let mut sums = [simd.splat_f32s(0.0); 4];
+                for (a, b) in row.iter().zip(query) {
+                    for i in 0..4 {
+                        sums[i] = simd.mul_add_f32s(a[i], b[i], sums[i]);
+                    }
+                }
+                let [a, b, c, d] = sums;
+                let sum = simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
+                *key = simd.reduce_sum_f32s(sum);
+            }
+        }
+    }
+}
+
+/// Turns the products of a row with each query into keys. Returns whether any reaches its threshold.
+fn reach(keys: &mut [f32], terms: Terms, centers: &[f32], thresholds: &[f32]) -> bool {
+    vectorized(
+        #[inline(always)]
+        || {
+            let mut any = false;
+            for ((key, center), threshold) in keys.iter_mut().zip(centers).zip(thresholds) {
+                *key = terms.latents * *key + (terms.center * center + terms.offset);
+                // Without an early end, so that it takes several queries at a time.
+                any |= *key >= *threshold;
+            }
+            any
+        },
+    )
+}
+
+/// Writes the values of a row's latents without their steps: entries of tables, or 8-bit codes.
+#[inline(always)]
+pub(super) fn unpack(
+    plan: Option<&BitPlan>,
+    packed: &[u8],
+    padded: &mut PaddedRow,
+    values: &mut [f32],
+) {
+    match plan {
+        Some(plan) => plan.values(packed, padded, values),
+        None => values.iter_mut().zip(packed).for_each(|(v, code)| *v = f32::from(*code as i8)),
+    }
+}

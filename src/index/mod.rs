@@ -1,0 +1,227 @@
+//! Codes that can be searched, and decoded in part.
+//!
+//! # Snapshots
+//! What an index holds is a list of batches that never change, and sets of removed rows. A search takes the
+//! list as it is when the search begins. A change makes a new list beside it and then replaces it, so that
+//! neither waits for the other. Changes wait for each other.
+
+mod hits;
+mod ids;
+mod options;
+mod search;
+mod state;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+pub use hits::Hits;
+pub use options::{Filter, QueryValues, SearchOptions};
+
+use crate::codec::Codec;
+use crate::codes::Codes;
+use crate::error::{Error, IndexError, Result};
+use crate::search::{Batch, Metric, Records};
+use ids::Ids;
+use state::State;
+
+/// Encoded rows that can be searched as they are: the codes are the only copy of the rows.
+///
+/// Scores are exact: they are those of the decoded rows, by the formula of the [`Metric`], although no row is
+/// decoded. A search looks at all rows.
+///
+/// ```
+/// use vecodec::{Codec, Index, Metric, Model, ModelConfig};
+///
+/// let rows: Vec<Vec<f32>> =
+///     (0..200).map(|i| (0..16).map(|j| ((i * (j % 5 + 1)) as f32).sin()).collect()).collect();
+/// let model = Model::fit(&rows.concat(), ModelConfig::bits(16, 12))?;
+/// let codec = Codec::new(model)?;
+/// let index = Index::new(&codec, codec.encode(&rows)?, Metric::Cosine)?;
+///
+/// let hits = index.search(&rows[..3], 5)?;
+/// let (ids, scores) = hits.query(2);
+/// assert_eq!(ids.len(), 5);
+/// assert!(scores[0] > 0.9);
+/// # Ok::<(), vecodec::Error>(())
+/// ```
+///
+/// # Ids
+/// Rows are numbered in the order in which they are added, or have the caller's ids
+/// ([`append_with_ids`](Self::append_with_ids)). An id that was removed may be used again.
+///
+/// # Memory
+/// | per row | bytes |
+/// |---|---|
+/// | codes, which are shared with the caller's [`Codes`] | [`Codes::code_size`] |
+/// | the number that [`Metric::Cosine`] and [`Metric::L2`] need | 4 |
+/// | the order of rows by region, in a model of several regions | 4 |
+/// | ids of the caller's | 12 |
+/// | a removed row, until [`compact`](Self::compact) | as before, and 1 bit |
+///
+/// A search needs up to some 100 MB more, however many rows there are.
+///
+/// # Threads
+/// All methods take `&self`, and clones share the index. A search sees the rows that were there when it began.
+/// Appending and removing rows does not block it.
+///
+/// # Engines
+/// Rows are searched on the CPU, on all cores, whatever the engine of the codec. [`decode_rows`](Self::decode_rows)
+/// runs on the codec's engine.
+#[derive(Clone)]
+pub struct Index(Arc<Inner>);
+
+struct Inner {
+    codec: Codec,
+    metric: Metric,
+    state: RwLock<Arc<State>>,
+    /// Held while the state is changed.
+    change: Mutex<()>,
+}
+
+impl Index {
+    /// An index of the rows of a batch. The codes are shared and not copied.
+    ///
+    /// Reads all codes once, and for [`Metric::Cosine`] and [`Metric::L2`] decodes each row once.
+    ///
+    /// # Errors
+    /// Codes of another model, rows that are too large for the metric, or too little memory.
+    pub fn new(codec: &Codec, codes: Codes, metric: Metric) -> Result<Self> {
+        let index = Self::empty(codec, metric);
+        index.append(codes)?;
+        Ok(index)
+    }
+
+    /// An index without rows.
+    #[must_use]
+    pub fn empty(codec: &Codec, metric: Metric) -> Self {
+        Self(Arc::new(Inner {
+            codec: codec.clone(),
+            metric,
+            state: RwLock::default(),
+            change: Mutex::default(),
+        }))
+    }
+
+    /// Adds the rows of a batch. Their ids are consecutive numbers: how many rows were added before, and so
+    /// on.
+    ///
+    /// Batches of some thousand rows at least are best. Smaller ones are merged by copying them a few times.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new), or an id is there already. The index is then as it was.
+    pub fn append(&self, codes: Codes) -> Result<()> {
+        let batch = self.load(codes)?;
+        self.change(|state| state.append(batch, None))
+    }
+
+    /// Adds the rows of a batch with an id for each.
+    ///
+    /// # Errors
+    /// As for [`append`](Self::append); another number of ids than rows, an id that occurs twice, or
+    /// `u64::MAX`. The index is then as it was.
+    pub fn append_with_ids(&self, codes: Codes, ids: &[u64]) -> Result<()> {
+        let (rows, found) = (codes.row_count(), ids.len());
+        if rows != found {
+            return Err(Error::Index(IndexError::IdsLength { rows, found }));
+        }
+        let ids = Ids::listed(ids.to_vec())?;
+        let batch = self.load(codes)?;
+        self.change(|state| state.append(batch, Some(ids)))
+    }
+
+    /// Removes rows. Their memory is freed by [`compact`](Self::compact).
+    ///
+    /// # Errors
+    /// An id that the index does not hold. Then no row is removed.
+    pub fn remove(&self, ids: &[u64]) -> Result<()> {
+        self.change(|state| state.remove(ids))
+    }
+
+    /// Frees the memory of removed rows: copies the other rows of their batches. Ids stay, and
+    /// [`row_count`](Self::row_count) becomes [`len`](Self::len).
+    pub fn compact(&self) {
+        let compacted = self.change(|state| {
+            state.compact();
+            Ok(())
+        });
+        compacted.expect("compacting reports no error");
+    }
+
+    /// Decodes rows by their ids: rows `[ids, dim]` in this order. An id may occur several times.
+    ///
+    /// # Errors
+    /// No ids, an id that the index does not hold, or what [`Codec::decode_flat`] reports.
+    pub fn decode_rows(&self, ids: &[u64]) -> Result<Vec<f32>> {
+        let dim = self.codec().model().config().dim;
+        let codes = self.snapshot().codes_of(ids)?.ok_or(Error::EmptyBatch { dim })?;
+        self.codec().decode_flat(&codes)
+    }
+
+    /// Rows that can be found.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.snapshot().len()
+    }
+
+    /// Whether no row can be found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Rows in memory: [`len`](Self::len), and those that were removed since the last
+    /// [`compact`](Self::compact).
+    #[must_use]
+    pub fn row_count(&self) -> u64 {
+        self.snapshot().row_count()
+    }
+
+    /// Bytes of memory of the rows, codes included that the caller shares.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.snapshot().parts.iter().map(state::Part::bytes).sum()
+    }
+
+    /// The codec whose codes the index holds.
+    #[must_use]
+    pub fn codec(&self) -> &Codec {
+        &self.0.codec
+    }
+
+    /// How queries are compared with rows.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        self.0.metric
+    }
+
+    fn load(&self, codes: Codes) -> Result<Batch> {
+        codes.check_model(self.codec().model())?;
+        self.codec().load(self.metric(), Records::Codes(codes))
+    }
+
+    /// What the index holds now.
+    fn snapshot(&self) -> Arc<State> {
+        // It is assigned as a whole: under a poisoned lock it is still consistent.
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces what the index holds. After an error it holds what it did.
+    fn change(&self, change: impl FnOnce(&mut State) -> Result<()>) -> Result<()> {
+        let _guard = self.0.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = State::clone(&self.snapshot());
+        change(&mut state)?;
+        *self.0.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index")
+            .field("metric", &self.metric())
+            .field("rows", &self.len())
+            .field("bytes", &self.bytes())
+            .field("model", &self.codec().model().fingerprint())
+            .finish_non_exhaustive()
+    }
+}

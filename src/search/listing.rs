@@ -1,0 +1,117 @@
+//! Rows in the order in which they are scored: region by region.
+
+use std::ops::Range;
+
+/// Rows of a batch, sorted by region. Rows of one region are in the order in which they were added.
+#[derive(Clone, Debug)]
+pub(crate) struct Listing {
+    /// None where all rows of the batch are listed, and are of one region: they are in order.
+    order: Option<Vec<u32>>,
+    /// Where each region begins, and the end of the last one.
+    starts: Vec<usize>,
+}
+
+impl Listing {
+    /// Lists all `rows` rows of a batch, of which `region_of` gives the region.
+    pub(crate) fn all(rows: u32, regions: usize, region_of: impl Fn(u32) -> usize) -> Self {
+        match regions {
+            1 => Self { order: None, starts: vec![0, rows as usize] },
+            _ => Self::sorted(regions, rows, region_of),
+        }
+    }
+
+    /// Lists some of the rows of another listing.
+    pub(crate) fn some(&self, is_listed: impl Fn(u32) -> bool) -> Self {
+        let (mut order, mut starts) = (Vec::new(), vec![0]);
+        for region in 0..self.starts.len() - 1 {
+            let rows = self.region(region).map(|at| self.row(at));
+            order.extend(rows.filter(|row| is_listed(*row)));
+            starts.push(order.len());
+        }
+        Self { order: Some(order), starts }
+    }
+
+    /// Lists these rows, of which there are so many, and then the rows of another batch behind them.
+    pub(crate) fn merged(&self, rows: u32, next: &Self) -> Self {
+        let end = rows + next.starts.last().map_or(0, |rows| *rows as u32);
+        let (region_of, region_of_next) = (self.regions(rows), next.regions(end - rows));
+        Self::all(end, self.starts.len() - 1, |row| match row.checked_sub(rows) {
+            None => region_of[row as usize].into(),
+            Some(row) => region_of_next[row as usize].into(),
+        })
+    }
+
+    /// Lists rows that are selected from those of this listing, in order.
+    pub(crate) fn select(&self, rows: &[u32]) -> Self {
+        let all = self.starts.last().map_or(0, |rows| *rows as u32);
+        let region_of = self.regions(all);
+        let regions = self.starts.len() - 1;
+        Self::all(rows.len() as u32, regions, |row| region_of[rows[row as usize] as usize].into())
+    }
+
+    /// The region of each row, where all `rows` rows are listed.
+    fn regions(&self, rows: u32) -> Vec<u8> {
+        let mut regions = vec![0; rows as usize];
+        for region in 0..self.starts.len() - 1 {
+            self.region(region).for_each(|at| regions[self.row(at) as usize] = region as u8);
+        }
+        regions
+    }
+
+    /// A counting sort.
+    fn sorted(regions: usize, rows: u32, region_of: impl Fn(u32) -> usize) -> Self {
+        let mut starts = vec![0; regions + 1];
+        (0..rows).for_each(|row| starts[region_of(row) + 1] += 1);
+        for region in 0..regions {
+            starts[region + 1] += starts[region];
+        }
+        let mut next = starts.clone();
+        let mut order = vec![0; starts[regions]];
+        for row in 0..rows {
+            let next = &mut next[region_of(row)];
+            order[*next] = row;
+            *next += 1;
+        }
+        Self { order: Some(order), starts }
+    }
+
+    /// The listed rows of a region, as positions in the list.
+    pub(crate) fn region(&self, region: usize) -> Range<usize> {
+        self.starts[region]..self.starts[region + 1]
+    }
+
+    /// The row at a position.
+    #[inline(always)]
+    pub(crate) fn row(&self, at: usize) -> u32 {
+        self.order.as_ref().map_or(at as u32, |order| order[at])
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.order.as_ref().map_or(0, |order| size_of_val(order.as_slice()) as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_listed_by_region() {
+        let region_of = |row: u32| (row as usize * 7 + 2) % 3;
+        let all = Listing::all(20, 4, region_of);
+        let rows = |listing: &Listing, region| -> Vec<u32> {
+            listing.region(region).map(|at| listing.row(at)).collect()
+        };
+        for region in 0..4 {
+            let expected: Vec<u32> = (0..20).filter(|row| region_of(*row) == region).collect();
+            assert_eq!(rows(&all, region), expected);
+            let even = all.some(|row| row % 2 == 0);
+            let expected: Vec<u32> = expected.into_iter().filter(|row| row % 2 == 0).collect();
+            assert_eq!(rows(&even, region), expected);
+        }
+        let single = Listing::all(5, 1, |_| 0);
+        assert_eq!(rows(&single, 0), [0, 1, 2, 3, 4]);
+        assert_eq!(rows(&single.some(|row| row > 2), 0), [3, 4]);
+    }
+}

@@ -1,0 +1,140 @@
+//! Queries in the latent space of each region.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::batch::Reach;
+use super::metric::Metric;
+use crate::error::{Error, IndexError, Result};
+use crate::model::{Model, RegionLayers};
+use crate::rows::Rows;
+use crate::simd::vectorized;
+
+/// Latents that are multiplied at a time: four vectors of eight.
+const LANES: usize = 32;
+
+/// Queries that are answered together.
+#[derive(Debug)]
+pub(crate) struct Queries {
+    pub(crate) metric: Metric,
+    /// The number of the first of them in the call.
+    first: usize,
+    /// The squared norm of each query.
+    squared_norms: Vec<f64>,
+    /// By region.
+    projections: Vec<Projection>,
+}
+
+/// Queries in the latent space of a region.
+#[derive(Debug, Default)]
+pub(crate) struct Projection {
+    /// Values per query: latents, and zeros up to a multiple of [`LANES`].
+    pub(crate) stride: usize,
+    /// `[queries, stride]`: `q D`, each latent times its step. What is left of a latent is the entry of a
+    /// table, or an 8-bit code.
+    pub(crate) values: Vec<f32>,
+    /// `[queries]`: `q . c`.
+    pub(crate) centers: Vec<f32>,
+    /// `[queries]`: the norms of `q D`.
+    norms: Vec<f32>,
+}
+
+impl Queries {
+    /// Projects some of a call's queries, on all threads. Sums are in `f64`, and are rounded once.
+    pub(crate) fn new(model: &Model, metric: Metric, rows: &Rows<'_>, range: Range<usize>) -> Self {
+        let dim = model.config().dim;
+        let (first, count) = (range.start, range.len());
+        let mut wide = Vec::with_capacity(count * dim);
+        let mut squared_norms = Vec::with_capacity(count);
+        for row in range {
+            let values = rows.row(row);
+            let squared = values.iter().map(|v| f64::from(*v).powi(2)).sum();
+            let scale = metric.query_scale(squared);
+            wide.extend(values.iter().map(|v| f64::from(*v) * scale));
+            squared_norms.push(squared);
+        }
+        let regions = 0..model.region_count();
+        let project = |number| Projection::new(&model.region(number), &wide, dim);
+        let projections = regions.into_par_iter().map(project).collect();
+        Self { metric, first, squared_norms, projections }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.squared_norms.len()
+    }
+
+    pub(crate) fn region(&self, number: usize) -> &Projection {
+        &self.projections[number]
+    }
+
+    /// The squared norm of a query.
+    pub(crate) fn squared_norm(&self, query: usize) -> f64 {
+        self.squared_norms[query]
+    }
+
+    /// The largest magnitude of the sum of a query's key, term by term, given the reach of each region.
+    /// The rounding of a key in `f32` is a small multiple of it.
+    ///
+    /// # Errors
+    /// It leaves the range of `f32`.
+    pub(crate) fn magnitude(&self, query: usize, reaches: &[Reach]) -> Result<f32> {
+        let of_region = |(projection, reach): (&Projection, &Reach)| {
+            projection.norms[query] * reach.latents
+                + projection.centers[query].abs() * reach.center
+                + reach.offset
+        };
+        let largest = self.projections.iter().zip(reaches).map(of_region);
+        let largest = largest.fold(0.0, |a: f32, b| if a >= b { a } else { b });
+        match largest < MAX_MAGNITUDE {
+            true => Ok(largest),
+            false => Err(Error::Index(IndexError::LargeQuery { query: self.first + query })),
+        }
+    }
+}
+
+/// Sums of keys stay finite below it.
+const MAX_MAGNITUDE: f32 = f32::MAX / 16.0;
+
+impl Projection {
+    /// Projects queries `[queries, dim]`.
+    fn new(region: &RegionLayers<'_>, queries: &[f64], dim: usize) -> Self {
+        let latents = region.decoder.inputs;
+        let columns = region.decoder.by_input();
+        let stride = latents.next_multiple_of(LANES);
+        let mut projection = Self { stride, ..Self::default() };
+        vectorized(
+            #[inline(always)]
+            || {
+                for query in queries.chunks_exact(dim) {
+                    let mut squared = 0.0;
+                    for (latent, column) in columns.chunks_exact(dim).enumerate() {
+                        let value = dot(query, column);
+                        let step = region.plan.map_or(1.0, |plan| f64::from(plan.steps()[latent]));
+                        squared += value * value;
+                        projection.values.push((value * step) as f32);
+                    }
+                    projection.values.resize(projection.values.len() + stride - latents, 0.0);
+                    let center = region.decoder.bias.map_or(0.0, |center| dot(query, center));
+                    projection.centers.push(center as f32);
+                    projection.norms.push(squared.sqrt() as f32);
+                }
+            },
+        );
+        projection
+    }
+}
+
+/// A dot product in eight sums, which are two vectors.
+#[inline(always)]
+fn dot(wide: &[f64], narrow: &[f32]) -> f64 {
+    let ((a, a_rest), (b, b_rest)) = (wide.as_chunks::<8>(), narrow.as_chunks::<8>());
+    let mut sums = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..8 {
+            sums[i] += a[i] * f64::from(b[i]);
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * f64::from(*b)).sum();
+    sums.iter().sum::<f64>() + rest
+}
