@@ -123,8 +123,17 @@ impl ModelFile {
     }
 }
 
-/// The rows `[rows, dim]` of codes.
-pub fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
+/// A decoded row in its parts: `scale * (center + rest)`.
+pub struct NaiveRow {
+    pub scale: f64,
+    /// `[dim]`: the centroid of the row's region.
+    pub center: Vec<f64>,
+    /// `[dim]`: what the latents add.
+    pub rest: Vec<f64>,
+}
+
+/// The rows of codes.
+pub fn naive_rows(model: &Model, codes: &Codes) -> Vec<NaiveRow> {
     let file = ModelFile::of(model);
     let (dim, regions) = (model.config().dim, file.symbols.len());
     let id_bits = usize::BITS - (regions - 1).leading_zeros();
@@ -136,13 +145,24 @@ pub fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
         let before: usize = (0..region).map(latents).sum();
         let values = file.latents(region, id_bits.into(), packed);
         let scale = f64::from(codes.scales()[if codes.scales().len() > 1 { row } else { 0 }]);
+        let mut rest = Vec::new();
         for d in 0..dim {
             let part = |(l, value): (usize, &f64)| {
                 file.steps[before + l] * value * file.basis[(before + l) * dim + d]
             };
-            let sum: f64 = values.iter().enumerate().map(part).sum();
-            out.push(scale * (sum + file.centroids[region * dim + d]));
+            rest.push(values.iter().enumerate().map(part).sum());
         }
+        out.push(NaiveRow { scale, center: file.centroids[region * dim..][..dim].to_vec(), rest });
     }
     out
+}
+
+/// The rows `[rows, dim]` of codes.
+pub fn naive_decode(model: &Model, codes: &Codes) -> Vec<f64> {
+    let rows = naive_rows(model, codes).into_iter();
+    let decoded = |row: NaiveRow| {
+        let values = row.center.into_iter().zip(row.rest);
+        values.map(move |(c, r)| row.scale * (c + r)).collect::<Vec<f64>>()
+    };
+    rows.flat_map(decoded).collect()
 }

@@ -25,6 +25,7 @@ mod fit_file;
 mod format_oracle;
 mod golden;
 mod hard_data;
+mod index;
 mod input;
 mod layers;
 mod limits;
