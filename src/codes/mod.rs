@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 #[cfg(feature = "files")]
+pub(crate) use files::MappedCodes;
+#[cfg(feature = "files")]
 pub use files::{CodesReader, CodesWriter};
 
 use crate::error::{Error, Result};

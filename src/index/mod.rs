@@ -5,6 +5,8 @@
 //! list as it is when the search begins. A change makes a new list beside it and then replaces it, so that
 //! neither waits for the other. Changes wait for each other.
 
+#[cfg(feature = "files")]
+mod files;
 mod hits;
 mod ids;
 mod options;
@@ -76,6 +78,9 @@ struct Inner {
     state: RwLock<Arc<State>>,
     /// Held while the state is changed.
     change: Mutex<()>,
+    /// Held while the index is saved.
+    #[cfg(feature = "files")]
+    saving: Mutex<()>,
 }
 
 impl Index {
@@ -99,6 +104,8 @@ impl Index {
             metric,
             state: RwLock::default(),
             change: Mutex::default(),
+            #[cfg(feature = "files")]
+            saving: Mutex::default(),
         }))
     }
 

@@ -1,6 +1,10 @@
 //! What an index holds at one moment. A search works on a snapshot, which nothing changes any more.
 
+#[cfg(feature = "files")]
+use std::path::PathBuf;
 use std::sync::Arc;
+#[cfg(feature = "files")]
+use std::sync::Mutex;
 
 use super::ids::Ids;
 use crate::codes::Codes;
@@ -19,6 +23,17 @@ pub(super) struct Part {
     pub(super) removed: Option<Arc<Bitmap>>,
     /// Rows that were not removed.
     pub(super) live: usize,
+    /// The file that holds the codes.
+    #[cfg(feature = "files")]
+    pub(super) saved: Arc<Mutex<Option<SavedCodes>>>,
+}
+
+/// A file of codes that a part was written to, or read from.
+#[cfg(feature = "files")]
+#[derive(Debug)]
+pub(super) struct SavedCodes {
+    pub(super) folder: PathBuf,
+    pub(super) name: String,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -35,6 +50,8 @@ impl Part {
             batch: Arc::new(batch),
             ids,
             removed: None,
+            #[cfg(feature = "files")]
+            saved: Arc::default(),
         }
     }
 

@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -209,6 +210,24 @@ impl Reader {
         let start = self.data_start + range.start + offset;
         let read = self.file.seek(SeekFrom::Start(start)).and_then(|_| self.file.read_exact(out));
         read.map_err(|e| Error::io(&self.path, e))
+    }
+
+    /// The whole file as memory, and where a tensor lies in it.
+    ///
+    /// The files of this crate are written once and get their name when they are complete. If another
+    /// program shortens the file while it is mapped, reading it ends the process.
+    pub(crate) fn map(&self, name: &str) -> Result<(Mmap, Range<usize>)> {
+        // SAFETY: the map is read only, and every byte is a valid u8. What it shows stays as it is as long as
+        // nobody changes the file: `NewFile` writes under another name and renames, so no file of this
+        // crate is changed once it can be opened. `MappedCodes` compares all rows with their checksums.
+        #[expect(unsafe_code, reason = "codes larger than memory are searched where they are")]
+        let map = unsafe { Mmap::map(&self.file) }.map_err(|e| Error::io(&self.path, e))?;
+        let (start, end) = self.info(name).map_or((0, 0), |info| info.data_offsets);
+        let data_start = self.data_start as usize;
+        match map.get(data_start + start..data_start + end) {
+            Some(_) => Ok((map, data_start + start..data_start + end)),
+            None => Err(Error::format(&self.path, "was cut off while it was opened")),
+        }
     }
 
     /// Reads a whole tensor of `f32`.

@@ -1,11 +1,13 @@
 //! Codes on disk, whole or block by block.
 
 mod layout;
+mod mapped;
 mod reader;
 mod writer;
 
 use std::path::Path;
 
+pub(crate) use mapped::MappedCodes;
 pub use reader::CodesReader;
 pub use writer::CodesWriter;
 

@@ -18,22 +18,22 @@ const SCALES: &str = "scales";
 
 /// Reads a file of codes block by block.
 pub struct CodesReader {
-    reader: Reader,
-    config: ModelConfig,
-    model: Fingerprint,
-    rows: usize,
+    pub(super) reader: Reader,
+    pub(super) config: ModelConfig,
+    pub(super) model: Fingerprint,
+    pub(super) rows: usize,
     /// The scale of all rows; none if each row has its own.
-    scale: Option<f32>,
+    pub(super) scale: Option<f32>,
     /// Of version 3.
-    segments: Option<Segments>,
+    pub(super) segments: Option<Segments>,
 }
 
 /// The segments of a file of version 3.
-struct Segments {
-    rows: usize,
-    record_bytes: usize,
-    has_ids: bool,
-    checksums: Vec<u32>,
+pub(super) struct Segments {
+    pub(super) rows: usize,
+    pub(super) record_bytes: usize,
+    pub(super) has_ids: bool,
+    pub(super) checksums: Vec<u32>,
 }
 
 impl CodesReader {
@@ -251,14 +251,20 @@ impl Segments {
                     .copy_from_slice(&ids[start - first..end - first]);
             }
             if checksum.finish() != self.checksums[segment] {
-                let detail = format!(
-                    "rows {first} to {} do not match their checksum: they, their ids or the checksum \
-                     were altered, so write the file again",
-                    last - 1
-                );
-                return Err(Error::format(reader.path(), detail));
+                return Err(altered(reader.path(), first..last));
             }
         }
         Ok(())
     }
+}
+
+/// The error of rows that differ from their checksum.
+pub(super) fn altered(path: &Path, rows: Range<usize>) -> Error {
+    let detail = format!(
+        "rows {} to {} do not match their checksum: they, their ids or the checksum were altered, so write \
+         the file again",
+        rows.start,
+        rows.end - 1
+    );
+    Error::format(path, detail)
 }

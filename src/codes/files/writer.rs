@@ -63,7 +63,8 @@ impl CodesWriter {
         Self::new(path, codes.config(), codes.fingerprint(), scale)
     }
 
-    fn new(
+    /// Begins a file of rows that share a scale, or have their own if none is given.
+    pub(crate) fn new(
         path: &Path,
         config: &ModelConfig,
         model: Fingerprint,

@@ -1,6 +1,7 @@
 //! Search on codes.
 
 mod calls;
+mod files;
 mod oracle;
 mod rows;
 mod threads;
