@@ -8,6 +8,7 @@
 //! vecodec decode codes.safetensors --model model.safetensors -o back.npy
 //! vecodec eval data.npy --model model.safetensors --json
 //! vecodec check new.npy --model model.safetensors --threshold 1.2
+//! vecodec search codes.safetensors --model model.safetensors --queries queries.npy -k 10
 //! vecodec inspect codes.safetensors
 //! zcat data.npy.gz | vecodec encode - --model model.safetensors -o codes.safetensors
 //! ```
@@ -31,6 +32,7 @@ mod progress;
 mod reencode;
 mod regular;
 mod rows;
+mod search;
 mod size;
 mod writer;
 
@@ -52,6 +54,7 @@ pub fn main() -> ExitCode {
             Command::Reencode(args) => reencode::run(args),
             Command::Eval(args) => eval::run(args),
             Command::Check(args) => check::run(args),
+            Command::Search(args) => search::run(args),
             Command::Inspect(args) => inspect::run(args),
             Command::Completions(args) => pages::completions(args),
             Command::Man => pages::man(),

@@ -34,6 +34,22 @@ impl Hits {
         self.ids.len().checked_div(self.k).unwrap_or(0)
     }
 
+    /// Appends the hits of other queries.
+    ///
+    /// # Panics
+    /// The others have another number of hits per query, and neither is empty.
+    pub fn append(&mut self, other: Self) {
+        let Self { ids, scores, k } = other;
+        assert!(
+            self.ids.is_empty() || ids.is_empty() || self.k == k,
+            "{k} hits per query for {}",
+            self.k
+        );
+        self.k = self.k.max(k);
+        self.ids.extend(ids);
+        self.scores.extend(scores);
+    }
+
     /// The ids and scores of a query, best first.
     ///
     /// # Panics

@@ -9,12 +9,16 @@ const NPY_FRONT: &[u8] = b"\x93NUMPY\x01\x00";
 /// The name of the tensor in a safetensors file.
 const NAME: &str = "embeddings";
 
-/// The header of an array `[rows, dim]`, as NumPy writes it.
-pub(super) fn npy(rows: usize, dim: usize, value_type: ValueType) -> Vec<u8> {
-    let descr = match value_type {
+/// The type of values as NumPy names it.
+pub(super) fn descr(value_type: ValueType) -> &'static str {
+    match value_type {
         ValueType::F32 => "<f4",
         ValueType::F16 => "<f2",
-    };
+    }
+}
+
+/// The header of an array `[rows, dim]`, as NumPy writes it.
+pub(super) fn npy(rows: usize, dim: usize, descr: &str) -> Vec<u8> {
     let text =
         format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
     let front = NPY_FRONT.len() + 2;

@@ -1,9 +1,12 @@
 //! A data file that decoded rows are written to.
 
+mod arrays;
 mod headers;
 
 use std::io::{self, StdoutLock, Write as _};
 use std::path::Path;
+
+pub use arrays::write_arrays;
 
 use vecodec::NewFile;
 use vecodec::data::{Format, Kind, STDIN};
@@ -62,7 +65,7 @@ impl DataWriter {
             false => Format::of(path)?,
         };
         let header = match format {
-            Format::Npy => Some(headers::npy(rows, dim, value_type)),
+            Format::Npy => Some(headers::npy(rows, dim, headers::descr(value_type))),
             Format::Safetensors => headers::safetensors(rows, dim, value_type),
             Format::Vecs(Kind::F32) | Format::Bin(Kind::F32) if value_type == ValueType::F16 => {
                 let detail = format!(".{format} holds f32 values: leave out --dtype f16");

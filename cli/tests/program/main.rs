@@ -13,4 +13,5 @@ mod refused;
 mod report;
 mod rows;
 mod sandbox;
+mod search;
 mod table;

@@ -123,10 +123,19 @@ fn completions_and_manual_pages_name_every_command() {
         assert!(script.contains("skip-invalid") && script.contains("vecodec"), "{shell}");
     }
     let pages = sandbox.run("man");
-    assert_eq!(pages.matches("\n.TH ").count(), 10, "{pages}");
-    for command in
-        ["fit", "encode", "decode", "reencode", "eval", "check", "inspect", "completions", "man"]
-    {
+    assert_eq!(pages.matches("\n.TH ").count(), 11, "{pages}");
+    for command in [
+        "fit",
+        "encode",
+        "decode",
+        "reencode",
+        "eval",
+        "check",
+        "search",
+        "inspect",
+        "completions",
+        "man",
+    ] {
         assert!(pages.contains(&format!(".TH vecodec-{command} ")), "{command}: {pages}");
     }
 }

@@ -64,7 +64,12 @@ fn an_opened_index_finds_what_the_saved_one_found() {
             assert_eq!((found.len(), found.metric()), (index.len(), metric));
             assert_eq!(found.row_count(), index.row_count());
             // Rows that are in files take no memory, except for what the metric needs.
-            assert!(found.bytes() < index.bytes() / 2 + 150_000, "{} {}", found.bytes(), index.bytes());
+            assert!(
+                found.bytes() < index.bytes() / 2 + 150_000,
+                "{} {}",
+                found.bytes(),
+                index.bytes()
+            );
             let ids = [12_000, 6001, 0];
             assert_eq!(found.decode_rows(&ids).unwrap(), index.decode_rows(&ids).unwrap());
             // Numbers of later rows go on where they were.
@@ -84,7 +89,8 @@ fn a_save_writes_what_is_new() {
     index.save(folder.path()).unwrap();
     let first = files(folder.path());
     assert_eq!(first.keys().collect::<Vec<_>>(), ["codes-0.safetensors", "index.json"]);
-    let modified = || fs::metadata(folder.path().join("codes-0.safetensors")).unwrap().modified().unwrap();
+    let modified =
+        || fs::metadata(folder.path().join("codes-0.safetensors")).unwrap().modified().unwrap();
     let before = modified();
 
     // The same from an index in memory, and from one that was opened.

@@ -1,9 +1,14 @@
 //! The command line.
 
+mod values;
+
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use vecodec::{Objective, Regions, RowNorm};
+use clap::{ArgGroup, Parser, Subcommand};
+use vecodec::{Metric, Regions};
+
+pub use values::{CodingArg, EngineArg, ObjectiveArg, RowNormArg};
+use values::{hits, metric, regions, sample_rows, threshold};
 
 use crate::rows::{RowRange, SkipInvalid};
 use crate::writer::ValueType;
@@ -65,6 +70,14 @@ pub enum Command {
     ///
     /// The exit status is 3 if the ratio is past --threshold.
     Check(CheckArgs),
+    /// Search codes for the nearest rows of each query
+    ///
+    /// All rows are compared with each query, without decoding a row. Scores are those of the decoded rows.
+    /// Rows have the ids of their file, or are numbered from 0.
+    ///
+    /// With -o, hits are written to an .npz file with two arrays [queries, k]: `ids` of int64 and `scores`
+    /// of float32, the best hit of each query first. Otherwise they are printed as a table.
+    Search(SearchArgs),
     /// Describe a model, a file of codes or a data file
     Inspect(InspectArgs),
     /// Print the completions of a shell
@@ -259,6 +272,36 @@ pub struct CheckArgs {
 }
 
 #[derive(clap::Args)]
+pub struct SearchArgs {
+    /// File of codes that `encode` wrote, or folder of an index
+    pub codes: PathBuf,
+    /// Model that made the codes
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Data file of the queries; `-` is the standard input
+    #[arg(long, value_name = "DATA")]
+    pub queries: PathBuf,
+    #[command(flatten)]
+    pub tensor: TensorArgs,
+    /// Hits per query
+    #[arg(short, value_name = "K", default_value_t = 10, value_parser = hits)]
+    pub k: usize,
+    /// How queries are compared with rows: inner-product, cosine or l2; that of the index, or cosine, by
+    /// default
+    #[arg(long, value_parser = metric)]
+    pub metric: Option<Metric>,
+    /// Path of the hits to write (.npz)
+    #[arg(short, long, value_name = "HITS")]
+    pub output: Option<PathBuf>,
+    /// Print what was done as one JSON object, with -o; with the hits, without -o
+    #[arg(long)]
+    pub json: bool,
+    /// Engine of the codec; rows are searched on the CPU
+    #[arg(long, value_enum, default_value_t)]
+    pub engine: EngineArg,
+}
+
+#[derive(clap::Args)]
 pub struct InspectArgs {
     /// Model, file of codes, or data file
     pub file: PathBuf,
@@ -305,88 +348,4 @@ pub struct SizeArgs {
     /// States of the trellis, a power of two up to 4096, with --bytes
     #[arg(long, value_name = "S", default_value_t = Self::STATES, requires = "bytes")]
     pub states: usize,
-}
-
-/// How latents are coded as bits.
-#[derive(Clone, Copy, Default, ValueEnum)]
-pub enum CodingArg {
-    /// Each latent is quantised by itself, which encodes fast
-    Scalar,
-    /// Trellis-coded quantisation of all latents of a row, with less error at the same bytes on most data
-    #[default]
-    Trellis,
-}
-
-/// Whether norms of rows are stored.
-#[derive(Clone, Copy, Default, ValueEnum)]
-pub enum RowNormArg {
-    /// What has less error on rows that are held out
-    #[default]
-    Auto,
-    /// All bytes go to the latents
-    Omit,
-    /// Four bytes hold the norm
-    Store,
-}
-
-impl From<RowNormArg> for RowNorm {
-    fn from(arg: RowNormArg) -> Self {
-        match arg {
-            RowNormArg::Auto => Self::Auto,
-            RowNormArg::Omit => Self::Omit,
-            RowNormArg::Store => Self::Store,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ObjectiveArg {
-    /// The least squared error
-    Reconstruction,
-    /// The neighbours of queries, for at most 3 % more squared error on held-out rows
-    #[default]
-    Search,
-}
-
-impl From<ObjectiveArg> for Objective {
-    fn from(arg: ObjectiveArg) -> Self {
-        match arg {
-            ObjectiveArg::Reconstruction => Self::Reconstruction,
-            ObjectiveArg::Search => Self::Search,
-        }
-    }
-}
-
-fn threshold(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(ratio) if ratio > 0.0 && f64::is_finite(ratio) => Ok(ratio),
-        _ => Err("pass a positive number, such as 1.2".to_owned()),
-    }
-}
-
-fn sample_rows(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("pass a number of rows, at least 1".to_owned()),
-        Ok(rows) => Ok(rows),
-    }
-}
-
-fn regions(text: &str) -> Result<Regions, String> {
-    match text.parse() {
-        _ if text == "auto" => Ok(Regions::Auto),
-        Ok(count @ 1..=256) => Ok(Regions::Count(count)),
-        _ => Err("pass auto, or a number from 1 to 256".to_owned()),
-    }
-}
-
-/// The engine that runs the codec.
-#[derive(Clone, Copy, Default, ValueEnum)]
-pub enum EngineArg {
-    /// A GPU if there is one, else the CPU
-    #[default]
-    Auto,
-    /// The best GPU adapter, also a software adapter
-    Gpu,
-    /// All cores of the CPU
-    Cpu,
 }
