@@ -53,9 +53,9 @@ pub enum Command {
     /// recall@k is the share of the k true nearest rows among the k found. The queries are up to
     /// 1,000 of the measured rows, as they are in the file. The candidates of a query are all other
     /// measured rows. The true nearest rows are the candidates of the highest cosine similarity to
-    /// the query. The found rows are the candidates whose decoded rows have the highest cosine
-    /// similarity to the query. The search compares every query with every candidate. Recall is
-    /// lower where there are more candidates.
+    /// the query. The found rows are what a search of the codes by cosine finds, as `search` does. The
+    /// search compares every query with every candidate. Recall is lower where there are more
+    /// candidates.
     ///
     /// Rates are measured with rows in memory, after a first pass that is not timed.
     Eval(EvalArgs),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use vecodec::data::DataReader;
 use vecodec::metrics::ErrorSums;
-use vecodec::{Codec, Engine, EngineKind, Model};
+use vecodec::{Codec, Engine, EngineKind, Index, Metric, Model};
 
 use super::recall::{NEIGHBOURS, Truth};
 use super::split::Split;
@@ -173,7 +173,7 @@ fn measure(data: &DataReader, rows: &Rows, size: Size, codec: &Codec) -> Result<
 
     let mut sums = ErrorSums::default();
     sums.add(measured, &decoded, dim)?;
-    let recall = rows.truth.recall(decoded);
+    let recall = rows.truth.recall(&Index::new(codec, codes, Metric::Cosine)?)?;
     let (config, count) = (codec.model().config(), rows.split.measured.len() as f64);
     Ok(Row {
         codes: size.codes(),
