@@ -46,6 +46,14 @@ fn read(path: &Path) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
     Ok(npyz::NpyFile::new(BufReader::new(File::open(path)?))?.into_vec()?)
 }
 
+/// The memory of this process, as Linux counts it; 0 elsewhere.
+fn resident_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Args { data, queries, model, engine, rows, together, k, metric, runs } = Args::parse();
     let engine = match engine.as_str() {
@@ -60,9 +68,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let codes = codec.encode_flat(&read(&data)?)?;
     let repeated: Vec<usize> = (0..rows).map(|row| row % codes.row_count()).collect();
     let codes = codes.select(&repeated)?;
+    drop(repeated);
     let start = Instant::now();
     let index = Index::new(&codec, codes, metric)?;
-    eprintln!("loaded {rows} rows in {:.2} s: {index:?}", start.elapsed().as_secs_f64());
+    let seconds = start.elapsed().as_secs_f64();
+    eprintln!("loaded {rows} rows in {seconds:.2} s: {index:?}, {} MiB resident", resident_mib());
     let given = read(&queries)?;
     println!("rows,queries,k,metric,ms,million_rows_per_s,million_row_queries_per_s");
     for count in together {

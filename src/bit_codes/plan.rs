@@ -214,6 +214,11 @@ impl Plan {
         self.tables.window()
     }
 
+    /// Whether no latent crosses a byte.
+    pub(crate) fn has_bytes(&self) -> bool {
+        self.layout == Layout::Bytes
+    }
+
     pub(crate) fn steps(&self) -> &[f32] {
         &self.steps
     }

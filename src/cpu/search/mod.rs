@@ -11,6 +11,7 @@
 //! Threads take tiles from one list, and each has its own best rows of every query. A threshold that one
 //! thread has found serves all.
 
+mod bytes;
 mod exact;
 mod load;
 mod tile;
@@ -19,9 +20,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use bytes::{ByteTables, byte_tables};
 use exact::Exact;
 pub(crate) use load::load;
-use tile::{Scratch, Tile, tiles};
+use tile::{FEW_QUERIES, Scratch, Tile, tiles};
 
 use super::threads;
 use crate::error::Result;
@@ -56,6 +58,13 @@ pub(crate) fn search(
 ) -> Result<Vec<Vec<Candidate>>> {
     let slacks = slacks(model, views, queries)?;
     let tiles = tiles(model, views);
+    let byte_tables = match queries.count() {
+        count if count < FEW_QUERIES => {
+            let rows = tiles.iter().map(Tile::row_count).sum();
+            byte_tables(model, queries, rows)
+        }
+        _ => Vec::new(),
+    };
     let next = AtomicUsize::new(0);
     let thresholds: Vec<Threshold> = slacks.iter().map(|_| Threshold::new()).collect();
     let worker = |_| {
@@ -67,7 +76,8 @@ pub(crate) fn search(
             {
                 *threshold = shared.raise(best.threshold());
             }
-            score(model, views, queries, tile, &mut scratch, &mut best);
+            let byte_tables = byte_tables.get(tile.region).and_then(Option::as_ref);
+            score(model, views, queries, tile, byte_tables, &mut scratch, &mut best);
         }
         best
     };
@@ -90,12 +100,13 @@ fn score(
     views: &[View<'_>],
     queries: &Queries,
     tile: &Tile,
+    byte_tables: Option<&ByteTables>,
     scratch: &mut Scratch,
     best: &mut [Best],
 ) {
     let view = &views[tile.view];
     let exact = Exact::new(model, views, queries);
-    tile.score(model, view, queries, scratch, |query, row, key| {
+    tile.score(model, view, queries, byte_tables, scratch, |query, row, key| {
         if view.is_allowed(row) {
             best[query].offer(key, view.first_row + u64::from(row), |row| exact.key(row, query));
         }

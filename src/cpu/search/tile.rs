@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::bytes::ByteTables;
 use crate::bit_codes::{BitPlan, PaddedRow};
 use crate::linear::linear;
 use crate::model::Model;
@@ -15,13 +16,13 @@ const TILE_ROWS: usize = 256;
 
 /// From so many queries on, a GEMM is faster than dot products: it packs rows first. With fewer queries a
 /// row is used up while it is in the first cache.
-const FEW_QUERIES: usize = 6;
+pub(super) const FEW_QUERIES: usize = 6;
 
 /// Some rows of one region of a view.
 #[derive(Debug)]
 pub(super) struct Tile {
     pub(super) view: usize,
-    region: usize,
+    pub(super) region: usize,
     /// Positions in the view's listing.
     rows: Range<usize>,
 }
@@ -31,6 +32,9 @@ pub(super) struct Tile {
 pub(super) struct Scratch {
     /// `[queries]`: smaller keys are not wanted.
     thresholds: Vec<f32>,
+    /// The codes of all rows, one after the other. Rows of a region lie apart from each other: copies of many
+    /// wait for memory together, and later steps wait no more.
+    codes: Vec<u8>,
     padded: PaddedRow,
     /// `[rows, stride]`: latents without their steps, and zeros.
     values: Vec<f32>,
@@ -65,13 +69,18 @@ pub(super) fn tiles(model: &Model, views: &[View<'_>]) -> Vec<Tile> {
 }
 
 impl Tile {
-    /// Scores all rows with all queries. Gives each key that reaches the query's threshold to `take`,
+    pub(super) fn row_count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Scores all rows with all queries, byte by byte if tables are given. Gives each key that reaches the query's threshold to `take`,
     /// which returns the query's threshold from then on.
     pub(super) fn score(
         &self,
         model: &Model,
         view: &View<'_>,
         queries: &Queries,
+        byte_tables: Option<&ByteTables>,
         scratch: &mut Scratch,
         mut take: impl FnMut(usize, u32, f32) -> f32,
     ) {
@@ -80,13 +89,18 @@ impl Tile {
         let projection = queries.region(self.region);
         let stride = projection.stride;
         let listing = view.listing();
-        let Scratch { thresholds, padded, values, keys } = scratch;
+        let Scratch { thresholds, codes, padded, values, keys } = scratch;
         keys.resize(self.rows.len() * count, 0.0);
-        let packed = |at| view.batch.packed(listing.row(at));
-        if count < FEW_QUERIES {
+        codes.clear();
+        self.rows
+            .clone()
+            .for_each(|at| codes.extend_from_slice(view.batch.packed(listing.row(at))));
+        let packed = codes.chunks_exact(codes.len() / self.rows.len());
+        if let Some(tables) = byte_tables {
+            tables.products(packed, keys);
+        } else if count < FEW_QUERIES {
             values.resize(stride, 0.0);
             values[latents..].fill(0.0);
-            let packed = self.rows.clone().map(packed);
             let (plan, queries) = (layers.plan, projection.values.as_slice());
             Arch::new().dispatch(Few { plan, packed, queries, padded, values, latents, keys });
         } else {
@@ -94,9 +108,9 @@ impl Tile {
             vectorized(
                 #[inline(always)]
                 || {
-                    for (at, values) in self.rows.clone().zip(values.chunks_exact_mut(stride)) {
+                    for (packed, values) in packed.clone().zip(values.chunks_exact_mut(stride)) {
                         let (values, zeros) = values.split_at_mut(latents);
-                        unpack(layers.plan, packed(at), padded, values);
+                        unpack(layers.plan, packed, padded, values);
                         zeros.fill(0.0);
                     }
                 },

@@ -72,7 +72,7 @@ fn an_opened_index_finds_what_the_saved_one_found() {
             );
             let ids = [12_000, 6001, 0];
             assert_eq!(found.decode_rows(&ids).unwrap(), index.decode_rows(&ids).unwrap());
-            // Numbers of later rows go on where they were.
+            // Numbers of later rows continue where they were.
             for index in [&found, &index] {
                 index.append(setup.codes.slice(0..2).unwrap()).unwrap();
                 index.remove(&[6010, 6011]).unwrap();

@@ -1,6 +1,6 @@
 //! Rows that an index finds hard: equal rows, many batches, and values at the ends of `f32`.
 
-use vecodec::{Codes, Error, Index, IndexError, Metric, ModelConfig};
+use vecodec::{Codes, Coding, Error, Index, IndexError, Metric, ModelConfig, Regions, RowNorm};
 
 use super::{case, queries};
 use crate::data::{Random, identity};
@@ -28,7 +28,7 @@ fn equal_rows_are_found_in_the_order_in_which_they_were_added() {
 #[test]
 fn many_small_batches_are_one_large_batch() {
     for regions in [1, 4] {
-        let config = ModelConfig::bits(24, 8).with_regions(vecodec::Regions::Count(regions));
+        let config = ModelConfig::bits(24, 8).with_regions(Regions::Count(regions));
         let case = case(24, 700, config, true);
         let codec = codec(&cpu(), &case.model);
         let codes = codec.encode_flat(&case.rows).unwrap();
@@ -64,10 +64,31 @@ fn queries_are_answered_alone_as_together() {
     }
 }
 
+/// A few queries are scored by tables of bytes, where scalar codes have many rows.
+#[test]
+fn scalar_codes_are_scored_alike_by_bytes_and_by_latents() {
+    for (regions, bytes, norm) in [(1, 7, RowNorm::Omit), (2, 13, RowNorm::Store)] {
+        let config = ModelConfig::bits(24, bytes).with_coding(Coding::Scalar).with_row_norm(norm);
+        let case = case(24, 9000, config.with_regions(Regions::Count(regions)), false);
+        let codec = codec(&cpu(), &case.model);
+        let codes = codec.encode_flat(&case.rows).unwrap();
+        let queries = queries(40, &case.rows, 24);
+        for metric in Metric::ALL {
+            let index = Index::new(&codec, codes.clone(), metric).unwrap();
+            let together = index.search(&queries, 50).unwrap();
+            for few in [0..1, 1..2, 2..5, 30..35] {
+                let alone = index.search(&queries[few.clone()], 50).unwrap();
+                for (number, query) in few.enumerate() {
+                    assert_eq!(alone.query(number), together.query(query), "{metric}, {query}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn rows_of_any_size_keep_their_order() {
-    let case =
-        case(24, 300, ModelConfig::bits(24, 12).with_row_norm(vecodec::RowNorm::Store), false);
+    let case = case(24, 300, ModelConfig::bits(24, 12).with_row_norm(RowNorm::Store), false);
     let codec = codec(&cpu(), &case.model);
     let queries = queries(9, &case.rows, 24);
     let search = |scale: f32, metric| {
