@@ -8,12 +8,14 @@ fn read(name: &str) -> String {
 }
 
 #[test]
-fn the_readme_shows_the_quickstart_as_it_is() {
-    let quickstart = read("examples/quickstart.rs");
-    assert!(quickstart.lines().count() <= 40, "a quickstart is short");
-    let (_, code) = quickstart.split_once("\n\n").expect("a header, then the code");
-    let block = format!("```rust\n{code}```");
-    assert!(read("README.md").contains(&block), "README.md and examples/quickstart.rs differ");
+fn the_readme_shows_its_examples_as_they_are() {
+    for name in ["examples/search.rs", "examples/quickstart.rs"] {
+        let example = read(name);
+        assert!(example.lines().count() <= 40, "a first example is short");
+        let (_, code) = example.split_once("\n\n").expect("a header, then the code");
+        let block = format!("```rust\n{code}```");
+        assert!(read("README.md").contains(&block), "README.md and {name} differ");
+    }
 }
 
 #[test]
