@@ -136,7 +136,7 @@ def facts(args):
         f"system    {platform.system()} {platform.release()}, {platform.machine()}",
         f"program   {output(args.program, '--version')}",
         f"peers     {faiss}; {version('turbovec')}; {version('numpy')}",
-        f"command   python3 benches/peers/quality.py {' '.join(words)}",
+        f"command   python3 benches/peers/{Path(sys.argv[0]).name} {' '.join(words)}",
     ]) + "\n"
 
 

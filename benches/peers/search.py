@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Compares exhaustive searches on the CPU: rates and recall, by bytes per row.
+
+    cargo build --release -p vecodec-cli
+    cargo build --release --example search_throughput
+    python3 benches/peers/search.py TRAIN.npy TEST.npy QUERIES.npy [--rows N] [--record NAME]
+
+All codecs are fitted on the training rows. recall@k is the share of the k true nearest test rows (by
+inner product) among the k found, when the test rows alone are searched. For the rates, the codes of
+the test rows are repeated up to --rows rows. A rate is rows times queries per second, of the median of
+several searches for ten hits each, with so many queries together. All codecs use --threads threads,
+one by default.
+
+vecodec searches by cosine, and so do the peers, as far as rows of norm 1 make inner products cosines.
+The peers score the rows as they decode them.
+
+`--record NAME` writes search-cpu.csv and search-cpu.txt to benches/record/NAME. Needs numpy, and
+faiss-cpu and turbovec for their codecs.
+"""
+
+import argparse
+import csv
+import io
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HITS = 10
+RECALLS = [1, 10, 100]
+# As FAISS names them.
+FAISS = ["Flat", "SQ8", "PQ64x8", "OPQ64_256,PQ64x8", "PQ128x4fs", "RaBitQfs"]
+OURS = {
+    "vecodec 8-bit, 64 bytes": ["--latent", 60],
+    "vecodec scalar, 64 bytes": ["--bytes", 64, "--coding", "scalar"],
+    "vecodec trellis, 1 region, 64 bytes": ["--bytes", 64, "--regions", 1],
+    "vecodec trellis, 32 bytes": ["--bytes", 32],
+    "vecodec trellis, 64 bytes": ["--bytes", 64],
+    "vecodec trellis, 128 bytes": ["--bytes", 128],
+}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ["train", "test", "queries"]:
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--together", default="1,16,256,1024", help="queries that are searched together")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--release", type=Path, default=ROOT / "target/release")
+    parser.add_argument("--record", help="a folder under benches/record to write to")
+    return parser.parse_args()
+
+
+def recalls(truth, found):
+    """Returns the share of the true nearest rows among as many found."""
+    return {f"recall@{k}": round(float((found[:, :k, None] == truth[:, None, :k]).any(axis=2).mean()), 4)
+            for k in RECALLS}
+
+
+def ours(args, options, truth):
+    """Measures codes of this library."""
+    def run(*words):
+        command = [str(word) for word in words]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"{' '.join(command)}: {done.stderr}")
+        return done.stdout
+
+    import numpy as np
+
+    program = args.release / "vecodec"
+    with tempfile.TemporaryDirectory() as folder:
+        model, codes, hits = (f"{folder}/{name}" for name in ["model", "codes", "hits.npz"])
+        run(program, "fit", args.train, *options, "-o", model, "--engine", "cpu")
+        run(program, "encode", args.test, "--model", model, "-o", codes, "--engine", "cpu")
+        run(program, "search", codes, "--model", model, "--queries", args.queries, "-k",
+            max(RECALLS), "-o", hits, "--engine", "cpu")
+        bytes_per_row = json.loads(run(program, "inspect", model, "--json"))["bytes_per_row"]
+        table = run(args.release / "examples/search_throughput", args.test, args.queries, "--model",
+                    model, "--rows", args.rows, "--together", args.together, "--engine", "cpu",
+                    "--runs", args.runs)
+        rates = {int(line["queries"]): float(line["million_row_queries_per_s"])
+                 for line in csv.DictReader(io.StringIO(table))}
+        return bytes_per_row, recalls(truth, np.load(hits)["ids"]), rates
+
+
+def rates_of(args, index, queries):
+    """Measures the searches of an index of Python."""
+    import numpy as np
+
+    rates = {}
+    for count in map(int, args.together.split(",")):
+        some = np.resize(queries, (count, queries.shape[1]))
+        seconds = []
+        for _ in range(args.runs + 1):
+            start = time.perf_counter()
+            index.search(some, HITS)
+            seconds.append(time.perf_counter() - start)
+        rates[count] = round(args.rows * count / sorted(seconds[1:])[args.runs // 2] / 1e6, 2)
+    return rates
+
+
+def repeated(args, rows):
+    import numpy as np
+
+    return np.resize(rows, (args.rows, rows.shape[1]))
+
+
+def faiss_index(args, name, data, truth):
+    import faiss
+
+    train, test, queries = data
+    faiss.omp_set_num_threads(args.threads)
+    index = faiss.index_factory(train.shape[1], name, faiss.METRIC_INNER_PRODUCT)
+    index.train(train)
+    index.add(test)
+    found = recalls(truth, index.search(queries, max(RECALLS))[1])
+    index.reset()
+    index.add(repeated(args, test))
+    try:
+        bytes_per_row = index.sa_code_size()
+    except RuntimeError:
+        bytes_per_row = faiss.downcast_index(index).code_size
+    return bytes_per_row, found, rates_of(args, index, queries)
+
+
+def turbovec_index(args, bits, data, truth):
+    from turbovec import TurboQuantIndex
+
+    train, test, queries = data
+    def filled(rows):
+        index = TurboQuantIndex(dim=train.shape[1], bit_width=bits)
+        index.calibrate(train)
+        index.add(rows)
+        return index
+    found = recalls(truth, filled(test).search(queries, max(RECALLS))[1].astype("int64"))
+    index = filled(repeated(args, test))
+    index.prepare()
+    return train.shape[1] * bits // 8 + 4, found, rates_of(args, index, queries)
+
+
+def main():
+    args = arguments()
+    os.environ["RAYON_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(args.threads)
+    import numpy as np
+
+    import quality
+
+    data = [np.load(path).astype(np.float32) for path in (args.train, args.test, args.queries)]
+    truth = quality.nearest(data[2] @ data[1].T, max(RECALLS))
+    counts = args.together.split(",")
+    args.program, args.engine = args.release / "vecodec", "cpu"
+    about = quality.facts(args)
+    print(about)
+    measures = {name: lambda options=options: ours(args, options, truth)
+                for name, options in OURS.items()}
+    measures |= {f"FAISS {name}": lambda name=name: faiss_index(args, name, data, truth)
+                 for name in FAISS}
+    measures |= {f"turbovec {bits} bits": lambda bits=bits: turbovec_index(args, bits, data, truth)
+                 for bits in [2, 4]}
+    fields = ["codec", "bytes_per_row", *(f"recall@{k}" for k in RECALLS),
+              *(f"million_row_queries_per_s, {count}" for count in counts)]
+    lines = []
+    for name, measure in measures.items():
+        try:
+            bytes_per_row, found, rates = measure()
+        except (RuntimeError, ImportError) as error:
+            print(f"{name} left out: {str(error).strip().splitlines()[-1]}")
+            continue
+        lines.append({"codec": name, "bytes_per_row": bytes_per_row, **found,
+                      **{f"million_row_queries_per_s, {count}": rates[int(count)] for count in counts}})
+        print(*lines[-1].values(), sep="  ", flush=True)
+    if args.record:
+        folder = ROOT / "benches/record" / args.record
+        with (folder / "search-cpu.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, fields, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(lines)
+        (folder / "search-cpu.txt").write_text(about)
+
+
+if __name__ == "__main__":
+    main()
