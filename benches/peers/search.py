@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HITS = 10
 RECALLS = [1, 10, 100]
 # As FAISS names them.
-FAISS = ["Flat", "SQ8", "PQ64x8", "OPQ64_256,PQ64x8", "PQ128x4fs", "RaBitQfs"]
+FAISS = ["Flat", "SQ8", "PQ64x8", "PQ128x4fs", "RaBitQfs"]
 OURS = {
     "vecodec 8-bit, 64 bytes": ["--latent", 60],
     "vecodec scalar, 64 bytes": ["--bytes", 64, "--coding", "scalar"],
