@@ -60,7 +60,7 @@ use state::State;
 /// | ids of the caller's | 12 |
 /// | a removed row, until [`compact`](Self::compact) | as before, and 1 bit |
 ///
-/// A search needs up to some 100 MB more, however many rows there are.
+/// A search needs up to 128 MB for queries and 32 MB per thread for hits, however many rows there are.
 ///
 /// # Threads
 /// All methods take `&self`, and clones share the index. A search sees the rows that were there when it began.
