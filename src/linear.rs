@@ -56,6 +56,20 @@ fn least_rows(inputs: usize, outputs: usize) -> usize {
     (SMALL_GEMM / (inputs * outputs) + 1).max(2)
 }
 
+/// A dot product in `f64`, in eight sums: two vectors where it is inlined into code for vectors.
+#[inline(always)]
+pub(crate) fn wide_dot<T: Copy + Into<f64>>(a: &[T], b: &[f32]) -> f64 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut sums = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..8 {
+            sums[i] += a[i].into() * f64::from(b[i]);
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| (*a).into() * f64::from(*b)).sum();
+    sums.iter().sum::<f64>() + rest
+}
+
 fn gemm(out: &mut [f32], x: &[f32], w: Weights<'_>, bias: Option<&[f32]>, inputs: usize) {
     let outputs = w.values.len() / inputs;
     let rows = x.len() / inputs;

@@ -86,36 +86,21 @@ impl Unpacker {
         let mut unpacker = Self { runs: Vec::new(), singles: Vec::new() };
         let mut rest = plan.symbols();
         while let Some(&symbol) = rest.first() {
-            let pair = match symbol.rate.latents() {
-                1 => rest.get(1).copied().filter(|next| {
-                    next.rate == symbol.rate && next.end == symbol.end + symbol.rate.bits()
-                }),
-                _ => Some(symbol),
-            };
-            let taken = match pair.filter(|_| unpacker.is_pair(plan, symbol)) {
-                Some(_) => {
-                    unpacker.push(plan, symbol);
-                    2 / symbol.rate.latents()
-                }
-                None => {
-                    unpacker.singles.extend(symbol.latent..symbol.latent + symbol.rate.latents());
-                    1
-                }
-            };
-            rest = &rest[taken..];
+            let latents = symbol.rate.latents();
+            let symbols = 2 / latents;
+            if is_pair(plan, rest.get(..symbols)) {
+                unpacker.push(plan, symbol);
+                rest = &rest[symbols..];
+            } else {
+                unpacker.singles.extend(symbol.latent..symbol.latent + latents);
+                rest = &rest[1..];
+            }
         }
         for run in &mut unpacker.runs {
             let free = WORD_BITS - run.mask.count_ones();
             run.per_word = free.checked_div(run.stride).unwrap_or(0) as usize + 1;
         }
         unpacker
-    }
-
-    /// Whether a pair that begins with this symbol has a table, and its windows have all of their bits.
-    fn is_pair(&self, plan: &Plan, symbol: Symbol) -> bool {
-        let readers = &plan.readers[symbol.latent..][..symbol.rate.latents()];
-        !plan.tables().pairs(symbol.rate).is_empty()
-            && readers.iter().all(|reader| reader.has_all_bits())
     }
 
     /// Adds a pair to the last run, or begins a run with it.
@@ -164,4 +149,15 @@ impl Unpacker {
             values[latent] = entries[plan.readers[latent].entry(packed)];
         }
     }
+}
+
+/// Whether one symbol of two latents, or two neighbours of one latent each, are looked up together: they
+/// have a table, and the first window has all of its bits.
+fn is_pair(plan: &Plan, symbols: Option<&[Symbol]>) -> bool {
+    let Some(&[first, ref others @ ..]) = symbols else { return false };
+    let is_next =
+        |next: &Symbol| next.rate == first.rate && next.end == first.end + first.rate.bits();
+    others.iter().all(is_next)
+        && !plan.tables().pairs(first.rate).is_empty()
+        && plan.readers[first.latent].has_all_bits()
 }

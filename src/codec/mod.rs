@@ -58,6 +58,7 @@ pub use mapped_rows::MappedRows;
 #[cfg(feature = "gpu")]
 pub use measure::{Breakdown, KernelTimes};
 pub use options::{CodecOptions, Engine, EngineInfo, EngineKind, Stats};
+pub(crate) use pool::on_pool;
 pub use report::{EncodeOptions, EncodeReport};
 
 use crate::error::{Error, Result};

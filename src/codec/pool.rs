@@ -10,7 +10,7 @@ use futures_channel::oneshot;
 ///
 /// Called on a thread of the pool, it runs `work` at once: a pool thread that blocked on the future
 /// would wait for itself.
-pub(super) fn on_pool<R: Send + 'static>(
+pub(crate) fn on_pool<R: Send + 'static>(
     work: impl FnOnce() -> R + Send + 'static,
 ) -> impl Future<Output = R> + Send {
     let (sender, receiver) = oneshot::channel();

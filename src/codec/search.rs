@@ -4,7 +4,6 @@
 //! holds them in the host's memory.
 
 use super::Codec;
-use super::pool::on_pool;
 use crate::cpu;
 use crate::error::Result;
 use crate::search::{Batch, Candidate, Metric, Queries, Records, View};
@@ -35,17 +34,9 @@ impl Codec {
         &self,
         views: &[View<'_>],
         queries: &Queries,
-        candidates: Vec<Vec<u64>>,
+        candidates: &[Vec<u64>],
         k: usize,
     ) -> Result<Vec<Vec<Candidate>>> {
         cpu::search::rank(self.model(), views, queries, candidates, k)
-    }
-
-    /// Runs `work` on the thread pool, for a task.
-    pub(crate) async fn run_on_pool<R: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> R + Send + 'static,
-    ) -> R {
-        on_pool(work).await
     }
 }

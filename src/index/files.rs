@@ -7,14 +7,14 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
-use super::Index;
 use super::ids::Ids;
 use super::state::{Part, SavedCodes, State};
+use super::{Index, lock};
 use crate::codec::Codec;
 use crate::codes::{CodesReader, CodesWriter};
 use crate::error::{Error, Result};
@@ -148,22 +148,13 @@ impl Index {
         if found != expected {
             return Err(Error::OtherModel { expected, found });
         }
-        let index = Self::empty(codec, metric);
         let mut state = State { parts: Vec::new(), next_id: list.next_id };
         for record in &list.parts {
             let part = Part::open(codec, metric, &folder, record)?;
             state.add(part).map_err(|e| bad(e.to_string()))?;
         }
-        index.change(|now| {
-            *now = state;
-            Ok(())
-        })?;
-        Ok(index)
+        Ok(Self::with_state(codec, metric, state))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes the folder if it is missing, and returns the names of the index's files in it.
@@ -247,13 +238,12 @@ impl Part {
         let (config, model) = (records.config(), records.fingerprint());
         let mut writer = CodesWriter::new(path, config, model, records.shared_scale())?;
         for first in (0..rows).step_by(BLOCK_ROWS) {
-            let range = first..(first + BLOCK_ROWS).min(rows);
-            let Some(codes) = records.range(range.clone()) else { continue };
+            let range = first as u32..(first + BLOCK_ROWS).min(rows) as u32;
+            let codes = records.select(range.clone()).expect("a block has rows");
             match &self.ids {
                 Ids::From(_) => writer.append(&codes)?,
                 ids @ Ids::Listed(_) => {
-                    let ids = ids.of_rows(range.start as u32..range.end as u32);
-                    writer.append_with_ids(&codes, &ids)?;
+                    writer.append_with_ids(&codes, &ids.of_rows(range))?;
                 }
             }
         }

@@ -14,7 +14,7 @@ mod search;
 mod state;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 pub use hits::Hits;
 pub use options::{Filter, QueryValues, SearchOptions};
@@ -99,10 +99,14 @@ impl Index {
     /// An index without rows.
     #[must_use]
     pub fn empty(codec: &Codec, metric: Metric) -> Self {
+        Self::with_state(codec, metric, State::default())
+    }
+
+    fn with_state(codec: &Codec, metric: Metric, state: State) -> Self {
         Self(Arc::new(Inner {
             codec: codec.clone(),
             metric,
-            state: RwLock::default(),
+            state: RwLock::new(Arc::new(state)),
             change: Mutex::default(),
             #[cfg(feature = "files")]
             saving: Mutex::default(),
@@ -214,12 +218,17 @@ impl Index {
 
     /// Replaces what the index holds. After an error it holds what it did.
     fn change(&self, change: impl FnOnce(&mut State) -> Result<()>) -> Result<()> {
-        let _guard = self.0.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = lock(&self.0.change);
         let mut state = State::clone(&self.snapshot());
         change(&mut state)?;
         *self.0.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
         Ok(())
     }
+}
+
+/// Locks what is consistent whenever it is not locked, also after a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Index {

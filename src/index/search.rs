@@ -1,14 +1,13 @@
 //! Searches on a snapshot.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::hits::Hits;
 use super::ids::NO_ROW;
 use super::options::{Filter, QueryValues, SearchOptions, rows};
 use super::state::{Part, State};
 use super::{Index, Metric};
-use crate::codec::Codec;
+use crate::codec::{Codec, on_pool};
 use crate::error::{Error, IndexError, Result};
 use crate::rows::Rows;
 use crate::search::{Bitmap, Candidate, Queries, View, locate};
@@ -54,7 +53,7 @@ impl Index {
         rows.copy_to(0..rows.len(), &mut values);
         let (index, state) = (self.clone(), self.snapshot());
         let search = move || Search::new(&index, &state, &values, k)?.all(None);
-        self.codec().run_on_pool(search).await
+        on_pool(search).await
     }
 
     /// Scores the candidates of each query, which another index has found, and returns the `k` best of
@@ -79,7 +78,7 @@ impl Index {
 struct Search<'a> {
     codec: &'a Codec,
     metric: Metric,
-    state: &'a Arc<State>,
+    state: &'a State,
     queries: Rows<'a>,
     /// Hits per query.
     k: usize,
@@ -88,7 +87,7 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new<Q: QueryValues>(
         index: &'a Index,
-        state: &'a Arc<State>,
+        state: &'a State,
         queries: &'a [Q],
         k: usize,
     ) -> Result<Self> {
@@ -131,7 +130,7 @@ impl<'a> Search<'a> {
         let rows = candidates.iter().map(rows).collect::<Result<Vec<_>>>()?;
         let views = self.views(None)?;
         self.in_turns(&views, |queries, range| {
-            self.codec.rank(&views, queries, rows[range].to_vec(), self.k)
+            self.codec.rank(&views, queries, &rows[range], self.k)
         })
     }
 
@@ -169,11 +168,12 @@ impl<'a> Search<'a> {
 
     /// The rows that may be found.
     fn views(&self, filter: Option<Filter<'_>>) -> Result<Vec<View<'a>>> {
-        let (found, rows) = (filter.as_ref().map(Filter::words), self.state.row_count());
+        let rows = self.state.row_count();
         let expected = rows.div_ceil(64) as usize;
-        if let Some(Some(found)) = found
-            && found != expected
+        if let Some(Filter::Rows(words)) = filter
+            && words.len() != expected
         {
+            let found = words.len();
             return Err(Error::Index(IndexError::FilterLength { expected, found, rows }));
         }
         let view = |(first_row, part): (u64, &'a Part)| {
@@ -207,15 +207,5 @@ impl Part {
             allowed.remove_all(removed);
         }
         Some(allowed)
-    }
-}
-
-impl Filter<'_> {
-    /// Words of a filter by rows.
-    fn words(&self) -> Option<usize> {
-        match self {
-            Self::Rows(words) => Some(words.len()),
-            Self::Ids(_) => None,
-        }
     }
 }

@@ -97,7 +97,8 @@ impl Part {
             }
         };
         let live = self.live + next.live;
-        Ok(Self { removed, live, ..Self::new(self.batch.merged(&next.batch)?, ids) })
+        let batch = self.batch.merged(&next.batch).expect("parts have rows");
+        Ok(Self { removed, live, ..Self::new(batch, ids) })
     }
 
     /// The rows that were not removed; none if there are none.

@@ -30,6 +30,11 @@ impl Groups {
         self.starts[0] = 0;
     }
 
+    /// The numbers of all rows in order, and where each region begins with the end of the last one.
+    pub(crate) fn into_parts(self) -> (Vec<u32>, Vec<usize>) {
+        (self.order, self.starts)
+    }
+
     /// The rows of a region.
     pub(crate) fn rows(&self, region: usize) -> &[u32] {
         &self.order[self.starts[region]..self.starts[region + 1]]

@@ -19,7 +19,6 @@ pub(crate) use assign::Assigner;
 pub(crate) use assign::{coding_cost, largest, rest_share};
 use code::Encoder;
 pub(crate) use code::Scratch;
-#[cfg(feature = "fit")]
 pub(crate) use group::Groups;
 pub(crate) use region::{Region, center_rows, id_bits};
 

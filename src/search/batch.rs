@@ -4,7 +4,6 @@ use super::bitmap::Bitmap;
 use super::listing::Listing;
 use super::metric::{Metric, Terms};
 use super::records::Records;
-use crate::error::Result;
 
 /// Rows that are searched together, and what a metric needs of them.
 #[derive(Debug)]
@@ -73,17 +72,14 @@ impl Batch {
         metric.terms(norm, code_scale, number)
     }
 
-    /// The rows of this batch and then those of the next one.
-    ///
-    /// # Errors
-    /// None where both are of one model.
-    pub(crate) fn merged(&self, next: &Self) -> Result<Self> {
+    /// The rows of this batch and then those of the next one, of the same model; none without rows.
+    pub(crate) fn merged(&self, next: &Self) -> Option<Self> {
         let records = Records::Codes(self.records.merged(&next.records)?);
         let numbers = [self.numbers.as_slice(), &next.numbers].concat();
         let both = self.reaches.iter().zip(&next.reaches);
         let reaches = both.map(|(a, b)| a.max(*b)).collect();
         let listing = self.listing.merged(self.row_count() as u32, &next.listing);
-        Ok(Self { records, listing, numbers, reaches })
+        Some(Self { records, listing, numbers, reaches })
     }
 
     /// Some of the rows, in order; none without rows.

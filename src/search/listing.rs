@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::mixture::Groups;
+
 /// Rows of a batch, sorted by region. Rows of one region are in the order in which they were added.
 #[derive(Clone, Debug)]
 pub(crate) struct Listing {
@@ -16,7 +18,13 @@ impl Listing {
     pub(crate) fn all(rows: u32, regions: usize, region_of: impl Fn(u32) -> usize) -> Self {
         match regions {
             1 => Self { order: None, starts: vec![0, rows as usize] },
-            _ => Self::sorted(regions, rows, region_of),
+            _ => {
+                let numbers: Vec<u8> = (0..rows).map(|row| region_of(row) as u8).collect();
+                let mut groups = Groups::default();
+                groups.sort(&numbers, regions);
+                let (order, starts) = groups.into_parts();
+                Self { order: Some(order), starts }
+            }
         }
     }
 
@@ -56,23 +64,6 @@ impl Listing {
             self.region(region).for_each(|at| regions[self.row(at) as usize] = region as u8);
         }
         regions
-    }
-
-    /// A counting sort.
-    fn sorted(regions: usize, rows: u32, region_of: impl Fn(u32) -> usize) -> Self {
-        let mut starts = vec![0; regions + 1];
-        (0..rows).for_each(|row| starts[region_of(row) + 1] += 1);
-        for region in 0..regions {
-            starts[region + 1] += starts[region];
-        }
-        let mut next = starts.clone();
-        let mut order = vec![0; starts[regions]];
-        for row in 0..rows {
-            let next = &mut next[region_of(row)];
-            order[*next] = row;
-            *next += 1;
-        }
-        Self { order: Some(order), starts }
     }
 
     /// The listed rows of a region, as positions in the list.

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::batch::Reach;
 use super::metric::Metric;
 use crate::error::{Error, IndexError, Result};
+use crate::linear::wide_dot;
 use crate::model::{Model, RegionLayers};
 use crate::rows::Rows;
 use crate::simd::vectorized;
@@ -109,13 +110,13 @@ impl Projection {
                 for query in queries.chunks_exact(dim) {
                     let mut squared = 0.0;
                     for (latent, column) in columns.chunks_exact(dim).enumerate() {
-                        let value = dot(query, column);
+                        let value = wide_dot(query, column);
                         let step = region.plan.map_or(1.0, |plan| f64::from(plan.steps()[latent]));
                         squared += value * value;
                         projection.values.push((value * step) as f32);
                     }
                     projection.values.resize(projection.values.len() + stride - latents, 0.0);
-                    let center = region.decoder.bias.map_or(0.0, |center| dot(query, center));
+                    let center = region.decoder.bias.map_or(0.0, |center| wide_dot(query, center));
                     projection.centers.push(center as f32);
                     projection.norms.push(squared.sqrt() as f32);
                 }
@@ -123,18 +124,4 @@ impl Projection {
         );
         projection
     }
-}
-
-/// A dot product in eight sums, which are two vectors.
-#[inline(always)]
-fn dot(wide: &[f64], narrow: &[f32]) -> f64 {
-    let ((a, a_rest), (b, b_rest)) = (wide.as_chunks::<8>(), narrow.as_chunks::<8>());
-    let mut sums = [0.0; 8];
-    for (a, b) in a.iter().zip(b) {
-        for i in 0..8 {
-            sums[i] += a[i] * f64::from(b[i]);
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * f64::from(*b)).sum();
-    sums.iter().sum::<f64>() + rest
 }

@@ -1,11 +1,8 @@
 //! The codes of rows, wherever they are.
 
-use std::ops::Range;
-
 use crate::codes::Codes;
 #[cfg(feature = "files")]
 use crate::codes::MappedCodes;
-use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::model::{Model, ModelConfig};
 
@@ -65,8 +62,8 @@ impl Records {
     /// The scale of all rows, if they share one.
     pub(crate) fn shared_scale(&self) -> Option<f32> {
         let first = self.scale(0);
-        let rows = 0..self.row_count() as u32;
-        let are_equal = rows.into_iter().all(|row| self.scale(row).to_bits() == first.to_bits());
+        let mut rows = 0..self.row_count() as u32;
+        let are_equal = rows.all(|row| self.scale(row).to_bits() == first.to_bits());
         are_equal.then_some(first)
     }
 
@@ -78,23 +75,19 @@ impl Records {
 
     /// A copy of some rows; none without rows.
     pub(crate) fn select(&self, rows: impl Iterator<Item = u32>) -> Option<Codes> {
-        let rows = rows.map(|row| (self.packed(row), self.scale(row)));
+        Codes::of_rows(self.config(), self.fingerprint(), self.rows(rows))
+    }
+
+    /// A copy of these rows and then those of others of the same model; none without rows.
+    pub(crate) fn merged(&self, next: &Self) -> Option<Codes> {
+        let all = |records: &Self| 0..records.row_count() as u32;
+        let rows = self.rows(all(self)).chain(next.rows(all(next)));
         Codes::of_rows(self.config(), self.fingerprint(), rows)
     }
 
-    /// A copy of consecutive rows; none without rows.
-    pub(crate) fn range(&self, rows: Range<usize>) -> Option<Codes> {
-        self.select(rows.start as u32..rows.end as u32)
-    }
-
-    /// A copy of these rows and then those of others of the same model.
-    pub(crate) fn merged(&self, next: &Self) -> Result<Codes> {
-        let dim = self.config().dim;
-        let all = |records: &Self| records.range(0..records.row_count());
-        let empty = || Error::EmptyBatch { dim };
-        let mut codes = all(self).ok_or_else(empty)?;
-        codes.append(&all(next).ok_or_else(empty)?)?;
-        Ok(codes)
+    /// The packed codes and the scales of some rows.
+    fn rows(&self, rows: impl Iterator<Item = u32>) -> impl Iterator<Item = (&[u8], f32)> {
+        rows.map(|row| (self.packed(row), self.scale(row)))
     }
 
     /// Bytes of memory.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use super::tile::unpack;
 use crate::bit_codes::PaddedRow;
+use crate::linear::wide_dot;
 use crate::model::Model;
 use crate::search::{Queries, View, locate};
 use crate::simd::vectorized;
@@ -37,25 +38,11 @@ impl<'a> Exact<'a> {
             #[inline(always)]
             || {
                 unpack(layers.plan, batch.packed(row), padded, values);
-                dot(query_values, values)
+                wide_dot(query_values, values)
             },
         );
         let terms = batch.terms(self.queries.metric, row);
         let center = f64::from(terms.center) * f64::from(projection.centers[query]);
         (f64::from(terms.latents) * product + center + f64::from(terms.offset)) as f32
     }
-}
-
-/// A dot product in `f64`, in eight sums.
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut sums = [0.0; 8];
-    for (a, b) in a.iter().zip(b) {
-        for i in 0..8 {
-            sums[i] += f64::from(a[i]) * f64::from(b[i]);
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-    sums.iter().sum::<f64>() + rest
 }

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::tile::unpack;
 use crate::bit_codes::PaddedRow;
 use crate::error::{Error, IndexError, Result};
-use crate::linear::{Weights, linear_with};
+use crate::linear::{Weights, linear_with, wide_dot};
 use crate::memory;
 use crate::model::{Model, RegionLayers};
+use crate::quantize::{dequantize, wide_norm};
 use crate::search::{Batch, Listing, Metric, Products, Reach, Records};
 use crate::simd::vectorized;
 
@@ -40,7 +40,7 @@ pub(crate) fn load(model: &Model, metric: Metric, records: Records) -> Result<Ba
     }
     for region in 0..regions {
         let listed = batch.listing.region(region);
-        let loader = Loader { batch: &batch, layers: model.region(region), model, metric };
+        let loader = Loader::new(model, metric, &batch, region);
         let blocks = listed.clone().into_par_iter().step_by(BLOCK_ROWS);
         let load = |scratch: &mut Scratch, first: usize| {
             loader.load(first..(first + BLOCK_ROWS).min(listed.end), scratch)
@@ -81,12 +81,21 @@ struct Scratch {
 /// What computes the numbers of a region's rows.
 struct Loader<'a> {
     batch: &'a Batch,
-    model: &'a Model,
     layers: RegionLayers<'a>,
     metric: Metric,
+    /// The squared norm of the centroid.
+    center: f64,
+    /// Whether rows had norm 1 before they were encoded, up to the norms that are stored.
+    is_known: bool,
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    fn new(model: &'a Model, metric: Metric, batch: &'a Batch, region: usize) -> Self {
+        let layers = model.region(region);
+        let center = layers.decoder.bias.map_or(0.0, |center| wide_dot(center, center));
+        Self { batch, layers, metric, center, is_known: model.codes_rows_of_norm_one() }
+    }
+
     /// Loads the rows at these positions of the listing.
     fn load(&self, positions: Range<usize>, scratch: &mut Scratch) -> Block {
         let Scratch { padded, latents, remainders } = scratch;
@@ -112,11 +121,9 @@ impl Loader<'_> {
         for (index, z) in latents.chunks_exact(count).enumerate() {
             let row = listing.row(positions.start + index);
             let number = block.numbers.get(index).copied().unwrap_or(0.0);
-            let norm = z.iter().map(|z| f64::from(*z).powi(2)).sum::<f64>().sqrt() as f32;
-            let (row_norm, code_scale) = self.batch.norm_and_scale(row);
-            // The latents of 8-bit codes have their scale already.
-            let norm = if code_scale == 0.0 { 0.0 } else { norm / code_scale };
-            block.reach.include(self.metric.terms(row_norm, code_scale, number), norm);
+            // The latents have the scale of 8-bit codes already.
+            let terms = self.metric.terms(self.batch.norm_and_scale(row).0, 1.0, number);
+            block.reach.include(terms, wide_norm(z) as f32);
         }
         block
     }
@@ -125,28 +132,20 @@ impl Loader<'_> {
     #[inline(always)]
     fn set_latents(&self, row: u32, padded: &mut PaddedRow, z: &mut [f32]) {
         let packed = self.batch.packed(row);
-        unpack(self.layers.plan, packed, padded, z);
         match self.layers.plan {
-            Some(plan) => z.iter_mut().zip(plan.steps()).for_each(|(z, step)| *z *= step),
-            None => {
-                let scale = self.batch.norm_and_scale(row).1;
-                z.iter_mut().for_each(|z| *z *= scale);
-            }
+            Some(plan) => plan.decode(packed, padded, z),
+            None => dequantize(packed, self.batch.norm_and_scale(row).1, z),
         }
     }
 
     /// The number of a row, whose rest without the centroid is given.
     fn number(&self, row: u32, rest: &[f32]) -> f32 {
-        let center = self.layers.decoder.bias;
-        let dot = |a: &[f32], b: &[f32]| -> f64 {
-            a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-        };
         let products = Products {
-            center: center.map_or(0.0, |center| dot(center, center)),
-            cross: center.map_or(0.0, |center| dot(center, rest)),
-            rest: dot(rest, rest),
+            center: self.center,
+            cross: self.layers.decoder.bias.map_or(0.0, |center| wide_dot(center, rest)),
+            rest: wide_dot(rest, rest),
         };
         let norm = f64::from(self.batch.norm_and_scale(row).0);
-        self.metric.number(products, norm, self.model.codes_rows_of_norm_one()) as f32
+        self.metric.number(products, norm, self.is_known) as f32
     }
 }

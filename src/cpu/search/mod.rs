@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use bytes::{ByteTables, byte_tables};
+use bytes::byte_tables;
 use exact::Exact;
 pub(crate) use load::load;
 use tile::{FEW_QUERIES, Scratch, Tile, tiles};
@@ -67,7 +67,9 @@ pub(crate) fn search(
     };
     let next = AtomicUsize::new(0);
     let thresholds: Vec<Threshold> = slacks.iter().map(|_| Threshold::new()).collect();
+    let exact = || Exact::new(model, views, queries);
     let worker = |_| {
+        let exact = exact();
         let mut best: Vec<Best> = slacks.iter().map(|slack| Best::new(k, *slack)).collect();
         let mut scratch = Scratch::default();
         while let Some(tile) = tiles.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -77,7 +79,14 @@ pub(crate) fn search(
                 *threshold = shared.raise(best.threshold());
             }
             let byte_tables = byte_tables.get(tile.region).and_then(Option::as_ref);
-            score(model, views, queries, tile, byte_tables, &mut scratch, &mut best);
+            let view = &views[tile.view];
+            tile.score(model, view, queries, byte_tables, &mut scratch, |query, row, key| {
+                let best = &mut best[query];
+                if view.is_allowed(row) {
+                    best.offer(key, view.first_row + u64::from(row), |row| exact.key(row, query));
+                }
+                best.threshold()
+            });
         }
         best
     };
@@ -90,28 +99,7 @@ pub(crate) fn search(
     let finish = |exact: &mut Exact<'_>, (query, best): (usize, Best)| {
         best.finish(|row| exact.key(row, query))
     };
-    let exact = || Exact::new(model, views, queries);
     Ok(all.into_par_iter().enumerate().map_init(exact, finish).collect())
-}
-
-/// Offers the rows of a tile to the best rows of each query.
-fn score(
-    model: &Model,
-    views: &[View<'_>],
-    queries: &Queries,
-    tile: &Tile,
-    byte_tables: Option<&ByteTables>,
-    scratch: &mut Scratch,
-    best: &mut [Best],
-) {
-    let view = &views[tile.view];
-    let exact = Exact::new(model, views, queries);
-    tile.score(model, view, queries, byte_tables, scratch, |query, row, key| {
-        if view.is_allowed(row) {
-            best[query].offer(key, view.first_row + u64::from(row), |row| exact.key(row, query));
-        }
-        best[query].threshold()
-    });
 }
 
 /// The exact keys of candidates, and the `k` best of each query, best first.
@@ -122,16 +110,16 @@ pub(crate) fn rank(
     model: &Model,
     views: &[View<'_>],
     queries: &Queries,
-    candidates: Vec<Vec<u64>>,
+    candidates: &[Vec<u64>],
     k: usize,
 ) -> Result<Vec<Vec<Candidate>>> {
     slacks(model, views, queries)?;
-    let rank = |exact: &mut Exact<'_>, (query, rows): (usize, Vec<u64>)| {
-        let rows = rows.into_iter().map(|row| Candidate { key: 0.0, row }).collect();
+    let rank = |exact: &mut Exact<'_>, (query, rows): (usize, &Vec<u64>)| {
+        let rows = rows.iter().map(|&row| Candidate { key: 0.0, row }).collect();
         crate::search::ranked(rows, k, |row| exact.key(row, query))
     };
     let exact = || Exact::new(model, views, queries);
-    Ok(candidates.into_par_iter().enumerate().map_init(exact, rank).collect())
+    Ok(candidates.par_iter().enumerate().map_init(exact, rank).collect())
 }
 
 /// Twice the bound on the error of each query's keys.

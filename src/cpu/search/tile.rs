@@ -73,8 +73,8 @@ impl Tile {
         self.rows.len()
     }
 
-    /// Scores all rows with all queries, byte by byte if tables are given. Gives each key that reaches the query's threshold to `take`,
-    /// which returns the query's threshold from then on.
+    /// Scores all rows with all queries, byte by byte if tables are given. Gives each key that reaches the
+    /// query's threshold to `take`, which returns the query's threshold from then on.
     pub(super) fn score(
         &self,
         model: &Model,
