@@ -31,6 +31,8 @@ const VERSION: u32 = 1;
 /// U64 `[words]`: bit `i % 64` of word `i / 64` says whether row `i` was removed.
 const REMOVED: &str = "removed";
 const SUFFIX: &str = ".safetensors";
+/// More rows than were ever added to an index: so many more can be added without an overflow.
+const MAX_NEXT_ID: u64 = u64::MAX / 2;
 /// Rows that are copied at a time.
 const BLOCK_ROWS: usize = 1 << 14;
 
@@ -140,6 +142,12 @@ impl Index {
             return Err(bad(format!(
                 "has version {}, and this version of vecodec reads up to {VERSION}: update vecodec",
                 list.version
+            )));
+        }
+        if list.next_id > MAX_NEXT_ID {
+            return Err(bad(format!(
+                "says next_id is {}, and it is at most {MAX_NEXT_ID}: it was altered",
+                list.next_id
             )));
         }
         let metric: Metric = list.metric.parse().map_err(bad)?;

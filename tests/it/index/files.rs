@@ -164,6 +164,7 @@ fn damaged_and_foreign_folders_are_refused() {
         ("\"version\": 1", "\"version\": 2", "version 2"),
         ("\"l2\"", "\"l3\"", "l3"),
         ("codes-0.safetensors", "../codes-0.safetensors", "../codes-0"),
+        ("\"next_id\": 3000", "\"next_id\": 18446744073709551615", "next_id"),
         ("\"first_id\": 0,", "", "ids"),
         ("\"first_id\": 0", "\"first_id\": 18446744073709551615", "ids"),
     ] {
