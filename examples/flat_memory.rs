@@ -1,10 +1,14 @@
 //! Encodes and decodes two million rows, block by block, and prints how much memory the process and
 //! the device use. Any error of the codec or of the GPU makes the program fail.
 
+#[path = "shared/resident.rs"]
+mod resident;
+
 use std::hint::black_box;
 use std::time::Instant;
 
 use clap::Parser;
+use resident::resident_mib;
 use vecodec::{Codec, CodecOptions, Engine, Gpu, Model, ModelConfig};
 
 #[derive(Parser)]
@@ -65,12 +69,4 @@ fn round_trip(codec: &Codec, rows: &[f32]) -> vecodec::Result<()> {
         black_box(view?.rows().map(|row| row[0]).sum::<f32>());
     }
     Ok(())
-}
-
-/// The resident memory of the process, or 0 on a system without `/proc/self/statm`.
-fn resident_mib() -> usize {
-    const PAGE_KIB: usize = 4;
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = text.split_whitespace().nth(1).and_then(|pages| pages.parse().ok());
-    pages.unwrap_or(0) * PAGE_KIB / 1024
 }

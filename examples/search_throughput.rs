@@ -5,13 +5,19 @@
 //! The rows of the file are encoded once, and their codes are repeated to fill the index. The rate is that
 //! of the median of several searches, after one that is not timed.
 
+#[path = "shared/engine.rs"]
+mod engine;
+#[path = "shared/resident.rs"]
+mod resident;
+
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
-use vecodec::{Codec, CodecOptions, Engine, Gpu, Index, Metric, Model};
+use resident::resident_mib;
+use vecodec::{Codec, CodecOptions, Index, Metric, Model};
 
 #[derive(Parser)]
 struct Args {
@@ -46,22 +52,9 @@ fn read(path: &Path) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
     Ok(npyz::NpyFile::new(BufReader::new(File::open(path)?))?.into_vec()?)
 }
 
-/// The memory of this process, as Linux counts it; 0 elsewhere.
-fn resident_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) / 1024
-}
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Args { data, queries, model, engine, rows, together, k, metric, runs } = Args::parse();
-    let engine = match engine.as_str() {
-        "auto" => Engine::Auto,
-        "cpu" => Engine::Cpu,
-        "gpu" => Engine::Gpu(Gpu::new()?),
-        other => return Err(format!("--engine is {other:?}: pass auto, gpu or cpu").into()),
-    };
+    let engine = engine::engine(&engine)?;
     let model = Model::load(model)?;
     let dim = model.config().dim;
     let codec = Codec::with_options(model, CodecOptions::default().with_engine(engine))?;

@@ -2,6 +2,8 @@
 //! of rows per second, which `benches/peers/compare.py` compares with other programs. Any error of a
 //! verb or of the GPU makes the program fail.
 
+#[path = "shared/engine.rs"]
+mod engine;
 #[path = "../benches/verbs/pcie_link.rs"]
 mod pcie_link;
 
@@ -14,7 +16,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use serde_json::{Map, Value, json};
-use vecodec::{Codec, CodecOptions, Coding, Engine, Gpu, Model, ModelConfig, Regions};
+use vecodec::{Codec, CodecOptions, Coding, Engine, Model, ModelConfig, Regions};
 
 #[derive(Parser)]
 struct Args {
@@ -52,12 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if runs == 0 {
         return Err("--runs is 0: pass at least 1".into());
     }
-    let engine = match engine.as_str() {
-        "auto" => Engine::Auto,
-        "cpu" => Engine::Cpu,
-        "gpu" => Engine::Gpu(Gpu::new()?),
-        other => return Err(format!("--engine is {other:?}: pass auto, gpu or cpu").into()),
-    };
+    let engine = engine::engine(&engine)?;
     let gpu = if let Engine::Gpu(gpu) = &engine { Some(gpu.clone()) } else { None };
     let (dim, values) = match data {
         Some(path) => {

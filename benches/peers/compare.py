@@ -4,10 +4,10 @@
     python3 benches/peers/compare.py [--engine auto|gpu|cpu] [--rows N] [--dim D] [--latent L]
     python3 benches/peers/compare.py --engine cpu --threads 1 --bytes 64 --data ROWS.npy
 
-The second form compares bit codes with FAISS's product quantisers of as many bytes. Needs the built example (`cargo build --release --example throughput`) and the package `torch` or
-`faiss-cpu` for each comparison. A missing package is named, and its comparison is left out.
-PyTorch runs on CUDA if it can and this library runs on a GPU. All weights are resident. All
-batches begin and end in host memory.
+The second form compares bit codes with FAISS's product quantisers of as many bytes. Needs the built
+example (`cargo build --release --example throughput`) and the package `torch` or `faiss-cpu` for each
+comparison. A missing package is named, and its comparison is left out. PyTorch runs on CUDA if it can
+and this library runs on a GPU. All weights are resident. All batches begin and end in host memory.
 """
 
 import argparse

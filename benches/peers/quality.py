@@ -73,10 +73,14 @@ def nearest(scores, k):
     return np.argsort(-scores, axis=1, kind="stable")[:, :k]
 
 
-def recall(scores, truth):
+def shared(found, truth):
     """Returns the share of the true nearest rows among as many rows found."""
-    found = nearest(scores, truth.shape[1])
     return (found[:, :, None] == truth[:, None, :]).any(axis=2).mean()
+
+
+def recall(scores, truth):
+    """Returns the share of the true nearest rows among as many rows with the largest scores."""
+    return shared(nearest(scores, truth.shape[1]), truth)
 
 
 def bound(test, bytes_):

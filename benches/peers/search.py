@@ -23,10 +23,14 @@ import csv
 import io
 import json
 import os
-import subprocess
 import tempfile
-import time
 from pathlib import Path
+
+import numpy as np
+
+from compare import rate
+from quality import facts, nearest, shared
+from vecodec_codecs import run
 
 ROOT = Path(__file__).resolve().parents[2]
 HITS = 10
@@ -57,22 +61,11 @@ def arguments():
 
 
 def recalls(truth, found):
-    """Returns the share of the true nearest rows among as many found."""
-    return {f"recall@{k}": round(float((found[:, :k, None] == truth[:, None, :k]).any(axis=2).mean()), 4)
-            for k in RECALLS}
+    return {f"recall@{k}": round(float(shared(found[:, :k], truth[:, :k])), 4) for k in RECALLS}
 
 
 def ours(args, options, truth):
     """Measures codes of this library."""
-    def run(*words):
-        command = [str(word) for word in words]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)}: {done.stderr}")
-        return done.stdout
-
-    import numpy as np
-
     program = args.release / "vecodec"
     with tempfile.TemporaryDirectory() as folder:
         model, codes, hits = (f"{folder}/{name}" for name in ["model", "codes", "hits.npz"])
@@ -91,23 +84,15 @@ def ours(args, options, truth):
 
 def rates_of(args, index, queries):
     """Measures the searches of an index of Python."""
-    import numpy as np
-
     rates = {}
     for count in map(int, args.together.split(",")):
         some = np.resize(queries, (count, queries.shape[1]))
-        seconds = []
-        for _ in range(args.runs + 1):
-            start = time.perf_counter()
-            index.search(some, HITS)
-            seconds.append(time.perf_counter() - start)
-        rates[count] = round(args.rows * count / sorted(seconds[1:])[args.runs // 2] / 1e6, 2)
+        search = rate(args.rows * count, lambda: index.search(some, HITS), args.runs)
+        rates[count] = round(search / 1e6, 2)
     return rates
 
 
 def repeated(args, rows):
-    import numpy as np
-
     return np.resize(rows, (args.rows, rows.shape[1]))
 
 
@@ -146,16 +131,13 @@ def turbovec_index(args, bits, data, truth):
 
 def main():
     args = arguments()
+    # Before FAISS and turbovec are imported.
     os.environ["RAYON_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(args.threads)
-    import numpy as np
-
-    import quality
-
     data = [np.load(path).astype(np.float32) for path in (args.train, args.test, args.queries)]
-    truth = quality.nearest(data[2] @ data[1].T, max(RECALLS))
+    truth = nearest(data[2] @ data[1].T, max(RECALLS))
     counts = args.together.split(",")
     args.program, args.engine = args.release / "vecodec", "cpu"
-    about = quality.facts(args)
+    about = facts(args)
     print(about)
     measures = {name: lambda options=options: ours(args, options, truth)
                 for name, options in OURS.items()}

@@ -29,18 +29,20 @@ def codecs(bytes_, program, engine, states):
             for name, words in arguments.items()]
 
 
-def code(data, arguments, program, engine):
-    def run(*words):
-        command = [str(word) for word in (program, *words)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)}: {done.stderr}")
-        return done.stdout
+def run(*words):
+    """Runs a command that must succeed, and returns what it prints."""
+    command = [str(word) for word in words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)}: {done.stderr}")
+    return done.stdout
 
+
+def code(data, arguments, program, engine):
     with tempfile.TemporaryDirectory() as folder:
         model, codes, rows = (f"{folder}/{name}" for name in ["model", "codes", "rows.npy"])
-        run("fit", data.train_file, *arguments, "-o", model, "--engine", engine)
-        run("encode", data.test_file, "--model", model, "-o", codes, "--engine", engine)
-        run("decode", codes, "--model", model, "-o", rows, "--engine", engine)
-        about = json.loads(run("inspect", model, "--json"))
+        run(program, "fit", data.train_file, *arguments, "-o", model, "--engine", engine)
+        run(program, "encode", data.test_file, "--model", model, "-o", codes, "--engine", engine)
+        run(program, "decode", codes, "--model", model, "-o", rows, "--engine", engine)
+        about = json.loads(run(program, "inspect", model, "--json"))
         return Coded(np.load(rows), about["bytes_per_row"])

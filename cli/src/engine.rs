@@ -35,14 +35,20 @@ pub fn model(path: &Path) -> Result<Model> {
 /// Loads a model and checks that it takes rows like those of the data.
 pub fn model_for(path: &Path, data: &DataReader) -> Result<Model> {
     let model = model(path)?;
-    let (expected, found) = (model.config().dim, data.dim());
-    if expected != found {
-        let detail = format!(
-            "its rows have {found} values, and model {} takes {expected}: \
-             pass the model fitted to such rows",
-            path.display()
-        );
-        return Err(CliError::file(data.path(), detail));
-    }
+    check_rows(&model, path, data)?;
     Ok(model)
+}
+
+/// Fails unless a model takes rows like those of the data. `path` is the model's.
+pub fn check_rows(model: &Model, path: &Path, data: &DataReader) -> Result<()> {
+    let (expected, found) = (model.config().dim, data.dim());
+    if expected == found {
+        return Ok(());
+    }
+    let detail = format!(
+        "its rows have {found} values, and model {} takes {expected}: \
+         pass the model fitted to such rows",
+        path.display()
+    );
+    Err(CliError::file(data.path(), detail))
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use vecodec::data::{DataReader, Format, blocks};
-use vecodec::{Codec, Hits, Index, Metric};
+use vecodec::{Hits, Index, Metric};
 
 use crate::args::SearchArgs;
 use crate::decode;
@@ -95,7 +95,7 @@ fn open(args: &SearchArgs, queries: &DataReader) -> Result<Index> {
     if !args.codes.is_dir() {
         let mut reader = decode::open(&args.codes)?;
         let model = decode::model_of(&reader, &args.codes, &args.model)?;
-        check_dim(args, queries, model.config().dim)?;
+        engine::check_rows(&model, &args.model, queries)?;
         let codec = engine::codec(model, engine)?;
         let index = Index::empty(&codec, args.metric.unwrap_or(Metric::Cosine));
         let rows = reader.row_count();
@@ -110,8 +110,7 @@ fn open(args: &SearchArgs, queries: &DataReader) -> Result<Index> {
         }
         return Ok(index);
     }
-    let codec: Codec = engine::codec(engine::model(&args.model)?, engine)?;
-    check_dim(args, queries, codec.model().config().dim)?;
+    let codec = engine::codec(engine::model_for(&args.model, queries)?, engine)?;
     let remedy = "pass the folder of an index, and the model of its codes";
     let index = Index::open(&codec, &args.codes);
     let index = index.map_err(|e| CliError::in_file(&args.codes, e, remedy))?;
@@ -122,19 +121,6 @@ fn open(args: &SearchArgs, queries: &DataReader) -> Result<Index> {
         }
         _ => Ok(index),
     }
-}
-
-fn check_dim(args: &SearchArgs, queries: &DataReader, expected: usize) -> Result<()> {
-    let found = queries.dim();
-    if found == expected {
-        return Ok(());
-    }
-    let detail = format!(
-        "its queries have {found} values, and the rows of {} have {expected}: pass queries of {expected} \
-         values",
-        args.codes.display()
-    );
-    Err(CliError::file(&args.queries, detail))
 }
 
 /// Searches block by block.
