@@ -43,6 +43,7 @@ impl<'a> Exact<'a> {
         );
         let terms = batch.terms(self.queries.metric, row);
         let center = f64::from(terms.center) * f64::from(projection.centers[query]);
-        (f64::from(terms.latents) * product + center + f64::from(terms.offset)) as f32
+        // Minus zero becomes zero: they are equal, and would not be ordered as equals.
+        (f64::from(terms.latents) * product + center + f64::from(terms.offset)) as f32 + 0.0
     }
 }
