@@ -6,6 +6,7 @@
 //! | `kernels` | what a dispatch is: files, constants, bindings, grid | the facts in `device::caps` |
 //! | `chunk` | the memory that rows travel through | `device` |
 //! | `programs` | a verb's kernels, and the same compiled on a device | all of them |
+//! | `search` | rows on a device, and the rounds of a search | all of them |
 //!
 //! Kernels do not know the ring of chunks, and the ring does not know kernels: `codec` joins them.
 
@@ -13,6 +14,9 @@ mod chunk;
 mod device;
 mod kernels;
 mod programs;
+mod search;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use chunk::{
     Buffers, InFlight, Lease, Params, Pool, PoolStats, ReadView, Readback, SectionWriters, Slot,
@@ -22,3 +26,4 @@ pub use device::Gpu;
 pub(crate) use kernels::KernelOptions;
 pub use kernels::{Precision, Tiling};
 pub(crate) use programs::{Program, Programs};
+pub(crate) use search::{ResidentRows, SearchPool, SearchPrograms, Searched, is_possible};

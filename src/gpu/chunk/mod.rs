@@ -8,6 +8,6 @@ mod timestamps;
 
 pub(crate) use buffers::{Buffers, Readback};
 pub(crate) use params::Params;
-pub(crate) use pool::{Lease, Pool, PoolStats};
+pub(crate) use pool::{Lease, Pool, PoolStats, Pooled};
 pub(crate) use slot::{InFlight, ReadView, SectionWriters, Slot, SlotKey};
 pub(crate) use timestamps::Timestamps;

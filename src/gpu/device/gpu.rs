@@ -1,6 +1,7 @@
 //! The public handle of a device.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
 
@@ -116,27 +117,53 @@ impl Gpu {
 
     /// Creates a device buffer and uploads `bytes` into it. A recipe has checked their number.
     pub(crate) fn resident(&self, label: &str, bytes: &[u8]) -> Result<Buffer> {
-        let (size, gpu) = (bytes.len() as u64, &self.0.device_queue);
-        let buffers = self.with_error_scopes("a buffer for weights", || {
+        let size = bytes.len() as u64;
+        self.filled(label, size, size, |range, piece| {
+            piece.copy_from_slice(&bytes[range.start as usize..range.end as usize]);
+        })
+    }
+
+    /// Creates a device buffer of `size` bytes that `fill` gives, at most `piece` bytes at a time.
+    pub(crate) fn filled(
+        &self,
+        label: &str,
+        size: u64,
+        piece: u64,
+        mut fill: impl FnMut(Range<u64>, &mut [u8]),
+    ) -> Result<Buffer> {
+        let (piece, gpu) = (piece.min(size), &self.0.device_queue);
+        let buffers = self.with_error_scopes("a buffer for resident data", || {
             let usage = BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC;
-            let staging = gpu.buffer("vecodec.weights.upload", size, usage);
+            let staging = gpu.buffer("vecodec.resident.upload", piece, usage);
             let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
             (staging, gpu.buffer(label, size, usage))
         });
-        let (staging, buffer) = buffers.map_err(|error| error.with_bytes_required(2 * size))?;
-        let signal = gpu.map(&staging, MapMode::Write, ..size);
-        pollster::block_on(self.wait(WaitMode::Blocking, None, &signal))?;
-        staging
-            .get_mapped_range_mut(..)
-            .map_err(|e| gpu.unmapped("the mapping of weights", &e))?
-            .copy_from_slice(bytes);
-        gpu.unmap(&staging);
-        self.with_error_scopes("the upload of weights", || {
-            let mut encoder = self.device().create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(&staging, 0, &buffer, 0, size);
-            self.queue().submit([encoder.finish()]);
-        })?;
+        let (staging, buffer) = buffers.map_err(|error| error.with_bytes_required(size + piece))?;
+        let (mut last, mut bytes) = (None, vec![0; piece as usize]);
+        for start in (0..size).step_by(piece.max(1) as usize) {
+            let range = start..(start + piece).min(size);
+            let len = range.end - range.start;
+            let bytes = &mut bytes[..len as usize];
+            fill(range, bytes);
+            let signal = gpu.map(&staging, MapMode::Write, ..len);
+            pollster::block_on(self.wait(WaitMode::Blocking, last.take(), &signal))?;
+            staging
+                .get_mapped_range_mut(..len)
+                .map_err(|e| gpu.unmapped("the mapping of resident data", &e))?
+                .copy_from_slice(bytes);
+            gpu.unmap(&staging);
+            last = Some(self.with_error_scopes("the upload of resident data", || {
+                let mut encoder = self.device().create_command_encoder(&Default::default());
+                encoder.copy_buffer_to_buffer(&staging, 0, &buffer, start, len);
+                self.queue().submit([encoder.finish()])
+            })?);
+        }
         Ok(buffer)
+    }
+
+    /// Whether this is the same device.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Waits for a mapping. `submission` is the last one that uses the buffer.

@@ -2,14 +2,17 @@
 //!
 //! A [`Kernel`] is everything that one dispatch is made from. `gemm` makes the kernels that multiply
 //! matrices, `quantize` and `normalize` the kernels that treat each row by itself, `bit_codes` the
-//! encoders of bit codes, and `regions` the kernels that choose regions and sort rows by them. `tiling`
-//! decides how a GEMM is divided, `weights` packs its weights, and `shaders` names the files of `shaders/`.
+//! encoders of bit codes, `regions` the kernels that choose regions and sort rows by them, and `scan` the
+//! kernels of a search, for which `pairs` makes tables. `tiling` decides how a GEMM is divided, `weights` packs
+//! its weights, and `shaders` names the files of `shaders/`.
 
 mod bit_codes;
 mod gemm;
 mod normalize;
+mod pairs;
 mod quantize;
 mod regions;
+mod scan;
 mod shaders;
 mod tiling;
 mod weights;
@@ -19,10 +22,12 @@ pub(crate) use bit_codes::SearchedSymbol;
 pub(crate) use bit_codes::{BitCodes, Search};
 pub(crate) use gemm::{ByRegion, Epilogue, Layer, Lhs, Span, gemm};
 pub(crate) use normalize::normalize;
+pub(crate) use pairs::PairCodes;
 pub(crate) use quantize::quantize;
 pub(crate) use regions::{
     Choice, ORDER_BYTES, RANK_BYTES, RegionsOf, choose, order_head_bytes, region_order, shortlist,
 };
+pub(crate) use scan::{AtOnce, PairShape, ScanShape, SearchBuffer, TILE, scan, select};
 pub(crate) use shaders::ShaderFile;
 #[cfg(test)]
 pub(crate) use shaders::all as all_shader_files;
@@ -67,6 +72,8 @@ pub(crate) enum Binding {
     Resident(Resident),
     /// A section of the chunk.
     Section(Section),
+    /// A buffer of a search.
+    Search(SearchBuffer),
     /// Nothing: the kernel has no variable of this number.
     Unused,
 }
@@ -100,6 +107,10 @@ pub(crate) enum Resident {
     LeadingBias,
     /// What leading latents cost: see `shaders/regions/choose.wgsl`.
     LeadingCosts,
+    /// How a search reads bit codes: see `shaders/search/bit_products.wgsl`.
+    SearchSteps,
+    /// The pairs of values that a search looks up.
+    Pairs,
 }
 
 impl Resident {
@@ -121,6 +132,8 @@ impl Resident {
             Self::LeadingWeights(_) => "vecodec.regions.leading",
             Self::LeadingBias => "vecodec.regions.leading.bias",
             Self::LeadingCosts => "vecodec.regions.leading.costs",
+            Self::SearchSteps => "vecodec.search.steps",
+            Self::Pairs => "vecodec.search.pairs",
         }
     }
 }

@@ -77,4 +77,14 @@ files! {
     SCATTER = "regions/scatter.wgsl";
     SHORTLIST = "regions/shortlist.wgsl";
     CHOOSE = "regions/choose.wgsl";
+    SEARCH = "search/contract.wgsl";
+    SEARCH_CODES = "search/codes.wgsl";
+    SCAN = "search/scan.wgsl";
+    ONE_QUERY = "search/one_query.wgsl";
+    FOUR_QUERIES = "search/four_queries.wgsl";
+    INT8_PRODUCTS = "search/int8_products.wgsl";
+    BIT_PRODUCTS = "search/bit_products.wgsl";
+    PAIRS_IN_WORKGROUP = "search/pairs_in_workgroup.wgsl";
+    PAIRS_IN_STORAGE = "search/pairs_in_storage.wgsl";
+    SELECT = "search/select.wgsl";
 }

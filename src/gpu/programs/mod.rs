@@ -4,10 +4,10 @@ mod layers;
 mod program;
 mod recipe;
 mod regions;
-#[cfg(test)]
-mod tests;
 mod verbs;
 
-pub(crate) use program::{Program, Programs};
+pub(crate) use program::{Program, Programs, compile};
+#[cfg(test)]
+pub(crate) use recipe::{Recipe, Recipes};
 #[cfg(test)]
 pub(crate) use verbs::recipes;

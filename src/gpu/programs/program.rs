@@ -13,7 +13,7 @@ use super::super::device::Gpu;
 use super::super::kernels::{Binding, Kernel, KernelOptions, Resident};
 use super::recipe::{Recipe, missing_resident};
 use super::verbs;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::plan::{RowLayout, Section, count};
 
@@ -93,6 +93,10 @@ impl Program {
             Binding::Params => Ok(ResolvedBinding::Params),
             Binding::Section(section) => Ok(ResolvedBinding::Section(*section)),
             Binding::Unused => Ok(ResolvedBinding::Unused),
+            Binding::Search(buffer) => {
+                let detail = format!("{} names {buffer:?} of a search", recipe.verb);
+                Err(Error::Internal { detail })
+            }
             Binding::Resident(wanted) => {
                 match residents.iter().find(|(found, _)| found == wanted) {
                     Some((_, buffer)) => Ok(ResolvedBinding::Resident(buffer.clone())),
@@ -102,8 +106,7 @@ impl Program {
         };
         let pass = |kernel: &Kernel| {
             let bindings = kernel.bindings.iter().map(resolve).collect::<Result<_>>()?;
-            let work = || pipeline(gpu, kernel);
-            Ok(Pass { pipeline: gpu.with_error_scopes("a compute pipeline", work)?, bindings })
+            Ok(Pass { pipeline: compile(gpu, kernel)?, bindings })
         };
         let passes = recipe.kernels.iter().map(pass).collect::<Result<_>>()?;
         Ok(Self { recipe: recipe.clone(), passes })
@@ -187,6 +190,11 @@ impl Pass {
     }
 }
 
+/// Compiles a kernel.
+pub(crate) fn compile(gpu: &Gpu, kernel: &Kernel) -> Result<ComputePipeline> {
+    gpu.with_error_scopes("a compute pipeline", || pipeline(gpu, kernel))
+}
+
 fn pipeline(gpu: &Gpu, kernel: &Kernel) -> ComputePipeline {
     let descriptor = ShaderModuleDescriptor {
         label: Some(&kernel.name),
@@ -201,7 +209,7 @@ fn pipeline(gpu: &Gpu, kernel: &Kernel) -> ComputePipeline {
     // (c) Windows, tables and decisions are within what `BitPlan::new` and `Trellis::new` bound.
     // (d) Indices of workgroup arrays depend on constants and the thread's number alone.
     // (e) The number of passes of each loop is a constant of the kernel, or is bounded by the rows.
-    // `programs::tests::index_ranges` runs every kernel that an adapter can run with each index of
+    // `gpu::tests::index_ranges` runs every kernel that an adapter can run with each index of
     // (a) to (d) compared to the length of what it indexes, and fails on the first one beyond.
     #[expect(unsafe_code, reason = "bounds checks cost a factor of 2 to 6")]
     let module = unsafe { gpu.device().create_shader_module_trusted(descriptor, runtime_checks()) };

@@ -20,6 +20,23 @@ const PARTS: &[(&str, &[&str])] = &[
     ("gpu/kernels", &["gpu/device", "+"]),
     ("gpu/chunk", &["gpu/device", "+"]),
     ("gpu/programs", &["gpu/device", "gpu/kernels", "gpu/chunk", "model", "+"]),
+    (
+        "gpu/search",
+        &["gpu/device", "gpu/kernels", "gpu/chunk", "gpu/programs", "model", "search", "+"],
+    ),
+    (
+        "gpu/tests",
+        &[
+            "gpu/device",
+            "gpu/kernels",
+            "gpu/chunk",
+            "gpu/programs",
+            "gpu/search",
+            "model",
+            "search",
+            "+",
+        ],
+    ),
     ("gpu", &[]),
     (
         "codec",
@@ -29,6 +46,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "gpu/kernels",
             "gpu/chunk",
             "gpu/programs",
+            "gpu/search",
             "codes",
             "model",
             "search",

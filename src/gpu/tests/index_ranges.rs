@@ -14,10 +14,10 @@ use wgpu::{
     ShaderModuleDescriptor, ShaderSource,
 };
 
-use super::super::super::chunk::Params;
-use super::super::super::device::Gpu;
-use super::super::super::kernels::{Binding, Kernel, KernelOptions, Resident, Tiling};
-use super::super::recipe::Recipe;
+use super::super::chunk::Params;
+use super::super::device::Gpu;
+use super::super::kernels::{Binding, Kernel, KernelOptions, Resident, Tiling};
+use super::super::programs::Recipe;
 use super::{all_options, bits_model, int8_model, models, recipes};
 use crate::plan::{Section, count};
 
@@ -168,7 +168,7 @@ fn violations_of(
             .bindings
             .iter()
             .map(|binding| match binding {
-                Binding::Unused => None,
+                Binding::Unused | Binding::Search(_) => None,
                 Binding::Params => Some(params.clone()),
                 Binding::Section(section) => Some(sections[section].clone()),
                 Binding::Resident(wanted) => {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::super::kernels::ShaderFile;
+use super::super::kernels::ShaderFile;
 use super::shipped_kernels;
 
 /// The names in a file's header lines that begin with this word.

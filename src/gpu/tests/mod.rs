@@ -9,15 +9,15 @@ mod translate;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::device::Caps;
-use super::super::kernels::{Kernel, KernelOptions, Precision, Tiling};
-use super::recipe::Recipes;
-use super::recipes;
+use super::device::{Caps, ChunkBytes};
+use super::kernels::{Kernel, KernelOptions, Precision, Tiling};
+use super::programs::{Recipes, recipes};
+use super::search::SearchLayout;
 use crate::bit_codes::{BitPlan, Layout, RATE_COUNT, Rate, Tables, Window};
-use crate::gpu::device::ChunkBytes;
 use crate::mixture::{Mixture, Region, id_bits};
 use crate::model::{Activation, BitsConfig, Coding, Model, ModelConfig, Regions, RowNorm, Weights};
 use crate::plan::Limits;
+use crate::search::Metric;
 
 /// Sizes `[dim, latents]` that take every way through the kernels: tiles that hold a latent and tiles
 /// that do not, rows that end on four values and rows that do not, weights that fit registers and
@@ -189,13 +189,15 @@ fn all_options() -> Vec<KernelOptions> {
     tilings.into_iter().flat_map(with).collect()
 }
 
+fn adapters() -> [Caps; 4] {
+    [caps(true, None), caps(false, None), caps(false, Some(16)), caps(false, Some(8))]
+}
+
 /// The recipes of every model, on an adapter of every class, with every choice of the caller.
 fn shipped() -> Vec<Recipes> {
-    let adapters =
-        [caps(true, None), caps(false, None), caps(false, Some(16)), caps(false, Some(8))];
     let mut all = Vec::new();
     for model in models() {
-        for caps in &adapters {
+        for caps in &adapters() {
             for options in all_options() {
                 let recipes = recipes(&model, caps, options);
                 for recipe in recipes.all() {
@@ -208,16 +210,30 @@ fn shipped() -> Vec<Recipes> {
     all
 }
 
-/// The kernels of [`shipped`], each with each set of constants once.
-fn shipped_kernels() -> Vec<Kernel> {
-    let mut kernels = BTreeMap::new();
-    for recipes in shipped() {
-        for recipe in recipes.all() {
-            for kernel in &recipe.kernels {
-                let key = format!("{} {:?}", kernel.name, kernel.constants);
-                kernels.entry(key).or_insert_with(|| kernel.clone());
+/// The kernels of searches of every model, with every metric, on an adapter of every class.
+fn search_kernels() -> Vec<Kernel> {
+    let mut kernels = Vec::new();
+    for model in models() {
+        for caps in adapters() {
+            for metric in Metric::ALL {
+                let layout = SearchLayout::new(&model, metric, &caps);
+                kernels.extend(layout.scans());
+                kernels.push(layout.select());
             }
         }
+    }
+    kernels
+}
+
+/// The kernels of [`shipped`] and of searches, each with each set of constants once.
+fn shipped_kernels() -> Vec<Kernel> {
+    let mut kernels = BTreeMap::new();
+    let shipped = shipped();
+    let recipes = shipped.iter().flat_map(Recipes::all);
+    let all = recipes.flat_map(|recipe| recipe.kernels.clone()).chain(search_kernels());
+    for kernel in all {
+        let key = format!("{} {:?}", kernel.name, kernel.constants);
+        kernels.entry(key).or_insert(kernel);
     }
     kernels.into_values().collect()
 }

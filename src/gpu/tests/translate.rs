@@ -5,7 +5,7 @@ use naga::proc::BoundsCheckPolicies;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, CooperativeSize, Module, ShaderStage, TypeInner};
 
-use super::super::super::kernels::Kernel;
+use super::super::kernels::Kernel;
 use super::shipped_kernels;
 
 pub(super) fn parsed(kernel: &Kernel) -> (Module, ModuleInfo) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use super::super::super::kernels::{Kernel, all_shader_files};
+use super::super::kernels::{Kernel, all_shader_files};
 use super::shipped_kernels;
 use super::translate::targets;
 

@@ -5,9 +5,10 @@ use std::mem::offset_of;
 
 use naga::{AddressSpace, Literal, Module, TypeInner};
 
-use super::super::super::chunk::Params;
-use super::super::super::kernels::{Binding, Kernel, Resident, SearchedSymbol};
-use super::super::recipe::Recipe;
+use super::super::chunk::Params;
+use super::super::kernels::{Binding, Kernel, Resident, SearchBuffer, SearchedSymbol};
+use super::super::programs::Recipe;
+use super::super::search::{List, Round};
 use super::translate::parsed;
 use super::{bits_model, caps, int8_model, recipes, shipped_kernels};
 use crate::error::Error;
@@ -61,6 +62,16 @@ fn names(binding: Binding) -> &'static [&'static str] {
         Binding::Resident(Resident::Centroid) => &["centroid", "centroids"],
         Binding::Resident(Resident::ReciprocalSteps) => &["reciprocal_steps"],
         Binding::Resident(Resident::SearchPlan) => &["plan"],
+        Binding::Resident(Resident::SearchSteps) => &["steps"],
+        Binding::Resident(Resident::Pairs) => &["pairs"],
+        Binding::Search(SearchBuffer::Round) => &["round"],
+        Binding::Search(SearchBuffer::Tiles) => &["tiles"],
+        Binding::Search(SearchBuffer::Planes) => &["planes"],
+        Binding::Search(SearchBuffer::Queries) => &["queries"],
+        Binding::Search(SearchBuffer::Lists) => &["lists"],
+        Binding::Search(SearchBuffer::Candidates) => &["candidates"],
+        Binding::Search(SearchBuffer::Allowed) => &["allowed"],
+        Binding::Search(SearchBuffer::Found) => &["found"],
         // Left operands are `rows`, and results `out`.
         Binding::Section(Section::Rows) => &["rows", "out"],
         Binding::Section(Section::UnitRows) => &["unit_rows", "rows"],
@@ -116,27 +127,67 @@ fn kernels_have_at_most_eight_storage_buffers() {
     }
 }
 
+/// The members of a struct of the shader, and its bytes.
+fn members(module: &Module, ty: naga::Handle<naga::Type>) -> (Vec<(&str, usize)>, usize) {
+    let TypeInner::Struct { members, span } = &module.types[ty].inner else {
+        panic!("a struct is expected");
+    };
+    let member = |m: &naga::StructMember| m.offset as usize;
+    (members.iter().map(|m| (m.name.as_deref().unwrap(), member(m))).collect(), *span as usize)
+}
+
 #[test]
-fn params_have_one_layout_in_rust_and_wgsl() {
-    let expected = [
-        ("rows", offset_of!(Params, rows) as u32),
-        ("scale_stride", offset_of!(Params, scale_stride) as u32),
+fn parameters_have_one_layout_in_rust_and_wgsl() {
+    let params = vec![
+        ("rows", offset_of!(Params, rows)),
+        ("scale_stride", offset_of!(Params, scale_stride)),
+    ];
+    let round = vec![
+        ("first_tile", offset_of!(Round, first_tile)),
+        ("tile_stride", offset_of!(Round, tile_stride)),
+        ("tile_count", offset_of!(Round, tile_count)),
+        ("workgroups", offset_of!(Round, workgroups)),
+        ("phase", offset_of!(Round, phase)),
+        ("skipped", offset_of!(Round, skipped)),
+        ("first_row", offset_of!(Round, first_row)),
+        ("shard_row", offset_of!(Round, shard_row)),
+        ("is_filtered", offset_of!(Round, is_filtered)),
+        ("k", offset_of!(Round, k)),
+        ("capacity", offset_of!(Round, capacity)),
+        ("found_capacity", offset_of!(Round, found_capacity)),
+        ("is_last", offset_of!(Round, is_last)),
     ];
     for kernel in shipped_kernels() {
         let (module, _) = parsed(&kernel);
-        let (_, params) = module
-            .global_variables
-            .iter()
-            .find(|(_, variable)| variable.space == AddressSpace::Uniform)
-            .unwrap();
-        let TypeInner::Struct { members, span } = &module.types[params.ty].inner else {
-            panic!("params are a struct");
-        };
-        let found: Vec<_> =
-            members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset)).collect();
-        assert_eq!(found, expected);
-        assert_eq!(*span as usize, size_of::<Params>());
-        assert_eq!(kernel.bindings[0], Binding::Params, "{}", kernel.name);
+        let uniform = |v: &&naga::GlobalVariable| v.space == AddressSpace::Uniform;
+        let mut variables = module.global_variables.iter().map(|(_, variable)| variable);
+        let (found, bytes) = members(&module, variables.find(uniform).unwrap().ty);
+        match kernel.bindings[0] {
+            Binding::Params => assert_eq!((found, bytes), (params.clone(), size_of::<Params>())),
+            // The host's struct is padded to what a uniform buffer may be bound with.
+            first => {
+                assert_eq!(first, Binding::Search(SearchBuffer::Round), "{}", kernel.name);
+                assert_eq!(
+                    (found, bytes.next_multiple_of(16)),
+                    (round.clone(), size_of::<Round>())
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_list_of_candidates_has_one_layout_in_rust_and_wgsl() {
+    let expected = vec![
+        ("threshold", offset_of!(List, threshold)),
+        ("count", offset_of!(List, count)),
+        ("slack", offset_of!(List, slack)),
+    ];
+    for kernel in shipped_kernels().iter().filter(|kernel| kernel.name.starts_with("scan.")) {
+        let (module, _) = parsed(kernel);
+        let mut types = module.types.iter();
+        let (list, _) = types.find(|(_, t)| t.name.as_deref() == Some("List")).unwrap();
+        assert_eq!(members(&module, list), (expected.clone(), size_of::<List>()));
     }
 }
 

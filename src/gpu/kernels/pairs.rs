@@ -1,0 +1,255 @@
+//! Bit codes as a search reads them: two latents in one look-up.
+//!
+//! Neighbouring latents of a trellis share bits: the windows of two are little longer than one. Their bits
+//! together select a pair of values:
+//!
+//! ```text
+//! pairs[bits] = (table[bits % 2^window], table[bits >> rate])         two symbols of a latent each
+//! pairs[bits] = (first table[bits], second table[bits])               a symbol of two latents
+//! pairs[bits] = (table[bits], 0)                                      what has no neighbour, or too many bits
+//! ```
+//!
+//! Look-ups that lie a constant stride apart, and within 32 bits, make a step.
+
+use crate::bit_codes::{BitPlan, LatentWindow, Rate, Tables};
+
+/// The most bits of a pair. With 12 the table of a rate that few latents have would fill 16 KB of workgroup
+/// memory.
+const MAX_PAIR_BITS: u32 = 11;
+
+/// Bits that one shift brings into a word.
+const STEP_BITS: u32 = u32::BITS;
+
+/// A step, as `shaders/search/bit_products.wgsl` reads it.
+pub(crate) type Step = [u32; 4];
+
+/// The steps of a model's regions, and the tables that the regions share.
+pub(crate) struct PairCodes {
+    /// `[regions, steps]`; steps without look-ups at the end of regions that have fewer.
+    pub(crate) steps: Vec<Step>,
+    pub(crate) steps_per_region: usize,
+    pub(crate) pairs: Vec<[f32; 2]>,
+    /// For each region, which latent each value of a query belongs to; none for padding.
+    pub(crate) latents: Vec<Vec<Option<usize>>>,
+}
+
+/// One look-up: so many bits from bit `start` on, of which the first are zeros that the row does not have.
+struct LookUp {
+    start: u32,
+    zeros: u32,
+    bits: u32,
+    table: u32,
+    latents: [Option<usize>; 2],
+}
+
+impl LookUp {
+    fn new(window: &LatentWindow, more_bits: u32, table: u32, latents: [Option<usize>; 2]) -> Self {
+        let bits = window.bits + window.missing + more_bits;
+        Self { start: window.start, zeros: window.missing, bits, table, latents }
+    }
+
+    /// How far the first bit lies behind that of an earlier look-up.
+    fn distance_from(&self, earlier: &Self) -> u32 {
+        self.start + earlier.zeros - earlier.start - self.zeros
+    }
+}
+
+impl PairCodes {
+    /// `plans` are those of the regions, which share their tables.
+    pub(crate) fn new(plans: &[&BitPlan]) -> Self {
+        let mut tables = PairTables { tables: plans[0].tables(), starts: vec![], pairs: vec![] };
+        let regions: Vec<Vec<LookUp>> = plans.iter().map(|plan| tables.look_ups(plan)).collect();
+        let steps: Vec<Vec<&[LookUp]>> = regions.iter().map(|all| in_steps(all)).collect();
+        let steps_per_region = steps.iter().map(Vec::len).max().unwrap_or(0);
+        let mut codes =
+            Self { steps: vec![], steps_per_region, pairs: tables.pairs, latents: vec![] };
+        for steps in steps {
+            let mut latents = Vec::new();
+            for step in &steps {
+                latents.extend(step.iter().flat_map(|look_up| look_up.latents));
+                latents.resize(latents.len().next_multiple_of(4), None);
+                codes.steps.push(words(step));
+            }
+            codes.latents.push(latents);
+            codes.steps.resize(codes.latents.len() * steps_per_region, Step::default());
+        }
+        codes
+    }
+
+    /// Values of a query in the region that has most of them.
+    pub(crate) fn values(&self) -> usize {
+        self.latents.iter().map(Vec::len).max().unwrap_or(0)
+    }
+}
+
+/// The tables of pairs that look-ups need, one after the other.
+struct PairTables<'a> {
+    tables: &'a Tables,
+    /// Where the table of a rate begins, by whether it is one of two symbols.
+    starts: Vec<((Rate, bool), u32)>,
+    pairs: Vec<[f32; 2]>,
+}
+
+impl PairTables<'_> {
+    fn look_ups(&mut self, plan: &BitPlan) -> Vec<LookUp> {
+        let windows: Vec<LatentWindow> = plan.latent_windows().collect();
+        let mut look_ups = Vec::new();
+        let mut rest = plan.symbols();
+        while let [symbol, others @ ..] = rest {
+            let (rate, latent) = (symbol.rate, symbol.latent);
+            let window = &windows[latent];
+            let bits = window.bits + window.missing + rate.bits();
+            let is_pair = others.first().is_some_and(|next| {
+                next.rate == rate && next.end == symbol.end + rate.bits() && bits <= MAX_PAIR_BITS
+            });
+            let both = [Some(latent), Some(latent + 1)];
+            (look_ups, rest) = if rate.latents() == 2 {
+                look_ups.push(LookUp::new(window, 0, self.start(rate, false), both));
+                (look_ups, others)
+            } else if is_pair {
+                look_ups.push(LookUp::new(window, rate.bits(), self.start(rate, true), both));
+                (look_ups, &others[1..])
+            } else {
+                let latents = [Some(latent), None];
+                look_ups.push(LookUp::new(window, 0, self.start(rate, false), latents));
+                (look_ups, others)
+            };
+        }
+        look_ups
+    }
+
+    /// Where the table begins, which is made if it is not there.
+    fn start(&mut self, rate: Rate, of_two_symbols: bool) -> u32 {
+        let key = (rate, of_two_symbols);
+        if let Some((_, start)) = self.starts.iter().find(|(found, _)| *found == key) {
+            return *start;
+        }
+        let start = self.pairs.len() as u32;
+        let first = self.tables.latent_table(rate, 0);
+        let mask = first.len() - 1;
+        if rate.latents() == 2 {
+            let second = self.tables.latent_table(rate, 1);
+            self.pairs.extend(first.iter().zip(second).map(|(a, b)| [*a, *b]));
+        } else if of_two_symbols {
+            let bits = 0..first.len() << rate.bits();
+            self.pairs.extend(bits.map(|bits| [first[bits & mask], first[bits >> rate.bits()]]));
+        } else {
+            self.pairs.extend(first.iter().map(|value| [*value, 0.0]));
+        }
+        self.starts.push((key, start));
+        start
+    }
+}
+
+/// Divides look-ups into steps, each as long as it can be.
+fn in_steps(mut rest: &[LookUp]) -> Vec<&[LookUp]> {
+    let mut steps = Vec::new();
+    while let [first, others @ ..] = rest {
+        let mut len = 1;
+        if let Some(stride) = others.first().map(|second| second.distance_from(first)) {
+            let fits = |(number, look_up): &(u32, &LookUp)| {
+                let distance = look_up.distance_from(first);
+                look_up.table == first.table
+                    && distance == number * stride
+                    && distance + first.bits <= STEP_BITS
+            };
+            len += (1..).zip(others).take_while(fits).count();
+            // Look-ups are made two at a time: an odd one at the end of a step would waste another.
+            len -= usize::from(len > 1 && len % 2 == 1 && len < rest.len());
+        }
+        let (step, after) = rest.split_at(len);
+        steps.push(step);
+        rest = after;
+    }
+    steps
+}
+
+fn words(step: &[LookUp]) -> Step {
+    let first = &step[0];
+    let stride = step.get(1).map_or(0, |second| second.distance_from(first));
+    let twos = step.len().div_ceil(2) as u32;
+    [first.start, first.table, stride | first.bits << 8 | first.zeros << 16, twos]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::bit_codes::{Layout, PaddedRow, RATE_COUNT, Window};
+
+    /// The values of a row as the shader reads them, by latent.
+    fn values(codes: &PairCodes, region: usize, row: &[u8], latents: usize) -> Vec<f32> {
+        let mut words: Vec<u32> = Vec::new();
+        for bytes in row.chunks(4) {
+            let mut word = [0; 4];
+            word[..bytes.len()].copy_from_slice(bytes);
+            words.push(u32::from_le_bytes(word));
+        }
+        let mut found = vec![f32::NAN; latents];
+        let mut order = codes.latents[region].iter();
+        let steps = &codes.steps[region * codes.steps_per_region..][..codes.steps_per_region];
+        for &[start, table, packed, twos] in steps {
+            let at = (start / 32) as usize;
+            let next = (at + 1).min(words.len() - 1);
+            let both = u64::from(words[at]) | u64::from(words[next]) << 32;
+            let mut bits = ((both >> (start % 32)) as u32) << (packed >> 16);
+            let (stride, mask) = (packed & 0xff, (1 << (packed >> 8 & 0xff)) - 1);
+            for _ in 0..2 * twos {
+                for value in codes.pairs[(table + (bits & mask)) as usize] {
+                    if let Some(latent) = order.next().unwrap() {
+                        assert!(found[*latent].is_nan(), "latent {latent} is looked up twice");
+                        found[*latent] = value;
+                    }
+                }
+                bits >>= stride;
+            }
+        }
+        assert_eq!(order.next(), None);
+        found
+    }
+
+    #[test]
+    fn look_ups_give_the_values_of_all_latents() {
+        for (window, layout) in [
+            (Window::Own, Layout::Bytes),
+            (Window::Own, Layout::Packed),
+            (Window::Last(1), Layout::Packed),
+            (Window::Last(4), Layout::Packed),
+            (Window::Last(8), Layout::Packed),
+            (Window::Last(12), Layout::Packed),
+        ] {
+            let rates: Vec<Rate> = [9, 5, 4, 3, 3, 3, 2, 2, 2, 2, 2, 2]
+                .map(Rate::whole)
+                .into_iter()
+                .chain([Rate::ONE_AND_HALF; 11])
+                .chain([Rate::whole(1); 37])
+                .chain([Rate::HALF; 29])
+                .filter(|rate| window.allows(*rate))
+                .collect();
+            let mut tables: [Vec<f32>; RATE_COUNT] = Default::default();
+            for rate in &rates {
+                let len = rate.latents() << window.bits(*rate);
+                tables[rate.number()] =
+                    (0..len).map(|i| (100 * rate.number() + i) as f32).collect();
+            }
+            let tables = Arc::new(Tables::new(window, &tables).unwrap());
+            let plan = |rates: &[Rate], first| {
+                let latents = rates.iter().map(|rate| rate.latents()).sum();
+                BitPlan::new(tables.clone(), layout, rates, vec![1.0; latents], first, None)
+            };
+            let plans = [plan(&rates, 0).unwrap(), plan(&rates[rates.len() / 2..], 5).unwrap()];
+            let codes = PairCodes::new(&plans.iter().collect::<Vec<_>>());
+            for (region, plan) in plans.iter().enumerate() {
+                for seed in 0..20u32 {
+                    let byte = |i: u32| ((i + 97 * seed).wrapping_mul(2_654_435_761) >> 13) as u8;
+                    let row: Vec<u8> = (0..plan.code_bytes() as u32).map(byte).collect();
+                    let mut expected = vec![0.0; plan.latents()];
+                    plan.values(&row, &mut PaddedRow::default(), &mut expected);
+                    let found = values(&codes, region, &row, plan.latents());
+                    assert_eq!(found, expected, "{window:?}, region {region}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The kernels of a search: those that score rows, and the one that selects the best.
+
+use super::shaders;
+use super::{Binding, Kernel, Resident};
+use crate::plan::Grid;
+
+/// Rows of a tile: `TILE` in `shaders/search/codes.wgsl`.
+pub(crate) const TILE: usize = 1024;
+
+/// `ROWS` in `shaders/search/codes.wgsl`.
+const ROWS: u64 = 4;
+
+/// What a search binds beside data of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SearchBuffer {
+    /// A [`Round`](crate::gpu) of the search.
+    Round,
+    /// The rows and the region of each tile.
+    Tiles,
+    /// Codes, and what a metric needs of each row.
+    Planes,
+    Queries,
+    /// The threshold and the number of candidates of each query.
+    Lists,
+    Candidates,
+    /// A bit for each row.
+    Allowed,
+    /// The rows that are read back.
+    Found,
+}
+
+/// How a model's rows are scored with a metric.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScanShape {
+    /// Words of a row's codes.
+    pub(crate) code_words: u32,
+    /// Planes of a tile: words of codes, and what else is there of each row.
+    pub(crate) planes: u32,
+    pub(crate) regions: u32,
+    /// Values of a query in the longest region, in fours.
+    pub(crate) values4: u32,
+    /// As `METRIC` in `shaders/search/scan.wgsl`.
+    pub(crate) metric: u32,
+    /// As `SCALES` there.
+    pub(crate) scales: u32,
+    /// Bit codes; none for 8-bit codes.
+    pub(crate) bits: Option<PairShape>,
+}
+
+/// How bit codes are looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PairShape {
+    pub(crate) steps_per_region: u32,
+    pub(crate) pairs: u32,
+    /// Whether pairs are copied to workgroup memory, as f16.
+    pub(crate) in_workgroup: bool,
+}
+
+/// How many queries a kernel answers together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtOnce {
+    One,
+    Four,
+}
+
+impl AtOnce {
+    pub(crate) fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Four => 4,
+        }
+    }
+}
+
+/// The kernel that scores the tiles of a round.
+pub(crate) fn scan(shape: &ScanShape, at_once: AtOnce) -> Kernel {
+    let mut files = vec![&shaders::SEARCH, &shaders::SEARCH_CODES, &shaders::SCAN];
+    let (queries, file) = match at_once {
+        AtOnce::One => ("one_query", &shaders::ONE_QUERY),
+        AtOnce::Four => ("four_queries", &shaders::FOUR_QUERIES),
+    };
+    files.push(file);
+    let mut constants = vec![
+        ("REGIONS", f64::from(shape.regions)),
+        ("METRIC", f64::from(shape.metric)),
+        ("SCALES", f64::from(shape.scales)),
+        ("PLANES", f64::from(shape.planes)),
+        ("CODE_WORDS", f64::from(shape.code_words)),
+        ("VALUES4", f64::from(shape.values4)),
+    ];
+    let mut bindings = [SearchBuffer::Round, SearchBuffer::Tiles, SearchBuffer::Planes]
+        .map(Binding::Search)
+        .to_vec();
+    bindings.push(Binding::Search(SearchBuffer::Queries));
+    let (name, steps, workgroup_bytes) = match shape.bits {
+        None => {
+            files.push(&shaders::INT8_PRODUCTS);
+            bindings.extend([Binding::Unused; 2]);
+            ("scan.int8", u64::from(shape.code_words), 0)
+        }
+        Some(PairShape { steps_per_region, pairs, in_workgroup }) => {
+            files.push(&shaders::BIT_PRODUCTS);
+            constants.push(("STEPS", steps_per_region.into()));
+            bindings.extend([Resident::SearchSteps, Resident::Pairs].map(Binding::Resident));
+            let steps = u64::from(steps_per_region) + u64::from(shape.values4);
+            match in_workgroup {
+                true => {
+                    files.push(&shaders::PAIRS_IN_WORKGROUP);
+                    constants.push(("PAIRS", pairs.into()));
+                    ("scan.bits.workgroup", steps, 4 * u64::from(pairs))
+                }
+                false => {
+                    files.push(&shaders::PAIRS_IN_STORAGE);
+                    ("scan.bits.storage", steps, 0)
+                }
+            }
+        }
+    };
+    let last = [SearchBuffer::Lists, SearchBuffer::Candidates, SearchBuffer::Allowed];
+    bindings.extend(last.map(Binding::Search));
+    Kernel {
+        name: format!("{name}.{queries}"),
+        files,
+        constants,
+        bindings,
+        grid: Grid::of_rows((TILE as u64 / ROWS) as u32, 1),
+        // Of one tile.
+        loop_iterations: (1 + ROWS) * steps + ROWS * (1 + at_once.count() as u64),
+        workgroup_bytes,
+    }
+}
+
+/// The kernel that raises the thresholds after a round.
+pub(crate) fn select() -> Kernel {
+    let mut bindings = [SearchBuffer::Round, SearchBuffer::Candidates, SearchBuffer::Found]
+        .map(Binding::Search)
+        .to_vec();
+    bindings.extend([Binding::Unused; 3]);
+    bindings.push(Binding::Search(SearchBuffer::Lists));
+    Kernel {
+        name: "scan.select".to_owned(),
+        files: vec![&shaders::SEARCH, &shaders::SELECT],
+        constants: Vec::new(),
+        bindings,
+        grid: Grid::One,
+        loop_iterations: 0,
+        workgroup_bytes: 4 * (2 * 256 + 1 + 2 + 1 + 1) + 8,
+    }
+}

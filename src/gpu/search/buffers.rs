@@ -1,0 +1,154 @@
+//! The memory of a search on a device, which later searches use again.
+
+use std::num::NonZeroU64;
+
+use wgpu::{BindingResource, Buffer, BufferBinding, BufferUsages, MapMode, SubmissionIndex};
+
+use super::super::chunk::{Lease, Pool, Pooled};
+use super::super::device::{DeviceQueue, Gpu};
+use crate::error::Result;
+use crate::wait::WaitMode;
+
+/// Bytes of the buffers of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SearchBytes {
+    /// Parameters, queries, filters and lists as they begin.
+    pub(super) input: u64,
+    /// The lists behind the input's other parts.
+    pub(super) lists: u64,
+    pub(super) candidates: u64,
+    pub(super) found: u64,
+}
+
+/// Buffers of a search, idle or in use.
+pub(crate) struct SearchSlot {
+    device: DeviceQueue,
+    pub(super) upload: Buffer,
+    pub(super) input: Buffer,
+    pub(super) lists: Buffer,
+    pub(super) candidates: Buffer,
+    pub(super) found: Buffer,
+    /// The lists, and the found rows behind them.
+    pub(super) readback: Buffer,
+    last_use: Option<SubmissionIndex>,
+    /// Whether no mapping was left pending: see `gpu::chunk::slot`.
+    reusable: bool,
+}
+
+pub(crate) type SearchPool = Pool<SearchBytes, SearchSlot>;
+pub(super) type SearchLease = Lease<SearchBytes, SearchSlot>;
+
+impl Pooled for SearchSlot {
+    fn reusable(&self) -> bool {
+        self.reusable
+    }
+}
+
+impl SearchBytes {
+    /// The same, rounded up, so that few sizes exist and buffers are found again.
+    pub(super) fn rounded(self) -> Self {
+        let up = |bytes: u64| bytes.max(4096).next_power_of_two();
+        let Self { input, lists, candidates, found } = self;
+        Self { input: up(input), lists: up(lists), candidates: up(candidates), found: up(found) }
+    }
+
+    fn all(self) -> u64 {
+        2 * self.input + 2 * self.lists + self.candidates + 2 * self.found
+    }
+}
+
+impl SearchSlot {
+    pub(super) fn lease(gpu: &Gpu, pool: &SearchPool, bytes: SearchBytes) -> Result<SearchLease> {
+        pool.lease(bytes, || bytes.all(), || Self::new(gpu, bytes))
+    }
+
+    fn new(gpu: &Gpu, bytes: SearchBytes) -> Result<Self> {
+        let device = gpu.device_queue();
+        let work = || {
+            let (to, from) = (BufferUsages::COPY_DST, BufferUsages::COPY_SRC);
+            let storage = BufferUsages::STORAGE;
+            let buffer = |label, bytes, usage| device.buffer(label, bytes, usage);
+            Self {
+                device: device.clone(),
+                upload: buffer(
+                    "vecodec.search.upload",
+                    bytes.input,
+                    BufferUsages::MAP_WRITE | from,
+                ),
+                input: buffer(
+                    "vecodec.search.input",
+                    bytes.input,
+                    storage | BufferUsages::UNIFORM | to,
+                ),
+                lists: buffer("vecodec.search.lists", bytes.lists, storage | to | from),
+                candidates: buffer("vecodec.search.candidates", bytes.candidates, storage),
+                found: buffer("vecodec.search.found", bytes.found, storage | from),
+                readback: buffer(
+                    "vecodec.search.readback",
+                    bytes.lists + bytes.found,
+                    BufferUsages::MAP_READ | to,
+                ),
+                last_use: None,
+                reusable: true,
+            }
+        };
+        let made = gpu.with_error_scopes("the buffers of a search", work);
+        made.map_err(|error| error.with_bytes_required(bytes.all()))
+    }
+
+    /// Maps the upload buffer and has `fill` write its first bytes.
+    pub(super) fn fill(
+        &mut self,
+        gpu: &Gpu,
+        bytes: u64,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<()> {
+        let signal = self.device.map(&self.upload, MapMode::Write, ..bytes);
+        self.reusable = false;
+        let waited =
+            pollster::block_on(gpu.wait(WaitMode::Blocking, self.last_use.clone(), &signal));
+        self.reusable = waited.is_ok();
+        waited?;
+        let mut written = vec![0; bytes as usize];
+        fill(&mut written);
+        let result = {
+            let _guard = self.device.hold_view();
+            let view = self.upload.get_mapped_range_mut(..bytes);
+            view.map(|mut view| view.copy_from_slice(&written))
+        };
+        self.device.unmap(&self.upload);
+        result.map_err(|error| self.device.unmapped("the mapping of a search", &error))
+    }
+
+    /// Notes the last submission that uses the buffers.
+    pub(super) fn used_by(&mut self, submission: SubmissionIndex) {
+        self.last_use = Some(submission);
+    }
+
+    /// Waits for the results, of so many bytes, and has `read` read them.
+    pub(super) fn read<T>(
+        &mut self,
+        gpu: &Gpu,
+        bytes: u64,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T> {
+        let signal = self.device.map(&self.readback, MapMode::Read, ..bytes);
+        self.reusable = false;
+        let waited =
+            pollster::block_on(gpu.wait(WaitMode::Blocking, self.last_use.clone(), &signal));
+        self.reusable = waited.is_ok();
+        waited?;
+        let result = {
+            let _guard = self.device.hold_view();
+            let view = self.readback.get_mapped_range(..bytes);
+            view.map(|view| read(&view))
+        };
+        self.device.unmap(&self.readback);
+        result.map_err(|error| self.device.unmapped("the mapping of a search", &error))
+    }
+}
+
+/// Some bytes of a buffer, as a binding.
+pub(super) fn part(buffer: &Buffer, offset: u64, bytes: u64) -> BindingResource<'_> {
+    BindingResource::Buffer(BufferBinding { buffer, offset, size: NonZeroU64::new(bytes) })
+}

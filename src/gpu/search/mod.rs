@@ -1,0 +1,45 @@
+//! Search on a device: it finds the rows that the hits are among, and the host ranks them.
+//!
+//! # Rows
+//! A batch lies on the device as tiles of rows of one region, in planes of words ([`layout`],
+//! `shaders/search/scan.wgsl`), in as many shards as the limits of a binding ask for ([`resident`]).
+//!
+//! # Rounds
+//! All rows are scored once, and scores are never written to memory. Each query has a threshold, and a list
+//! of the candidates that reached it.
+//!
+//! ```text
+//! threshold = none
+//! for each round:                                      some of the tiles, spread over all rows
+//!     scan:    list += rows whose key >= threshold
+//!     select:  threshold = the k-th largest key of the list - slack;  drop candidates below it
+//! ```
+//!
+//! The first round has as many rows as a list holds, and each later one up to 64 times the rows of all before
+//! it ([`rounds`]). So the threshold of a round comes from one in 64 of the rows that are known after it, and
+//! about `64 k` rows reach it, wherever the best rows lie. A list holds twice as many. If more reach it
+//! nevertheless, copies of one row say, the query is answered on the CPU.
+//!
+//! Thresholds change between rounds alone. So the rows that are found depend on no order of threads.
+//!
+//! # Exact
+//! `slack` is twice the bound on the error of a key, so that no row is lost that is a hit by its exact key.
+//! What is found goes to the ranking of the CPU engine: hits are the same on both engines.
+
+mod buffers;
+mod layout;
+mod programs;
+mod resident;
+mod rounds;
+mod run;
+
+pub(crate) use buffers::SearchPool;
+#[cfg(test)]
+pub(crate) use layout::SearchLayout;
+pub(crate) use programs::SearchPrograms;
+pub(crate) use resident::ResidentRows;
+#[cfg(test)]
+pub(crate) use rounds::Round;
+#[cfg(test)]
+pub(crate) use run::List;
+pub(crate) use run::{Searched, is_possible};

@@ -1,0 +1,95 @@
+//! The kernels of a search compiled on a device.
+
+use wgpu::{
+    BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, ComputePipeline,
+};
+
+use super::super::device::Gpu;
+use super::super::kernels::{AtOnce, Binding, Kernel, Resident, SearchBuffer};
+use super::super::programs::compile;
+use super::layout::SearchLayout;
+use super::resident::ResidentRows;
+use crate::error::{Error, OTHER_ADAPTER, Result};
+use crate::model::Model;
+use crate::search::{Batch, Metric};
+
+/// What a search runs on a device, for one model and one metric.
+pub(crate) struct SearchPrograms {
+    pub(super) layout: SearchLayout,
+    pub(super) scans: [SearchProgram; 2],
+    pub(super) select: SearchProgram,
+}
+
+/// One compiled kernel.
+pub(super) struct SearchProgram {
+    pub(super) kernel: Kernel,
+    pub(super) pipeline: ComputePipeline,
+    residents: Vec<(Resident, Buffer)>,
+}
+
+impl SearchPrograms {
+    pub(crate) fn new(gpu: &Gpu, model: &Model, metric: Metric) -> Result<Self> {
+        let layout = SearchLayout::new(model, metric, gpu.caps());
+        let upload = |(resident, bytes): (Resident, Vec<u8>)| {
+            Ok((resident, gpu.resident(resident.label(), &bytes)?))
+        };
+        let residents = layout.residents().into_iter().map(upload).collect::<Result<Vec<_>>>()?;
+        let program = |kernel: Kernel| SearchProgram::new(gpu, kernel, &residents);
+        let [one, four] = layout.scans();
+        let (scans, select) = ([program(one)?, program(four)?], program(layout.select())?);
+        Ok(Self { layout, scans, select })
+    }
+
+    /// Uploads the rows of a batch.
+    ///
+    /// # Errors
+    /// The device's memory is full, or the device is lost.
+    pub(crate) fn upload(&self, gpu: &Gpu, batch: &Batch) -> Result<ResidentRows> {
+        ResidentRows::new(gpu, &self.layout, batch)
+    }
+
+    pub(super) fn scan(&self, at_once: AtOnce) -> &SearchProgram {
+        match at_once {
+            AtOnce::One => &self.scans[0],
+            AtOnce::Four => &self.scans[1],
+        }
+    }
+}
+
+impl SearchProgram {
+    fn new(gpu: &Gpu, kernel: Kernel, residents: &[(Resident, Buffer)]) -> Result<Self> {
+        let available = gpu.caps().max_loop_iterations.unwrap_or(u64::MAX);
+        if kernel.loop_iterations > available {
+            let (what, required) = ("loop iterations", kernel.loop_iterations);
+            return Err(Error::Limit { what, required, available, remedy: OTHER_ADAPTER });
+        }
+        let pipeline = compile(gpu, &kernel)?;
+        Ok(Self { kernel, pipeline, residents: residents.to_vec() })
+    }
+
+    /// Binds the kernel to buffers.
+    pub(super) fn bind<'a>(
+        &'a self,
+        gpu: &Gpu,
+        buffer: impl Fn(SearchBuffer) -> BindingResource<'a>,
+    ) -> BindGroup {
+        let entry = |(number, binding): (u32, &Binding)| {
+            let resource = match binding {
+                Binding::Search(wanted) => buffer(*wanted),
+                Binding::Resident(wanted) => {
+                    let found = self.residents.iter().find(|(resident, _)| resident == wanted);
+                    found.expect("a layout has the residents of its kernels").1.as_entire_binding()
+                }
+                _ => return None,
+            };
+            Some(BindGroupEntry { binding: number, resource })
+        };
+        let entries: Vec<BindGroupEntry<'_>> =
+            (0..).zip(&self.kernel.bindings).filter_map(entry).collect();
+        gpu.device().create_bind_group(&BindGroupDescriptor {
+            label: Some(&self.kernel.name),
+            layout: &self.pipeline.get_bind_group_layout(0),
+            entries: &entries,
+        })
+    }
+}
