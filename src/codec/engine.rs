@@ -7,6 +7,9 @@ use std::sync::Arc;
 use super::chunks::{Chunks, Use};
 #[cfg(feature = "gpu")]
 use super::gpu_engine::GpuEngine;
+#[cfg(feature = "gpu")]
+use super::gpu_search::GpuSearches;
+use super::loaded_batch::LoadedBatch;
 use super::options::Stats;
 use super::pair_chunks::PairChunks;
 #[cfg(feature = "gpu")]
@@ -26,6 +29,9 @@ use crate::model::Model;
 #[cfg(feature = "gpu")]
 use crate::plan::Section;
 use crate::rows::Rows;
+#[cfg(feature = "gpu")]
+use crate::search::slacks;
+use crate::search::{Candidate, Metric, Queries, Records, View};
 use crate::wait::WaitMode;
 
 /// What runs a codec. A clone shares the engine, and what is in flight keeps it alive.
@@ -180,6 +186,84 @@ impl Backend {
                 Ok(Chunks::on_gpu(ring, Section::Rows, dim))
             }
         }
+    }
+
+    /// Makes codes ready to be searched.
+    pub(super) fn load(
+        &self,
+        model: &Model,
+        metric: Metric,
+        records: Records,
+    ) -> Result<LoadedBatch> {
+        let batch = LoadedBatch::new(cpu::search::load(model, metric, records)?);
+        #[cfg(feature = "gpu")]
+        if let Self::Gpu(engine) = self {
+            engine.searches.resident_rows(model, metric, &batch)?;
+        }
+        Ok(batch)
+    }
+
+    /// How many queries of `k` hits each to answer together.
+    pub(super) fn queries_at_once(&self, model: &Model, metric: Metric, k: usize) -> Result<usize> {
+        let _ = metric;
+        let at_once = cpu::search::queries_at_once(model, k);
+        match self {
+            Self::Cpu => Ok(at_once),
+            #[cfg(feature = "gpu")]
+            Self::Gpu(engine) => {
+                Ok(at_once.min(engine.searches.queries_at_once(model, metric, k)?))
+            }
+        }
+    }
+
+    /// The `k` best rows of each query, best first. `batches` are those of the views.
+    ///
+    /// A GPU finds the rows that they are among, and the CPU ranks these by their exact keys. A query that the
+    /// GPU has no answer to is answered on the CPU.
+    pub(super) fn search(
+        &self,
+        model: &Model,
+        views: &[View<'_>],
+        batches: &[&LoadedBatch],
+        queries: &Queries,
+        k: usize,
+    ) -> Result<Vec<Vec<Candidate>>> {
+        match self {
+            #[cfg(feature = "gpu")]
+            Self::Gpu(engine) if GpuSearches::suits(views, k) => {
+                let slacks = slacks(model, views, queries)?;
+                let found = engine.searches.find(model, views, batches, queries, &slacks, k)?;
+                let missed: Vec<usize> =
+                    (0..found.len()).filter(|query| found[*query].is_none()).collect();
+                let found: Vec<Vec<u64>> =
+                    found.into_iter().map(Option::unwrap_or_default).collect();
+                let mut hits = cpu::search::rank(model, views, queries, &found, k)?;
+                if !missed.is_empty() {
+                    let answers = cpu::search::search(model, views, &queries.select(&missed), k)?;
+                    missed
+                        .into_iter()
+                        .zip(answers)
+                        .for_each(|(query, answer)| hits[query] = answer);
+                }
+                Ok(hits)
+            }
+            _ => {
+                let _ = batches;
+                cpu::search::search(model, views, queries, k)
+            }
+        }
+    }
+
+    /// The `k` best candidates of each query, best first.
+    pub(super) fn rank(
+        &self,
+        model: &Model,
+        views: &[View<'_>],
+        queries: &Queries,
+        candidates: &[Vec<u64>],
+        k: usize,
+    ) -> Result<Vec<Vec<Candidate>>> {
+        cpu::search::rank(model, views, queries, candidates, k)
     }
 
     /// Prepares encoding rows of f16, which on a GPU may compile a pipeline.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::gpu_search::GpuSearches;
 use super::options::Stats;
 use crate::error::{Error, Result};
 use crate::gpu::{
@@ -15,6 +16,7 @@ pub(super) struct GpuEngine {
     pub(super) programs: Programs,
     pool: Pool<SlotKey, Slot>,
     buffers_created: AtomicU64,
+    pub(super) searches: GpuSearches,
 }
 
 /// The pool keeps idle slots of up to this many times the largest ring.
@@ -33,7 +35,8 @@ impl GpuEngine {
         // A slot has four buffers and its scratch, each of at most the chunk's bytes.
         let idle_budget = IDLE_RINGS * caps.slots as u64 * 5 * caps.chunk_bytes.large;
         let pool = Pool::new(idle_budget, budget);
-        Ok(Self { gpu, programs, pool, buffers_created: AtomicU64::new(0) })
+        let searches = GpuSearches::new(gpu.clone(), budget);
+        Ok(Self { gpu, programs, pool, buffers_created: AtomicU64::new(0), searches })
     }
 
     /// A slot for `rows` rows of a program whose chunks have at most `chunk_rows` rows.

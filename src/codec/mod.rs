@@ -27,8 +27,11 @@ mod engine;
 mod evaluate;
 #[cfg(feature = "gpu")]
 mod gpu_engine;
+#[cfg(feature = "gpu")]
+mod gpu_search;
 mod huge_pages;
 mod latents;
+mod loaded_batch;
 mod mapped;
 mod mapped_rows;
 #[cfg(feature = "gpu")]
@@ -53,6 +56,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use half::f16;
 
 pub use check::Drift;
+pub(crate) use loaded_batch::LoadedBatch;
 pub use mapped::{MappedChunks, MappedStream};
 pub use mapped_rows::MappedRows;
 #[cfg(feature = "gpu")]

@@ -1,32 +1,30 @@
 //! What an index asks of a codec.
-//!
-//! The CPU engine answers, for a codec on a GPU, too: rows are searched where their codes are, and an index
-//! holds them in the host's memory.
 
 use super::Codec;
-use crate::cpu;
+use super::loaded_batch::LoadedBatch;
 use crate::error::Result;
-use crate::search::{Batch, Candidate, Metric, Queries, Records, View};
+use crate::search::{Candidate, Metric, Queries, Records, View};
 
 impl Codec {
     /// Makes codes of this codec's model ready to be searched.
-    pub(crate) fn load(&self, metric: Metric, records: Records) -> Result<Batch> {
-        cpu::search::load(self.model(), metric, records)
+    pub(crate) fn load(&self, metric: Metric, records: Records) -> Result<LoadedBatch> {
+        self.backend().load(self.model(), metric, records)
     }
 
     /// How many queries of `k` hits each to answer together.
-    pub(crate) fn queries_at_once(&self, k: usize) -> usize {
-        cpu::search::queries_at_once(self.model(), k)
+    pub(crate) fn queries_at_once(&self, metric: Metric, k: usize) -> Result<usize> {
+        self.backend().queries_at_once(self.model(), metric, k)
     }
 
-    /// The `k` best rows of each query, best first.
+    /// The `k` best rows of each query, best first. `batches` are those of the views.
     pub(crate) fn search(
         &self,
         views: &[View<'_>],
+        batches: &[&LoadedBatch],
         queries: &Queries,
         k: usize,
     ) -> Result<Vec<Vec<Candidate>>> {
-        cpu::search::search(self.model(), views, queries, k)
+        self.backend().search(self.model(), views, batches, queries, k)
     }
 
     /// The `k` best candidates of each query, best first. Candidates are numbers of rows.
@@ -37,6 +35,6 @@ impl Codec {
         candidates: &[Vec<u64>],
         k: usize,
     ) -> Result<Vec<Vec<Candidate>>> {
-        cpu::search::rank(self.model(), views, queries, candidates, k)
+        self.backend().rank(self.model(), views, queries, candidates, k)
     }
 }

@@ -19,10 +19,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 pub use hits::Hits;
 pub use options::{Filter, QueryValues, SearchOptions};
 
-use crate::codec::Codec;
+use crate::codec::{Codec, LoadedBatch};
 use crate::codes::Codes;
 use crate::error::{Error, IndexError, Result};
-use crate::search::{Batch, Metric, Records};
+use crate::search::{Metric, Records};
 use ids::Ids;
 use state::State;
 
@@ -205,7 +205,7 @@ impl Index {
         self.0.metric
     }
 
-    fn load(&self, codes: Codes) -> Result<Batch> {
+    fn load(&self, codes: Codes) -> Result<LoadedBatch> {
         codes.check_model(self.codec().model())?;
         self.codec().load(self.metric(), Records::Codes(codes))
     }

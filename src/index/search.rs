@@ -7,7 +7,7 @@ use super::ids::NO_ROW;
 use super::options::{Filter, QueryValues, SearchOptions, rows};
 use super::state::{Part, State};
 use super::{Index, Metric};
-use crate::codec::{Codec, on_pool};
+use crate::codec::{Codec, LoadedBatch, on_pool};
 use crate::error::{Error, IndexError, Result};
 use crate::rows::Rows;
 use crate::search::{Bitmap, Candidate, Queries, View, locate};
@@ -109,7 +109,8 @@ impl<'a> Search<'a> {
     /// The best of all rows that a filter allows.
     fn all(&self, filter: Option<Filter<'_>>) -> Result<Hits> {
         let views = self.views(filter)?;
-        self.in_turns(&views, |queries, _| self.codec.search(&views, queries, self.k))
+        let batches: Vec<&LoadedBatch> = self.state.parts.iter().map(|part| &*part.batch).collect();
+        self.in_turns(&views, |queries, _| self.codec.search(&views, &batches, queries, self.k))
     }
 
     /// The best of each query's candidates.
@@ -141,7 +142,8 @@ impl<'a> Search<'a> {
         answer: impl Fn(&Queries, Range<usize>) -> Result<Vec<Vec<Candidate>>>,
     ) -> Result<Hits> {
         let mut hits = Hits { k: self.k, ..Hits::default() };
-        let (count, at_once) = (self.queries.len(), self.codec.queries_at_once(self.k));
+        let count = self.queries.len();
+        let at_once = self.codec.queries_at_once(self.metric, self.k)?;
         for first in (0..count).step_by(at_once) {
             let range = first..(first + at_once).min(count);
             let queries =
@@ -178,7 +180,7 @@ impl<'a> Search<'a> {
         }
         let view = |(first_row, part): (u64, &'a Part)| {
             let allowed = part.allowed(first_row, filter);
-            let batch = &*part.batch;
+            let batch = &**part.batch;
             let is_few = |bitmap: &Bitmap| bitmap.count() * FEW_ROWS < part.row_count();
             let few = allowed.as_ref().filter(|bitmap| is_few(bitmap));
             let listing = few.map(|bitmap| batch.listing.some(|row| bitmap.contains(row)));

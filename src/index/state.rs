@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use super::ids::Ids;
+use crate::codec::LoadedBatch;
 use crate::codes::Codes;
 use crate::error::{Error, IndexError, Result};
-use crate::search::{Batch, Bitmap};
+use crate::search::Bitmap;
 
 /// Batches of fewer rows together are merged, so that many small batches do not make many batches.
 const MERGED_ROWS: usize = 1 << 16;
@@ -17,7 +18,7 @@ const MERGED_ROWS: usize = 1 << 16;
 /// Rows of one or several batches, with ids, some of which may be removed.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
-    pub(super) batch: Arc<Batch>,
+    pub(super) batch: Arc<LoadedBatch>,
     pub(super) ids: Ids,
     /// Rows that were removed; none at first.
     pub(super) removed: Option<Arc<Bitmap>>,
@@ -44,7 +45,7 @@ pub(super) struct State {
 }
 
 impl Part {
-    pub(super) fn new(batch: Batch, ids: Ids) -> Self {
+    pub(super) fn new(batch: LoadedBatch, ids: Ids) -> Self {
         Self {
             live: batch.row_count(),
             batch: Arc::new(batch),
@@ -98,6 +99,7 @@ impl Part {
         };
         let live = self.live + next.live;
         let batch = self.batch.merged(&next.batch).expect("parts have rows");
+        let batch = LoadedBatch::new(batch);
         Ok(Self { removed, live, ..Self::new(batch, ids) })
     }
 
@@ -107,7 +109,7 @@ impl Part {
             return Some(self.clone());
         }
         let rows: Vec<u32> = self.live_rows().collect();
-        let batch = self.batch.select(&rows)?;
+        let batch = LoadedBatch::new(self.batch.select(&rows)?);
         let ids = Ids::listed(self.ids.of_rows(rows.into_iter()));
         let ids = ids.expect("the ids of an index differ");
         Some(Self::new(batch, ids))
@@ -154,7 +156,7 @@ impl State {
     ///
     /// # Errors
     /// An id is there already.
-    pub(super) fn append(&mut self, batch: Batch, ids: Option<Ids>) -> Result<()> {
+    pub(super) fn append(&mut self, batch: LoadedBatch, ids: Option<Ids>) -> Result<()> {
         let rows = batch.row_count() as u64;
         self.add(Part::new(batch, ids.unwrap_or(Ids::From(self.next_id))))?;
         self.next_id += rows;

@@ -71,6 +71,12 @@ impl Listing {
         self.starts[region]..self.starts[region + 1]
     }
 
+    /// How many rows are listed.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn row_count(&self) -> usize {
+        self.starts.last().copied().unwrap_or(0)
+    }
+
     /// The row at a position.
     #[inline(always)]
     pub(crate) fn row(&self, at: usize) -> u32 {

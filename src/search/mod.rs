@@ -25,6 +25,7 @@ mod listing;
 mod metric;
 mod queries;
 mod records;
+mod slack;
 
 pub(crate) use batch::{Batch, Reach, View, locate};
 pub(crate) use best::{Best, Candidate, Threshold, ranked};
@@ -34,3 +35,4 @@ pub use metric::Metric;
 pub(crate) use metric::{Products, Terms};
 pub(crate) use queries::Queries;
 pub(crate) use records::Records;
+pub(crate) use slack::slacks;

@@ -65,6 +65,27 @@ impl Queries {
         self.squared_norms.len()
     }
 
+    /// Some of the queries, by their numbers.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn select(&self, numbers: &[usize]) -> Self {
+        let of_region = |projection: &Projection| {
+            let Projection { stride, values, centers, norms } = projection;
+            let row = |number: &usize| &values[number * stride..][..*stride];
+            Projection {
+                stride: *stride,
+                values: numbers.iter().flat_map(row).copied().collect(),
+                centers: numbers.iter().map(|number| centers[*number]).collect(),
+                norms: numbers.iter().map(|number| norms[*number]).collect(),
+            }
+        };
+        Self {
+            metric: self.metric,
+            first: self.first,
+            squared_norms: numbers.iter().map(|number| self.squared_norms[*number]).collect(),
+            projections: self.projections.iter().map(of_region).collect(),
+        }
+    }
+
     pub(crate) fn region(&self, number: usize) -> &Projection {
         &self.projections[number]
     }

@@ -28,7 +28,7 @@ use tile::{FEW_QUERIES, Scratch, Tile, tiles};
 use super::threads;
 use crate::error::Result;
 use crate::model::Model;
-use crate::search::{Best, Candidate, Queries, Reach, Threshold, View};
+use crate::search::{Best, Candidate, Queries, Threshold, View, slacks};
 
 /// Bytes of the best rows of all queries that a thread answers together.
 const BEST_BYTES: usize = 32 << 20;
@@ -120,25 +120,4 @@ pub(crate) fn rank(
     };
     let exact = || Exact::new(model, views, queries);
     Ok(candidates.par_iter().enumerate().map_init(exact, rank).collect())
-}
-
-/// Twice the bound on the error of each query's keys.
-///
-/// ```text
-/// error <= (latents + 4) 2^-24 (|q D| a |z| + |q . c| b + o)
-/// ```
-///
-/// 1. A sum of `n` products in `f32`, in any order, is off by at most about `n 2^-24` times the sum of the
-///    magnitudes (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). By Cauchy and Schwarz
-///    that sum is at most `|q D| |z|`.
-/// 2. Four more roundings: of the query, of `a`, of the product with it and of the last sum.
-fn slacks(model: &Model, views: &[View<'_>], queries: &Queries) -> Result<Vec<f32>> {
-    let mut reaches = vec![Reach::default(); model.region_count()];
-    for view in views {
-        let both = reaches.iter_mut().zip(&view.batch.reaches);
-        both.for_each(|(all, reach)| *all = all.max(*reach));
-    }
-    let roundings = (model.config().latent_dim + 4) as f32 * (f32::EPSILON / 2.0);
-    let slack = |query| Ok(2.0 * roundings * queries.magnitude(query, &reaches)?);
-    (0..queries.count()).map(slack).collect()
 }

@@ -1,0 +1,86 @@
+//! Searches on a GPU: the rows that the hits of each query are among.
+
+use std::sync::{Arc, OnceLock};
+
+use super::loaded_batch::LoadedBatch;
+use crate::error::Result;
+use crate::gpu::{Gpu, ResidentRows, SearchPool, SearchPrograms, Searched, is_possible};
+use crate::model::Model;
+use crate::search::{Metric, Queries, View};
+
+/// Bytes of idle buffers of searches.
+const IDLE_BYTES: u64 = 512 << 20;
+/// So few rows, which a filter has left, are scored on the CPU: a GPU would score all others with them.
+const FEW_ROWS: usize = 1 << 16;
+
+/// What an engine has for searches. Programs are compiled at the first search with their metric.
+pub(super) struct GpuSearches {
+    gpu: Gpu,
+    programs: [OnceLock<Arc<SearchPrograms>>; Metric::ALL.len()],
+    pool: SearchPool,
+}
+
+impl GpuSearches {
+    /// The buffers of all searches take at most `budget` bytes.
+    pub(super) fn new(gpu: Gpu, budget: u64) -> Self {
+        Self { gpu, programs: Default::default(), pool: SearchPool::new(IDLE_BYTES, budget) }
+    }
+
+    fn programs(&self, model: &Model, metric: Metric) -> Result<Arc<SearchPrograms>> {
+        let number = Metric::ALL.iter().position(|found| *found == metric);
+        let cell = &self.programs[number.expect("all metrics are listed")];
+        if let Some(programs) = cell.get() {
+            return Ok(programs.clone());
+        }
+        let programs = SearchPrograms::new(&self.gpu, model, metric)?;
+        Ok(cell.get_or_init(|| Arc::new(programs)).clone())
+    }
+
+    /// Uploads a batch, unless it is there.
+    ///
+    /// # Errors
+    /// The GPU's memory is full, or the GPU is lost.
+    pub(super) fn resident_rows(
+        &self,
+        model: &Model,
+        metric: Metric,
+        batch: &LoadedBatch,
+    ) -> Result<Arc<ResidentRows>> {
+        let programs = self.programs(model, metric)?;
+        batch.resident(&self.gpu, |batch| programs.upload(&self.gpu, batch))
+    }
+
+    pub(super) fn queries_at_once(&self, model: &Model, metric: Metric, k: usize) -> Result<usize> {
+        Ok(self.programs(model, metric)?.queries_at_once(&self.gpu, k))
+    }
+
+    /// Whether the GPU searches these rows. It does not where few rows are left to search, or very many hits are
+    /// wanted.
+    pub(super) fn suits(views: &[View<'_>], k: usize) -> bool {
+        let rows = views.iter().map(|view| view.batch.row_count() as u64).sum();
+        let listed: Option<usize> =
+            views.iter().map(|view| Some(view.listing.as_ref()?.row_count())).sum();
+        is_possible(rows, k) && listed.is_none_or(|rows| rows > FEW_ROWS)
+    }
+
+    /// The rows that the `k` best of each query are among; none for a query of which this cannot be said.
+    ///
+    /// # Errors
+    /// The GPU's memory is full, or the GPU is lost.
+    pub(super) fn find(
+        &self,
+        model: &Model,
+        views: &[View<'_>],
+        batches: &[&LoadedBatch],
+        queries: &Queries,
+        slacks: &[f32],
+        k: usize,
+    ) -> Result<Vec<Option<Vec<u64>>>> {
+        let programs = self.programs(model, queries.metric)?;
+        let resident = |batch: &&LoadedBatch| self.resident_rows(model, queries.metric, batch);
+        let resident = batches.iter().map(resident).collect::<Result<Vec<_>>>()?;
+        let searched: Vec<Searched<'_>> =
+            views.iter().zip(&resident).map(|(view, rows)| Searched { view, rows }).collect();
+        programs.search(&self.gpu, &self.pool, &searched, queries, slacks, k)
+    }
+}
