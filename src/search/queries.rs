@@ -118,11 +118,28 @@ impl Queries {
 /// Sums of keys stay finite below it.
 const MAX_MAGNITUDE: f32 = f32::MAX / 16.0;
 
+/// Queries that a thread projects at a time.
+const BLOCK_QUERIES: usize = 16;
+
 impl Projection {
     /// Projects queries `[queries, dim]`.
     fn new(region: &RegionLayers<'_>, queries: &[f64], dim: usize) -> Self {
-        let latents = region.decoder.inputs;
         let columns = region.decoder.by_input();
+        let blocks = queries.par_chunks(BLOCK_QUERIES * dim);
+        let blocks = blocks.map(|queries| Self::of_block(region, &columns, queries, dim));
+        let mut all = Self::default();
+        for block in blocks.collect::<Vec<_>>() {
+            all.stride = block.stride;
+            all.values.extend(block.values);
+            all.centers.extend(block.centers);
+            all.norms.extend(block.norms);
+        }
+        all
+    }
+
+    /// Projects some of the queries with the columns of the decoder.
+    fn of_block(region: &RegionLayers<'_>, columns: &[f32], queries: &[f64], dim: usize) -> Self {
+        let latents = region.decoder.inputs;
         let stride = latents.next_multiple_of(LANES);
         let mut projection = Self { stride, ..Self::default() };
         vectorized(
