@@ -7,8 +7,6 @@ use std::sync::Arc;
 use super::chunks::{Chunks, Use};
 #[cfg(feature = "gpu")]
 use super::gpu_engine::GpuEngine;
-#[cfg(feature = "gpu")]
-use super::gpu_search::GpuSearches;
 use super::loaded_batch::LoadedBatch;
 use super::options::Stats;
 use super::pair_chunks::PairChunks;
@@ -29,8 +27,6 @@ use crate::model::Model;
 #[cfg(feature = "gpu")]
 use crate::plan::Section;
 use crate::rows::Rows;
-#[cfg(feature = "gpu")]
-use crate::search::slacks;
 use crate::search::{Candidate, Metric, Queries, Records, View};
 use crate::wait::WaitMode;
 
@@ -230,9 +226,8 @@ impl Backend {
     ) -> Result<Vec<Vec<Candidate>>> {
         match self {
             #[cfg(feature = "gpu")]
-            Self::Gpu(engine) if GpuSearches::suits(views, k) => {
-                let slacks = slacks(model, views, queries)?;
-                let found = engine.searches.find(model, views, batches, queries, &slacks, k)?;
+            Self::Gpu(engine) if engine.searches.suits(views, k) => {
+                let found = engine.searches.find(model, views, batches, queries, k)?;
                 let missed: Vec<usize> =
                     (0..found.len()).filter(|query| found[*query].is_none()).collect();
                 let found: Vec<Vec<u64>> =

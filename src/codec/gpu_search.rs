@@ -6,7 +6,7 @@ use super::loaded_batch::LoadedBatch;
 use crate::error::Result;
 use crate::gpu::{Gpu, ResidentRows, SearchPool, SearchPrograms, Searched, is_possible};
 use crate::model::Model;
-use crate::search::{Metric, Queries, View};
+use crate::search::{FastProducts, Metric, Queries, View, slacks};
 
 /// Bytes of idle buffers of searches.
 const IDLE_BYTES: u64 = 512 << 20;
@@ -56,31 +56,39 @@ impl GpuSearches {
 
     /// Whether the GPU searches these rows. It does not where few rows are left to search, or very many hits are
     /// wanted.
-    pub(super) fn suits(views: &[View<'_>], k: usize) -> bool {
+    pub(super) fn suits(&self, views: &[View<'_>], k: usize) -> bool {
         let rows = views.iter().map(|view| view.batch.row_count() as u64).sum();
         let listed: Option<usize> =
             views.iter().map(|view| Some(view.listing.as_ref()?.row_count())).sum();
-        is_possible(rows, k) && listed.is_none_or(|rows| rows > FEW_ROWS)
+        is_possible(&self.gpu, rows, k) && listed.is_none_or(|rows| rows > FEW_ROWS)
     }
 
     /// The rows that the `k` best of each query are among; none for a query of which this cannot be said.
     ///
     /// # Errors
-    /// The GPU's memory is full, or the GPU is lost.
+    /// A query is so large that keys may leave the range of `f32`; the GPU's memory is full, or the GPU is lost.
     pub(super) fn find(
         &self,
         model: &Model,
         views: &[View<'_>],
         batches: &[&LoadedBatch],
         queries: &Queries,
-        slacks: &[f32],
         k: usize,
     ) -> Result<Vec<Option<Vec<u64>>>> {
         let programs = self.programs(model, queries.metric)?;
+        let products = match model.plan(0) {
+            Some(plan) if programs.rounds_queries(queries.count()) => {
+                let entries = plan.tables().entries().iter();
+                let largest_entry = entries.fold(0.0, |max: f32, entry| max.max(entry.abs()));
+                FastProducts::F16 { largest_entry }
+            }
+            _ => FastProducts::F32,
+        };
+        let slacks = slacks(model, views, queries, products)?;
         let resident = |batch: &&LoadedBatch| self.resident_rows(model, queries.metric, batch);
         let resident = batches.iter().map(resident).collect::<Result<Vec<_>>>()?;
         let searched: Vec<Searched<'_>> =
             views.iter().zip(&resident).map(|(view, rows)| Searched { view, rows }).collect();
-        programs.search(&self.gpu, &self.pool, &searched, queries, slacks, k)
+        programs.search(&self.gpu, &self.pool, &searched, queries, &slacks, k)
     }
 }

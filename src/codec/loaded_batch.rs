@@ -4,6 +4,7 @@ use std::ops::Deref;
 #[cfg(feature = "gpu")]
 use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(feature = "gpu")]
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::{Gpu, ResidentRows};

@@ -22,6 +22,8 @@ pub(crate) struct Batch {
 pub(crate) struct Reach {
     /// Of `a |z|`.
     pub(crate) latents: f32,
+    /// Of `a`.
+    pub(crate) scale: f32,
     /// Of `b`.
     pub(crate) center: f32,
     /// Of `o`.
@@ -32,6 +34,7 @@ impl Reach {
     /// Includes a row whose latents `z` have this norm.
     pub(crate) fn include(&mut self, terms: Terms, norm: f32) {
         self.latents = self.latents.max(terms.latents.abs() * norm);
+        self.scale = self.scale.max(terms.latents.abs());
         self.center = self.center.max(terms.center.abs());
         self.offset = self.offset.max(terms.offset.abs());
     }
@@ -40,6 +43,7 @@ impl Reach {
     pub(crate) fn max(self, other: Self) -> Self {
         Self {
             latents: self.latents.max(other.latents),
+            scale: self.scale.max(other.scale),
             center: self.center.max(other.center),
             offset: self.offset.max(other.offset),
         }

@@ -95,6 +95,21 @@ impl Queries {
         self.squared_norms[query]
     }
 
+    /// What rounding a query to `f16` adds to the error of its keys: see `slacks`. `entries` bounds the sum of the
+    /// magnitudes of a row's entries.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn f16_error(&self, query: usize, reaches: &[Reach], entries: f32) -> f32 {
+        let of_region = |(projection, reach): (&Projection, &Reach)| {
+            let values = &projection.values[query * projection.stride..][..projection.stride];
+            let largest = values.iter().fold(0.0, |max: f32, value| max.max(value.abs()));
+            // A query is not scaled beyond 2^100.
+            let subnormal = (largest * 2.0f32.powi(-38)).max(2.0f32.powi(-125));
+            projection.norms[query] * reach.latents * 2.0f32.powi(-11)
+                + subnormal * entries * reach.scale
+        };
+        self.projections.iter().zip(reaches).map(of_region).fold(0.0, f32::max)
+    }
+
     /// The largest magnitude of the sum of a query's key, term by term, given the reach of each region.
     /// The rounding of a key in `f32` is a small multiple of it.
     ///

@@ -5,26 +5,56 @@ use super::queries::Queries;
 use crate::error::Result;
 use crate::model::Model;
 
-/// Twice the bound on the error of each query's keys, where they are computed in `f32`.
+/// How a fast pass computes products of latents.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Products {
+    /// In `f32`.
+    F32,
+    /// With queries of `f16`, each scaled by a power of two, whose largest value then lies between 2^13 and 2^14.
+    /// Each sum may be truncated. Entries of tables are at most so large.
+    #[cfg(feature = "gpu")]
+    F16 { largest_entry: f32 },
+}
+
+/// Twice the bound on the error of each query's keys.
 ///
 /// ```text
-/// error <= (latents + 4) 2^-24 (|q D| a |z| + |q . c| b + o)
+/// F32    error <= (n + 4) 2^-24 (|q D| a |z| + |q . c| b + o)                  n latents
+/// F16    error <= twice as much + 2^-11 |q D| a |z| + 2^-38 max |q_i| n a max |entry|
 /// ```
 ///
 /// 1. A sum of `n` products in `f32`, in any order, is off by at most about `n 2^-24` times the sum of the
 ///    magnitudes (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). By Cauchy and Schwarz
-///    that sum is at most `|q D| |z|`.
+///    that sum is at most `|q D| |z|`. Sums that are truncated are off by twice as much.
 /// 2. Four more roundings: of the query, of `a`, of the product with it and of the last sum.
+/// 3. A value of a query in `f16` is off by 2^-11 of itself, and below the normal range by 2^-25, which is at
+///    most 2^-38 of the largest value. `q_i` includes the step of its latent.
 ///
 /// # Errors
 /// A query is so large that keys may leave the range of `f32`.
-pub(crate) fn slacks(model: &Model, views: &[View<'_>], queries: &Queries) -> Result<Vec<f32>> {
+pub(crate) fn slacks(
+    model: &Model,
+    views: &[View<'_>],
+    queries: &Queries,
+    products: Products,
+) -> Result<Vec<f32>> {
     let mut reaches = vec![Reach::default(); model.region_count()];
     for view in views {
         let both = reaches.iter_mut().zip(&view.batch.reaches);
         both.for_each(|(all, reach)| *all = all.max(*reach));
     }
-    let roundings = (model.config().latent_dim + 4) as f32 * (f32::EPSILON / 2.0);
-    let slack = |query| Ok(2.0 * roundings * queries.magnitude(query, &reaches)?);
+    let latents = model.config().latent_dim as f32;
+    let roundings = (latents + 4.0) * (f32::EPSILON / 2.0);
+    let slack = |query| {
+        let in_f32 = roundings * queries.magnitude(query, &reaches)?;
+        Ok(2.0
+            * match products {
+                Products::F32 => in_f32,
+                #[cfg(feature = "gpu")]
+                Products::F16 { largest_entry } => {
+                    2.0 * in_f32 + queries.f16_error(query, &reaches, latents * largest_entry)
+                }
+            })
+    };
     (0..queries.count()).map(slack).collect()
 }

@@ -28,7 +28,7 @@ use tile::{FEW_QUERIES, Scratch, Tile, tiles};
 use super::threads;
 use crate::error::Result;
 use crate::model::Model;
-use crate::search::{Best, Candidate, Queries, Threshold, View, slacks};
+use crate::search::{Best, Candidate, FastProducts, Queries, Threshold, View, slacks};
 
 /// Bytes of the best rows of all queries that a thread answers together.
 const BEST_BYTES: usize = 32 << 20;
@@ -56,7 +56,7 @@ pub(crate) fn search(
     queries: &Queries,
     k: usize,
 ) -> Result<Vec<Vec<Candidate>>> {
-    let slacks = slacks(model, views, queries)?;
+    let slacks = slacks(model, views, queries, FastProducts::F32)?;
     let tiles = tiles(model, views);
     let byte_tables = match queries.count() {
         count if count < FEW_QUERIES => {
@@ -113,7 +113,7 @@ pub(crate) fn rank(
     candidates: &[Vec<u64>],
     k: usize,
 ) -> Result<Vec<Vec<Candidate>>> {
-    slacks(model, views, queries)?;
+    slacks(model, views, queries, FastProducts::F32)?;
     let rank = |exact: &mut Exact<'_>, (query, rows): (usize, &Vec<u64>)| {
         let rows = rows.iter().map(|&row| Candidate { key: 0.0, row }).collect();
         crate::search::ranked(rows, k, |row| exact.key(row, query))

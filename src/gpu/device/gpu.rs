@@ -139,11 +139,12 @@ impl Gpu {
             (staging, gpu.buffer(label, size, usage))
         });
         let (staging, buffer) = buffers.map_err(|error| error.with_bytes_required(size + piece))?;
-        let (mut last, mut bytes) = (None, vec![0; piece as usize]);
+        // Of words, so that what is filled is aligned.
+        let (mut last, mut words) = (None, vec![0u64; piece.div_ceil(8) as usize]);
         for start in (0..size).step_by(piece.max(1) as usize) {
             let range = start..(start + piece).min(size);
             let len = range.end - range.start;
-            let bytes = &mut bytes[..len as usize];
+            let bytes: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut words)[..len as usize];
             fill(range, bytes);
             let signal = gpu.map(&staging, MapMode::Write, ..len);
             pollster::block_on(self.wait(WaitMode::Blocking, last.take(), &signal))?;

@@ -27,7 +27,9 @@ pub(crate) use quantize::quantize;
 pub(crate) use regions::{
     Choice, ORDER_BYTES, RANK_BYTES, RegionsOf, choose, order_head_bytes, region_order, shortlist,
 };
-pub(crate) use scan::{AtOnce, PairShape, ScanShape, SearchBuffer, TILE, scan, select};
+pub(crate) use scan::{
+    AtOnce, PANEL, PairShape, ScanShape, SearchBuffer, TILE, coop_bytes, coop_scan, scan, select,
+};
 pub(crate) use shaders::ShaderFile;
 #[cfg(test)]
 pub(crate) use shaders::all as all_shader_files;
@@ -111,6 +113,8 @@ pub(crate) enum Resident {
     SearchSteps,
     /// The pairs of values that a search looks up.
     Pairs,
+    /// The same pairs, and how they are looked up for cooperative matrices.
+    LookUps,
 }
 
 impl Resident {
@@ -134,6 +138,7 @@ impl Resident {
             Self::LeadingCosts => "vecodec.regions.leading.costs",
             Self::SearchSteps => "vecodec.search.steps",
             Self::Pairs => "vecodec.search.pairs",
+            Self::LookUps => "vecodec.search.look_ups",
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct PairCodes {
     pub(crate) pairs: Vec<[f32; 2]>,
     /// For each region, which latent each value of a query belongs to; none for padding.
     pub(crate) latents: Vec<Vec<Option<usize>>>,
+    /// For each region, how each two values are looked up: see `shaders/search/coop_scan.wgsl`.
+    pub(crate) look_ups: Vec<Vec<[u32; 2]>>,
 }
 
 /// One look-up: so many bits from bit `start` on, of which the first are zeros that the row does not have.
@@ -48,6 +50,10 @@ impl LookUp {
         Self { start: window.start, zeros: window.missing, bits, table, latents }
     }
 
+    fn words(&self) -> [u32; 2] {
+        [self.start | self.zeros << 20 | self.bits << 24, self.table]
+    }
+
     /// How far the first bit lies behind that of an earlier look-up.
     fn distance_from(&self, earlier: &Self) -> u32 {
         self.start + earlier.zeros - earlier.start - self.zeros
@@ -61,16 +67,24 @@ impl PairCodes {
         let regions: Vec<Vec<LookUp>> = plans.iter().map(|plan| tables.look_ups(plan)).collect();
         let steps: Vec<Vec<&[LookUp]>> = regions.iter().map(|all| in_steps(all)).collect();
         let steps_per_region = steps.iter().map(Vec::len).max().unwrap_or(0);
-        let mut codes =
-            Self { steps: vec![], steps_per_region, pairs: tables.pairs, latents: vec![] };
+        let mut codes = Self {
+            steps: vec![],
+            steps_per_region,
+            pairs: tables.pairs,
+            latents: vec![],
+            look_ups: vec![],
+        };
         for steps in steps {
-            let mut latents = Vec::new();
+            let (mut latents, mut look_ups) = (Vec::new(), Vec::new());
             for step in &steps {
                 latents.extend(step.iter().flat_map(|look_up| look_up.latents));
                 latents.resize(latents.len().next_multiple_of(4), None);
+                look_ups.extend(step.iter().map(LookUp::words));
+                look_ups.resize(latents.len() / 2, [0; 2]);
                 codes.steps.push(words(step));
             }
             codes.latents.push(latents);
+            codes.look_ups.push(look_ups);
             codes.steps.resize(codes.latents.len() * steps_per_region, Step::default());
         }
         codes

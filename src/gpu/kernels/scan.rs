@@ -4,11 +4,20 @@ use super::shaders;
 use super::{Binding, Kernel, Resident};
 use crate::plan::Grid;
 
-/// Rows of a tile: `TILE` in `shaders/search/codes.wgsl`.
+/// Rows of a tile: `TILE` in `shaders/search/candidates.wgsl`.
 pub(crate) const TILE: usize = 1024;
 
-/// `ROWS` in `shaders/search/codes.wgsl`.
+/// `ROWS` in `shaders/search/scan.wgsl`.
 const ROWS: u64 = 4;
+
+/// `BLOCK_QUERIES` in `shaders/search/coop_scan.wgsl`.
+const BLOCK_QUERIES: usize = 128;
+
+/// `PANEL` there.
+pub(crate) const PANEL: usize = 64;
+
+/// Bytes of workgroup memory there, beside the pairs.
+const COOP_BYTES: u64 = 2 * 128 * 72 + 4 * 8 * 256 + 16 * 128 + 12 * 128;
 
 /// What a search binds beside data of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +32,8 @@ pub(crate) enum SearchBuffer {
     /// The threshold and the number of candidates of each query.
     Lists,
     Candidates,
+    /// Products with centroids, where queries lie in matrices.
+    Centers,
     /// A bit for each row.
     Allowed,
     /// The rows that are read back.
@@ -61,6 +72,8 @@ pub(crate) struct PairShape {
 pub(crate) enum AtOnce {
     One,
     Four,
+    /// A block of them, on cooperative matrices.
+    Many,
 }
 
 impl AtOnce {
@@ -68,16 +81,17 @@ impl AtOnce {
         match self {
             Self::One => 1,
             Self::Four => 4,
+            Self::Many => BLOCK_QUERIES,
         }
     }
 }
 
-/// The kernel that scores the tiles of a round.
+/// The kernel that scores the tiles of a round with one query or four.
 pub(crate) fn scan(shape: &ScanShape, at_once: AtOnce) -> Kernel {
-    let mut files = vec![&shaders::SEARCH, &shaders::SEARCH_CODES, &shaders::SCAN];
+    let mut files = vec![&shaders::SEARCH, &shaders::SEARCH_CANDIDATES, &shaders::SCAN];
     let (queries, file) = match at_once {
         AtOnce::One => ("one_query", &shaders::ONE_QUERY),
-        AtOnce::Four => ("four_queries", &shaders::FOUR_QUERIES),
+        _ => ("four_queries", &shaders::FOUR_QUERIES),
     };
     files.push(file);
     let mut constants = vec![
@@ -127,6 +141,54 @@ pub(crate) fn scan(shape: &ScanShape, at_once: AtOnce) -> Kernel {
         // Of one tile.
         loop_iterations: (1 + ROWS) * steps + ROWS * (1 + at_once.count() as u64),
         workgroup_bytes,
+    }
+}
+
+/// The kernel that scores the tiles of a round with blocks of queries, for adapters with cooperative matrices
+/// of 16 x 16. `pairs` is the number of pairs.
+pub(crate) fn coop_scan(shape: &ScanShape, pairs: u32) -> Kernel {
+    let panels = shape.panels();
+    let mut bindings = [
+        SearchBuffer::Round,
+        SearchBuffer::Tiles,
+        SearchBuffer::Planes,
+        SearchBuffer::Queries,
+        SearchBuffer::Centers,
+        SearchBuffer::Lists,
+        SearchBuffer::Candidates,
+        SearchBuffer::Allowed,
+    ]
+    .map(Binding::Search)
+    .to_vec();
+    bindings.insert(4, Binding::Resident(Resident::LookUps));
+    Kernel {
+        name: "scan.bits.coop16".to_owned(),
+        files: vec![&shaders::COOP_SCAN, &shaders::SEARCH, &shaders::SEARCH_CANDIDATES],
+        constants: vec![
+            ("REGIONS", shape.regions.into()),
+            ("METRIC", shape.metric.into()),
+            ("SCALES", shape.scales.into()),
+            ("PLANES", shape.planes.into()),
+            ("CODE_WORDS", shape.code_words.into()),
+            ("PAIRS", pairs.into()),
+            ("PANELS", panels.into()),
+        ],
+        bindings,
+        grid: Grid::One,
+        loop_iterations: 0,
+        workgroup_bytes: coop_bytes(pairs),
+    }
+}
+
+/// Bytes of workgroup memory of that kernel.
+pub(crate) fn coop_bytes(pairs: u32) -> u64 {
+    COOP_BYTES + 4 * u64::from(pairs)
+}
+
+impl ScanShape {
+    /// Panels of values of a query in the longest region.
+    pub(crate) fn panels(&self) -> u32 {
+        self.values4.div_ceil(PANEL as u32 / 4)
     }
 }
 

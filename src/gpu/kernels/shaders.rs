@@ -78,8 +78,9 @@ files! {
     SHORTLIST = "regions/shortlist.wgsl";
     CHOOSE = "regions/choose.wgsl";
     SEARCH = "search/contract.wgsl";
-    SEARCH_CODES = "search/codes.wgsl";
+    SEARCH_CANDIDATES = "search/candidates.wgsl";
     SCAN = "search/scan.wgsl";
+    COOP_SCAN = "search/coop_scan.wgsl";
     ONE_QUERY = "search/one_query.wgsl";
     FOUR_QUERIES = "search/four_queries.wgsl";
     INT8_PRODUCTS = "search/int8_products.wgsl";

@@ -209,8 +209,10 @@ fn pipeline(gpu: &Gpu, kernel: &Kernel) -> ComputePipeline {
     // (c) Windows, tables and decisions are within what `BitPlan::new` and `Trellis::new` bound.
     // (d) Indices of workgroup arrays depend on constants and the thread's number alone.
     // (e) The number of passes of each loop is a constant of the kernel, or is bounded by the rows.
-    // `gpu::tests::index_ranges` runs every kernel that an adapter can run with each index of
-    // (a) to (d) compared to the length of what it indexes, and fails on the first one beyond.
+    // (f) A search visits the tiles of a shard (`Round::of_shard`), whose buffers `SearchLayout` sizes, and
+    //     adds no candidate beyond the capacity of a list.
+    // `gpu::tests::index_ranges` and `search_ranges` run every kernel that an adapter can run with each
+    // index of (a) to (f) compared to the length of what it indexes, and fail on the first one beyond.
     #[expect(unsafe_code, reason = "bounds checks cost a factor of 2 to 6")]
     let module = unsafe { gpu.device().create_shader_module_trusted(descriptor, runtime_checks()) };
     gpu.device().create_compute_pipeline(&ComputePipelineDescriptor {

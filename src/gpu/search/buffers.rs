@@ -109,12 +109,14 @@ impl SearchSlot {
             pollster::block_on(gpu.wait(WaitMode::Blocking, self.last_use.clone(), &signal));
         self.reusable = waited.is_ok();
         waited?;
-        let mut written = vec![0; bytes as usize];
-        fill(&mut written);
+        // Of words, so that what is written is aligned.
+        let mut words = vec![0u64; bytes.div_ceil(8) as usize];
+        let written: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut words)[..bytes as usize];
+        fill(written);
         let result = {
             let _guard = self.device.hold_view();
             let view = self.upload.get_mapped_range_mut(..bytes);
-            view.map(|mut view| view.copy_from_slice(&written))
+            view.map(|mut view| view.copy_from_slice(written))
         };
         self.device.unmap(&self.upload);
         result.map_err(|error| self.device.unmapped("the mapping of a search", &error))

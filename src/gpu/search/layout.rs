@@ -4,7 +4,8 @@ use rayon::prelude::*;
 
 use super::super::device::Caps;
 use super::super::kernels::{
-    AtOnce, Kernel, PairCodes, PairShape, Resident, ScanShape, TILE, scan, select,
+    AtOnce, Kernel, PANEL, PairCodes, PairShape, Resident, ScanShape, TILE, coop_bytes, coop_scan,
+    scan, select,
 };
 use crate::bit_codes::BitPlan;
 use crate::model::Model;
@@ -17,7 +18,26 @@ pub(crate) struct SearchLayout {
     shape: ScanShape,
     /// None for 8-bit codes.
     pairs: Option<PairCodes>,
+    /// Whether many queries are multiplied on cooperative matrices.
+    has_coop: bool,
 }
+
+/// From so many queries on, a block of them takes less time than groups of four, full or not (H200).
+const MANY_QUERIES: usize = 48;
+
+/// A query's values in matrices of f16, by what they were multiplied before they were rounded: a power of two
+/// with which the largest lies between 2^13 and 2^14.
+fn f16_scale(values: &[f32]) -> f32 {
+    let largest = values.iter().fold(0.0, |max: f32, value| max.max(value.abs()));
+    if largest == 0.0 {
+        return 1.0;
+    }
+    let exponent = 13 - largest.log2().floor() as i32;
+    2.0f32.powi(exponent.clamp(-MAX_EXPONENT, MAX_EXPONENT))
+}
+
+/// Beyond it a query is scaled no further.
+const MAX_EXPONENT: i32 = 100;
 
 /// Some rows of one region: positions in a batch's listing, from `first` on.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +101,10 @@ impl SearchLayout {
             Metric::Cosine => 1,
             Metric::L2 => 2,
         };
+        let has_coop = caps.coop_side == Some(16)
+            && bits.is_some_and(|bits| {
+                bits.in_workgroup && coop_bytes(bits.pairs) <= caps.workgroup_bytes
+            });
         let shape = ScanShape {
             code_words,
             planes,
@@ -90,12 +114,18 @@ impl SearchLayout {
             scales,
             bits,
         };
-        Self { metric, shape, pairs }
+        Self { metric, shape, pairs, has_coop }
     }
 
     /// The kernels that score one query and four queries at once.
     pub(crate) fn scans(&self) -> [Kernel; 2] {
         [AtOnce::One, AtOnce::Four].map(|at_once| scan(&self.shape, at_once))
+    }
+
+    /// The kernel for many queries, where the adapter has one.
+    pub(crate) fn coop_scan(&self) -> Option<Kernel> {
+        let bits = self.shape.bits.filter(|_| self.has_coop)?;
+        Some(coop_scan(&self.shape, bits.pairs))
     }
 
     pub(crate) fn select(&self) -> Kernel {
@@ -113,7 +143,23 @@ impl SearchLayout {
             false => bytemuck::cast_slice(&pairs.pairs).to_vec(),
         };
         let steps = bytemuck::cast_slice(&pairs.steps).to_vec();
-        vec![(Resident::SearchSteps, steps), (Resident::Pairs, values)]
+        let mut residents = vec![(Resident::SearchSteps, steps)];
+        if self.has_coop {
+            let mut bytes = values.clone();
+            for look_ups in &pairs.look_ups {
+                let mut look_ups = look_ups.clone();
+                look_ups.resize(self.matrix_values() / 2, [0; 2]);
+                bytes.extend_from_slice(bytemuck::cast_slice(&look_ups));
+            }
+            residents.push((Resident::LookUps, bytes));
+        }
+        residents.push((Resident::Pairs, values));
+        residents
+    }
+
+    /// Values of a query in matrices.
+    fn matrix_values(&self) -> usize {
+        self.shape.panels() as usize * PANEL
     }
 
     /// Bytes of a tile of rows.
@@ -123,6 +169,16 @@ impl SearchLayout {
 
     pub(super) fn regions(&self) -> usize {
         self.shape.regions as usize
+    }
+
+    /// The words of all tiles of a batch, and their planes.
+    #[cfg(test)]
+    pub(crate) fn tiles_and_planes(&self, batch: &Batch) -> (Vec<u32>, Vec<u8>) {
+        let tiles = tiles(batch, self.regions());
+        // Words, so that they are aligned.
+        let mut planes = vec![0u32; tiles.len() * self.tile_bytes() as usize / 4];
+        self.write_tiles(batch, &tiles, bytemuck::cast_slice_mut(&mut planes));
+        (tiles.iter().map(|tile| tile.word()).collect(), bytemuck::cast_slice(&planes).to_vec())
     }
 
     /// Writes the planes of tiles: see `shaders/search/scan.wgsl`. Lanes without a row have zeros.
@@ -164,17 +220,70 @@ impl SearchLayout {
     }
 
     /// How many groups so many queries make, and how many queries a group has.
-    pub(super) fn groups(queries: usize) -> (usize, AtOnce) {
-        match queries {
-            1 => (1, AtOnce::One),
-            _ => (queries.div_ceil(AtOnce::Four.count()), AtOnce::Four),
+    pub(super) fn groups(&self, queries: usize) -> (usize, AtOnce) {
+        let at_once = match queries {
+            1 => AtOnce::One,
+            MANY_QUERIES.. if self.has_coop => AtOnce::Many,
+            _ => AtOnce::Four,
+        };
+        (queries.div_ceil(at_once.count()), at_once)
+    }
+
+    /// Bytes of a group's values, and of its centers where these lie apart.
+    pub(crate) fn group_bytes(&self, at_once: AtOnce) -> [u64; 2] {
+        let regions = self.regions() as u64;
+        match at_once {
+            AtOnce::Many => {
+                let queries = regions * AtOnce::Many.count() as u64;
+                [2 * queries * self.matrix_values() as u64, 8 * queries]
+            }
+            _ => [16 * regions * (u64::from(self.shape.values4) * at_once.count() as u64 + 1), 0],
         }
     }
 
-    /// Bytes of a group's values and centers.
-    pub(super) fn group_bytes(&self, at_once: AtOnce) -> u64 {
-        let vectors = self.shape.values4 as usize * at_once.count() + 1;
-        16 * (vectors * self.regions()) as u64
+    /// Writes queries in matrices: see `shaders/search/coop_scan.wgsl`. Queries that fill up the last block have
+    /// zeros.
+    pub(super) fn write_matrices(&self, queries: &Queries, bytes: &mut [u8], centers: &mut [u8]) {
+        let Some(pairs) = &self.pairs else { return };
+        let values: &mut [half::f16] = bytemuck::cast_slice_mut(bytes);
+        let centers: &mut [[f32; 2]] = bytemuck::cast_slice_mut(centers);
+        let (regions, matrix_values) = (self.regions(), self.matrix_values());
+        // Matrices of 16 queries, one region after the other.
+        const SIDE: usize = 16;
+        let block_queries = AtOnce::Many.count();
+        let sixteens = values.par_chunks_exact_mut(SIDE * matrix_values).enumerate();
+        sixteens.for_each(|(number, values)| {
+            values.fill(half::f16::ZERO);
+            let per_block = block_queries / SIDE;
+            let (group, rest) = (number / (regions * per_block), number % (regions * per_block));
+            let (region, sixteen) = (rest / per_block, rest % per_block);
+            let projection = queries.region(region);
+            for lane in 0..SIDE {
+                let query = group * block_queries + sixteen * SIDE + lane;
+                if query >= queries.count() {
+                    break;
+                }
+                let of_query = &projection.values[query * projection.stride..][..projection.stride];
+                let scale = f16_scale(of_query);
+                for (at, latent) in pairs.latents[region].iter().enumerate() {
+                    let value = latent.map_or(0.0, |latent| of_query[latent]);
+                    let matrix = at / SIDE * SIDE * SIDE;
+                    values[matrix + lane * SIDE + at % SIDE] = half::f16::from_f32(value * scale);
+                }
+            }
+        });
+        centers.par_chunks_exact_mut(regions).enumerate().for_each(|(query, centers)| {
+            for (region, center) in centers.iter_mut().enumerate() {
+                let projection = queries.region(region);
+                *center = match projection.centers.get(query) {
+                    None => [0.0; 2],
+                    Some(value) => {
+                        let values = &projection.values[query * projection.stride..];
+                        [*value, 1.0 / f16_scale(&values[..projection.stride])]
+                    }
+                };
+            }
+        });
     }
 
     /// Writes queries as the kernels read them. Queries that fill up the last group have zeros.

@@ -16,7 +16,8 @@ use crate::search::{Batch, Metric};
 /// What a search runs on a device, for one model and one metric.
 pub(crate) struct SearchPrograms {
     pub(super) layout: SearchLayout,
-    pub(super) scans: [SearchProgram; 2],
+    scans: [SearchProgram; 2],
+    coop_scan: Option<SearchProgram>,
     pub(super) select: SearchProgram,
 }
 
@@ -37,7 +38,8 @@ impl SearchPrograms {
         let program = |kernel: Kernel| SearchProgram::new(gpu, kernel, &residents);
         let [one, four] = layout.scans();
         let (scans, select) = ([program(one)?, program(four)?], program(layout.select())?);
-        Ok(Self { layout, scans, select })
+        let coop_scan = layout.coop_scan().map(program).transpose()?;
+        Ok(Self { layout, scans, coop_scan, select })
     }
 
     /// Uploads the rows of a batch.
@@ -48,10 +50,18 @@ impl SearchPrograms {
         ResidentRows::new(gpu, &self.layout, batch)
     }
 
+    /// Whether so many queries are rounded to f16.
+    pub(crate) fn rounds_queries(&self, queries: usize) -> bool {
+        self.layout.groups(queries).1 == AtOnce::Many
+    }
+
     pub(super) fn scan(&self, at_once: AtOnce) -> &SearchProgram {
         match at_once {
             AtOnce::One => &self.scans[0],
             AtOnce::Four => &self.scans[1],
+            AtOnce::Many => {
+                self.coop_scan.as_ref().expect("a layout with blocks has a kernel for them")
+            }
         }
     }
 }

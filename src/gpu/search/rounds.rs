@@ -24,7 +24,7 @@ pub(crate) struct Round {
     pub(crate) found_capacity: u32,
     pub(crate) is_last: u32,
     /// A uniform buffer has multiples of 16 bytes.
-    pub(super) padding: [u32; 3],
+    pub(crate) padding: [u32; 3],
 }
 
 /// The distance between the tiles of each round: of all tiles of an index, numbered from 0 on, a round scores the
@@ -40,7 +40,7 @@ pub(super) fn strides(tiles: usize, capacity: usize) -> Vec<u32> {
 impl Round {
     /// The tiles of a round in a shard of `tiles` tiles, whose first one has number `first` among all tiles.
     /// `before` is the stride of the round before it, if there is one.
-    pub(super) fn of_shard(first: u32, tiles: u32, stride: u32, before: Option<u32>) -> Self {
+    pub(crate) fn of_shard(first: u32, tiles: u32, stride: u32, before: Option<u32>) -> Self {
         let number = first.div_ceil(stride);
         let first_tile = number * stride - first;
         Self {

@@ -7,7 +7,6 @@ use wgpu::{CommandEncoder, ComputePassDescriptor};
 use super::super::device::Gpu;
 use super::super::kernels::{AtOnce, SearchBuffer, TILE};
 use super::buffers::{SearchBytes, SearchLease, SearchPool, SearchSlot, part};
-use super::layout::SearchLayout;
 use super::programs::{SearchProgram, SearchPrograms};
 use super::resident::{ResidentRows, Shard};
 use super::rounds::{Round, strides};
@@ -22,7 +21,9 @@ const CAPACITY_PER_HIT: usize = 128;
 /// The most hits for which lists are made.
 const MAX_HITS: usize = 2048;
 /// Bytes of all lists of a search.
-const LIST_BYTES: usize = 128 << 20;
+const LIST_BYTES: u64 = 128 << 20;
+/// Bytes of a candidate.
+const CANDIDATE_BYTES: u64 = 8;
 /// Bytes of the queries of a search.
 const QUERY_BYTES: u64 = 32 << 20;
 /// Rows times queries of a submission, about: some drivers end work that takes a second.
@@ -44,10 +45,21 @@ fn capacity(k: usize) -> usize {
     (CAPACITY_PER_HIT * k).next_power_of_two().max(MIN_CAPACITY)
 }
 
+/// Bytes of a list of `k` hits.
+fn list_bytes(k: usize) -> u64 {
+    CANDIDATE_BYTES * capacity(k) as u64
+}
+
+/// Bytes that a buffer of a search may have.
+fn max_bytes(gpu: &Gpu) -> u64 {
+    let limits = &gpu.caps().limits;
+    limits.binding_bytes.min(limits.buffer_bytes)
+}
+
 /// Whether a device searches so many hits of so many rows.
-pub(crate) fn is_possible(rows: u64, k: usize) -> bool {
+pub(crate) fn is_possible(gpu: &Gpu, rows: u64, k: usize) -> bool {
     // Rows of a list are numbered in 32 bits.
-    k <= MAX_HITS && u32::try_from(rows).is_ok()
+    k <= MAX_HITS && list_bytes(k) <= max_bytes(gpu) && u32::try_from(rows).is_ok()
 }
 
 /// The rows that are searched, and where they are.
@@ -59,10 +71,12 @@ pub(crate) struct Searched<'a> {
 impl SearchPrograms {
     /// How many queries of `k` hits to answer together.
     pub(crate) fn queries_at_once(&self, gpu: &Gpu, k: usize) -> usize {
-        let by_lists = LIST_BYTES / (8 * capacity(k));
-        let limits = &gpu.caps().limits;
-        let bytes = QUERY_BYTES.min(limits.binding_bytes).min(limits.buffer_bytes / 4);
-        let by_queries = 4 * (bytes / self.layout.group_bytes(AtOnce::Four)) as usize;
+        let by_lists = (LIST_BYTES.min(max_bytes(gpu)) / list_bytes(k)) as usize;
+        // Queries share a buffer with the filters.
+        let bytes = QUERY_BYTES.min(max_bytes(gpu) / 2);
+        let at_once = self.layout.groups(usize::MAX).1;
+        let [group_bytes, _] = self.layout.group_bytes(at_once);
+        let by_queries = at_once.count() * (bytes / group_bytes) as usize;
         by_lists.min(by_queries).max(1)
     }
 
@@ -119,6 +133,8 @@ struct Search<'a> {
     rounds: Vec<Vec<Dispatch<'a>>>,
     /// Of the queries, in bytes.
     query_range: Range<u64>,
+    /// Of the products with centroids, where these lie apart.
+    center_range: Range<u64>,
     /// Of the filter of each part.
     filter_ranges: Vec<Range<u64>>,
     lists_at: u64,
@@ -141,7 +157,7 @@ impl<'a> Search<'a> {
         queries: &'a Queries,
         k: usize,
     ) -> Self {
-        let (groups, at_once) = SearchLayout::groups(queries.count());
+        let (groups, at_once) = programs.layout.groups(queries.count());
         let mut search = Self {
             programs,
             gpu,
@@ -154,6 +170,7 @@ impl<'a> Search<'a> {
             found_capacity: Best::capacity(k),
             rounds: Vec::new(),
             query_range: 0..0,
+            center_range: 0..0,
             filter_ranges: Vec::new(),
             lists_at: 0,
         };
@@ -164,7 +181,9 @@ impl<'a> Search<'a> {
             end = (end + bytes).next_multiple_of(ALIGNMENT);
             start..start + bytes
         };
-        search.query_range = next(groups as u64 * programs.layout.group_bytes(at_once));
+        let [values, centers] = programs.layout.group_bytes(at_once);
+        search.query_range = next(groups as u64 * values);
+        search.center_range = next(groups as u64 * centers);
         let words = |searched: &Searched<'_>| {
             searched.view.allowed.as_ref().map_or(0, |allowed| size_of_val(allowed.words()) as u64)
         };
@@ -237,14 +256,15 @@ impl<'a> Search<'a> {
     }
 
     fn found_bytes(&self) -> u64 {
-        4 * (self.list_count() * self.found_capacity) as u64
+        4 * (self.queries.count() * self.found_capacity) as u64
     }
 
     fn bytes(&self) -> SearchBytes {
         SearchBytes {
             input: self.lists_at + self.list_bytes(),
             lists: self.list_bytes(),
-            candidates: 8 * (self.list_count() * self.capacity) as u64,
+            // Queries that fill up the last group have a list that nothing is added to.
+            candidates: CANDIDATE_BYTES * (self.queries.count() * self.capacity) as u64,
             found: self.found_bytes(),
         }
     }
@@ -278,8 +298,17 @@ impl<'a> Search<'a> {
         };
         let lists: Vec<List> = (0..self.list_count()).map(list).collect();
         put(self.lists_at, bytemuck::cast_slice(&lists));
-        let queries = &mut bytes[self.query_range.start as usize..self.query_range.end as usize];
-        self.programs.layout.write_queries(self.queries, self.at_once, queries);
+        let Range { start, end } = self.query_range;
+        let (before, centers) = bytes.split_at_mut(self.center_range.start as usize);
+        let values = &mut before[start as usize..end as usize];
+        match self.at_once {
+            AtOnce::Many => {
+                let bytes = self.center_range.end - self.center_range.start;
+                let centers = &mut centers[..bytes as usize];
+                self.programs.layout.write_matrices(self.queries, values, centers);
+            }
+            at_once => self.programs.layout.write_queries(self.queries, at_once, values),
+        }
     }
 
     /// Submits all rounds.
@@ -318,7 +347,7 @@ impl<'a> Search<'a> {
                 let groups = [dispatch.round.workgroups, count(self.groups)];
                 (self.programs.scan(self.at_once), groups)
             }
-            None => (&self.programs.select, [count(self.list_count()), 1]),
+            None => (&self.programs.select, [count(self.queries.count()), 1]),
         };
         let bind_group = program.bind(self.gpu, |buffer| match (buffer, dispatch.shard) {
             (SearchBuffer::Round, _) => part(&slot.input, dispatch.at, size_of::<Round>() as u64),
@@ -334,6 +363,10 @@ impl<'a> Search<'a> {
                     0 => shard.regions.as_entire_binding(),
                     bytes => part(&slot.input, range.start, bytes),
                 }
+            }
+            (SearchBuffer::Centers, _) => {
+                let Range { start, end } = self.center_range;
+                part(&slot.input, start, end - start)
             }
             (SearchBuffer::Queries, _) | (_, None) => {
                 let Range { start, end } = self.query_range;

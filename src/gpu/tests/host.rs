@@ -64,6 +64,7 @@ fn names(binding: Binding) -> &'static [&'static str] {
         Binding::Resident(Resident::SearchPlan) => &["plan"],
         Binding::Resident(Resident::SearchSteps) => &["steps"],
         Binding::Resident(Resident::Pairs) => &["pairs"],
+        Binding::Resident(Resident::LookUps) => &["look_ups"],
         Binding::Search(SearchBuffer::Round) => &["round"],
         Binding::Search(SearchBuffer::Tiles) => &["tiles"],
         Binding::Search(SearchBuffer::Planes) => &["planes"],
@@ -71,6 +72,7 @@ fn names(binding: Binding) -> &'static [&'static str] {
         Binding::Search(SearchBuffer::Lists) => &["lists"],
         Binding::Search(SearchBuffer::Candidates) => &["candidates"],
         Binding::Search(SearchBuffer::Allowed) => &["allowed"],
+        Binding::Search(SearchBuffer::Centers) => &["centers"],
         Binding::Search(SearchBuffer::Found) => &["found"],
         // Left operands are `rows`, and results `out`.
         Binding::Section(Section::Rows) => &["rows", "out"],

@@ -67,6 +67,8 @@ fn instrumented(kernel: &Kernel, planted: Option<(&str, &str)>) -> String {
         "weights" if coop => format!("(SIDE * SIDE){per_vector}"),
         "lhs_tile" if coop => format!("((SIDE - 1u) * LHS_STRIDE + SIDE){per_vector}"),
         "strip_tile" => format!("((SIDE - 1u) * STRIP_STRIDE + SIDE){per_vector}"),
+        "values" if coop => "((SIDE - 1u) * STRIDE + SIDE) / 4u".to_owned(),
+        "queries" | "strips" if coop => "SIDE * SIDE / 4u".to_owned(),
         _ => "1u".to_owned(),
     };
     let mut text = code;
@@ -121,7 +123,7 @@ fn with_probes(text: &str, name: &str) -> String {
     out + rest
 }
 
-fn storage(gpu: &Gpu, bytes: &[u8]) -> Buffer {
+pub(super) fn storage(gpu: &Gpu, bytes: &[u8]) -> Buffer {
     gpu.device().create_buffer_init(&BufferInitDescriptor {
         label: None,
         contents: bytes,
@@ -130,7 +132,7 @@ fn storage(gpu: &Gpu, bytes: &[u8]) -> Buffer {
 }
 
 /// Bytes that are finite as f32 and as f16, and any codes.
-fn contents(len: u64) -> Vec<u8> {
+pub(super) fn contents(len: u64) -> Vec<u8> {
     (0..len).map(|i| if i % 2 == 1 { 0x38 + (i / 2 % 4) as u8 } else { (i * 37) as u8 }).collect()
 }
 
@@ -177,14 +179,19 @@ fn violations_of(
                 }
             })
             .collect();
-        for (binding, beyond) in dispatched(gpu, kernel, pipeline, &buffers, rows) {
+        let groups = kernel.grid.groups(count(rows));
+        for (binding, beyond) in dispatched(gpu, pipeline, &buffers, groups) {
             found.insert((kernel.name.clone(), binding), beyond);
         }
     }
     found
 }
 
-fn pipeline(gpu: &Gpu, kernel: &Kernel, planted: Option<(&str, &str)>) -> ComputePipeline {
+pub(super) fn pipeline(
+    gpu: &Gpu,
+    kernel: &Kernel,
+    planted: Option<(&str, &str)>,
+) -> ComputePipeline {
     let device = gpu.device();
     let module = device.create_shader_module(ShaderModuleDescriptor {
         label: Some(&kernel.name),
@@ -203,12 +210,12 @@ fn pipeline(gpu: &Gpu, kernel: &Kernel, planted: Option<(&str, &str)>) -> Comput
     })
 }
 
-fn dispatched(
+/// Runs a pipeline on such buffers. Returns for each binding how far an index went beyond.
+pub(super) fn dispatched(
     gpu: &Gpu,
-    kernel: &Kernel,
     pipeline: &ComputePipeline,
     buffers: &[Option<Buffer>],
-    rows: usize,
+    workgroups: [u32; 3],
 ) -> Vec<(u32, u32)> {
     let device = gpu.device();
     let entries: Vec<_> = (0..)
@@ -241,7 +248,7 @@ fn dispatched(
         let mut pass = encoder.begin_compute_pass(&Default::default());
         pass.set_pipeline(pipeline);
         (0..).zip(&groups).for_each(|(index, group)| pass.set_bind_group(index, group, &[]));
-        let [x, y, z] = kernel.grid.groups(count(rows));
+        let [x, y, z] = workgroups;
         pass.dispatch_workgroups(x, y, z);
     }
     encoder.copy_buffer_to_buffer(&probes, 0, &readable, 0, 4 * COUNTERS as u64);

@@ -3,6 +3,7 @@
 mod headers;
 mod host;
 mod index_ranges;
+mod search_ranges;
 mod table;
 mod translate;
 
@@ -175,7 +176,7 @@ fn caps(software: bool, coop_side: Option<u32>) -> Caps {
         direct_readback: software,
         coop_side,
         subgroup: coop_side.map(|_| 32),
-        workgroup_bytes: 32 << 10,
+        workgroup_bytes: if coop_side == Some(16) { 48 << 10 } else { 32 << 10 },
         max_loop_iterations: software.then_some(65_000),
         chunk_bytes: ChunkBytes { copied: 1 << 20, large: 1 << 20 },
         slots: 3,
@@ -218,6 +219,7 @@ fn search_kernels() -> Vec<Kernel> {
             for metric in Metric::ALL {
                 let layout = SearchLayout::new(&model, metric, &caps);
                 kernels.extend(layout.scans());
+                kernels.extend(layout.coop_scan());
                 kernels.push(layout.select());
             }
         }

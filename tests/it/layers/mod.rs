@@ -32,6 +32,7 @@ const PARTS: &[(&str, &[&str])] = &[
             "gpu/chunk",
             "gpu/programs",
             "gpu/search",
+            "codes",
             "model",
             "search",
             "+",

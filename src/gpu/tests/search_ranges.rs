@@ -1,0 +1,144 @@
+//! Every index that the kernels of a search form, compared with the length of what it indexes, as
+//! `index_ranges` does for those of programs.
+
+use wgpu::Buffer;
+
+use super::super::device::Gpu;
+use super::super::kernels::{AtOnce, Binding, Kernel, SearchBuffer};
+use super::super::search::{List, Round, SearchLayout};
+use super::index_ranges::{contents, dispatched, pipeline, storage};
+use super::models;
+use crate::codes::Codes;
+use crate::model::Model;
+use crate::plan::count;
+use crate::search::{Batch, Listing, Metric, Reach, Records};
+
+const ROWS: usize = 1500;
+const CAPACITY: u32 = 64;
+const FOUND: u32 = 16;
+const SELECT: &str = "scan.select";
+
+/// A batch of rows of all regions, with any codes.
+fn batch(model: &Model) -> Batch {
+    let config = model.config();
+    let regions = model.region_count();
+    let size = config.packed_size();
+    let mut packed = contents((ROWS * size) as u64);
+    for (row, bytes) in packed.chunks_exact_mut(size).enumerate() {
+        // The number of the region is in the first bits: see docs/format.md.
+        let mask = regions.next_power_of_two() as u8 - 1;
+        bytes[0] = bytes[0] & !mask | (row % regions) as u8;
+    }
+    let records = Records::Codes(Codes::from_parts(model, packed, 1.0).unwrap());
+    let region_of = |row| records.region(model, row);
+    Batch {
+        listing: Listing::all(count(ROWS), regions, region_of),
+        records,
+        numbers: vec![0.5; ROWS],
+        reaches: vec![Reach::default(); regions],
+    }
+}
+
+/// Runs a kernel over a batch, with lists that overflow. `short` is a buffer that has half its bytes.
+fn violations(
+    gpu: &Gpu,
+    layout: &SearchLayout,
+    batch: &Batch,
+    (kernel, at_once): (&Kernel, AtOnce),
+    short: Option<SearchBuffer>,
+) -> Vec<(u32, u32)> {
+    let (groups, k) = (2, 5);
+    let lists = groups * count(at_once.count());
+    let (tiles, planes) = layout.tiles_and_planes(batch);
+    let round = Round {
+        workgroups: 2,
+        k,
+        capacity: CAPACITY,
+        found_capacity: FOUND,
+        is_filtered: 1,
+        is_last: 1,
+        ..Round::of_shard(0, count(tiles.len()), 1, None)
+    };
+    let bytes_of = |buffer: SearchBuffer| match buffer {
+        SearchBuffer::Round => bytemuck::bytes_of(&round).to_vec(),
+        SearchBuffer::Tiles => bytemuck::cast_slice(&tiles).to_vec(),
+        SearchBuffer::Planes => planes.clone(),
+        SearchBuffer::Queries => contents(u64::from(groups) * layout.group_bytes(at_once)[0]),
+        SearchBuffer::Centers => contents(u64::from(groups) * layout.group_bytes(at_once)[1]),
+        SearchBuffer::Lists => {
+            // Full for the selection.
+            let count = if kernel.name == SELECT { CAPACITY } else { 0 };
+            let list = List { threshold: 0, count, slack: 0.1 };
+            bytemuck::cast_slice(&vec![list; lists as usize]).to_vec()
+        }
+        SearchBuffer::Candidates => contents(8 * u64::from(lists * CAPACITY)),
+        SearchBuffer::Found => vec![0; (4 * lists * FOUND) as usize],
+        SearchBuffer::Allowed => vec![0xff; ROWS.div_ceil(64) * 8],
+    };
+    let residents = layout.residents();
+    let buffer = |binding: &Binding| -> Option<Buffer> {
+        let bytes = match binding {
+            Binding::Search(buffer) => {
+                let mut bytes = bytes_of(*buffer);
+                let half = (bytes.len() / 2).next_multiple_of(16);
+                bytes.truncate(if short == Some(*buffer) { half } else { bytes.len() });
+                bytes
+            }
+            Binding::Resident(wanted) => {
+                residents.iter().find(|(resident, _)| resident == wanted).unwrap().1.clone()
+            }
+            _ => return None,
+        };
+        Some(storage(gpu, &bytes))
+    };
+    let buffers: Vec<Option<Buffer>> = kernel.bindings.iter().map(buffer).collect();
+    let workgroups =
+        if kernel.name == SELECT { [lists, 1, 1] } else { [round.workgroups, groups, 1] };
+    dispatched(gpu, &pipeline(gpu, kernel, None), &buffers, workgroups)
+}
+
+/// The kernels, each with how many queries it answers together.
+fn kernels(layout: &SearchLayout) -> Vec<(Kernel, AtOnce)> {
+    let [one, four] = layout.scans();
+    let many = layout.coop_scan().map(|kernel| (kernel, AtOnce::Many));
+    let all = [(one, AtOnce::One), (four, AtOnce::Four), (layout.select(), AtOnce::Four)];
+    all.into_iter().chain(many).collect()
+}
+
+#[test]
+#[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
+fn no_index_of_a_search_reaches_beyond_what_the_host_sizes() {
+    let gpu = Gpu::new().unwrap();
+    let small = models().into_iter().filter(|model| model.config().latent_dim <= 130);
+    for (number, model) in small.enumerate() {
+        let batch = batch(&model);
+        let metric = Metric::ALL[number % Metric::ALL.len()];
+        let layout = SearchLayout::new(&model, metric, gpu.caps());
+        for (kernel, at_once) in kernels(&layout) {
+            let found = violations(&gpu, &layout, &batch, (&kernel, at_once), None);
+            let config = model.config();
+            assert!(found.is_empty(), "{} of {config:?}, {metric}: {found:?}", kernel.name);
+        }
+    }
+}
+
+/// The test above can fail: with half the bytes of any buffer, a probe notes it.
+#[test]
+#[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
+fn a_buffer_of_a_search_that_is_too_small_is_noticed() {
+    let gpu = Gpu::new().unwrap();
+    let models = models();
+    let model = models.iter().find(|model| model.region_count() == 5).unwrap();
+    let batch = batch(model);
+    let layout = SearchLayout::new(model, Metric::L2, gpu.caps());
+    for (kernel, at_once) in kernels(&layout) {
+        for binding in &kernel.bindings {
+            let Binding::Search(buffer) = binding else { continue };
+            if *buffer != SearchBuffer::Round {
+                let short = Some(*buffer);
+                let found = violations(&gpu, &layout, &batch, (&kernel, at_once), short);
+                assert!(!found.is_empty(), "{}: half of {buffer:?} is not missed", kernel.name);
+            }
+        }
+    }
+}
