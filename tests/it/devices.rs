@@ -7,7 +7,9 @@ use vecodec::wgpu::{
     self, Adapter, Backends, BufferDescriptor, BufferUsages, Device, DeviceDescriptor, Instance,
     InstanceDescriptor, Limits, PollType, Queue,
 };
-use vecodec::{Codec, CodecOptions, Engine, EngineKind, Error, Gpu, Model, ModelConfig};
+use vecodec::{
+    Codec, CodecOptions, Codes, Engine, EngineKind, Error, Gpu, Index, Metric, Model, ModelConfig,
+};
 
 use crate::compare::{ATOL, Report, all_agree, assert_error, assert_same_bits};
 use crate::data::{Case, identity, model};
@@ -24,7 +26,37 @@ gpu_suite!(gpu:
     small_limits_make_small_chunks,
     limits_too_small_for_a_row_are_reported,
     weights_beyond_a_binding_are_reported,
+    listed_adapters_can_be_opened,
+    small_limits_make_small_shards,
 );
+
+fn listed_adapters_can_be_opened(engine: &CodecOptions) {
+    let wanted = gpu_of(engine).adapter_info().name.clone();
+    let all = Gpu::list().unwrap();
+    let found = all.iter().find(|adapter| adapter.get_info().name == wanted).expect("it is there");
+    let opened = Gpu::open(found).unwrap();
+    assert_eq!(opened.adapter_info().name, wanted);
+    let model = identity(4);
+    let codes = codec(&cpu(), &model).encode_flat(&[0.5f32, -0.25, 0.125, 1.0]).unwrap();
+    let decode = |options: &CodecOptions| codec(options, &model).decode_flat(&codes).unwrap();
+    assert_eq!(decode(&cpu().with_engine(Engine::Gpu(opened))), decode(&cpu()));
+}
+
+/// An index of more bytes than one binding holds, and lists of more bytes than a binding holds.
+fn small_limits_make_small_shards(engine: &CodecOptions) {
+    let options = limited(engine, |limits| limits.max_storage_buffer_binding_size = 128 << 10);
+    let model = identity(4);
+    let random = |i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8 as i8;
+    let packed = (0..4 * 30_000).map(|i| random(i).max(-127) as u8).collect();
+    let codes = Codes::from_parts(&model, packed, 0.01).unwrap();
+    let queries: Vec<f32> = (0..4 * 9).map(|i| (i as f32).sin()).collect();
+    let [small, whole] = [&options, &cpu()]
+        .map(|options| Index::new(&codec(options, &model), codes.clone(), Metric::Cosine).unwrap());
+    for k in [5, 300] {
+        let expected = whole.search(&queries, k).unwrap();
+        assert_eq!(small.search(&queries, k).unwrap(), expected, "k {k}");
+    }
+}
 
 static INSTANCE: LazyLock<Instance> =
     LazyLock::new(|| Instance::new(InstanceDescriptor::new_without_display_handle_from_env()));

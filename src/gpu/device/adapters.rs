@@ -29,7 +29,7 @@ fn backends() -> Backends {
 const DRIVER_ADDRESSES: u64 = 2 << 30;
 
 /// All adapters. The first call loads the drivers.
-async fn all() -> Result<Vec<Adapter>> {
+pub(super) async fn all() -> Result<Vec<Adapter>> {
     if let Some(available) = memory::free_addresses().filter(|free| *free < DRIVER_ADDRESSES) {
         let (what, required) = ("bytes of address space for a GPU driver", DRIVER_ADDRESSES);
         let remedy = "raise its limit (ulimit -v), or use Engine::Cpu";
@@ -79,7 +79,10 @@ pub(super) async fn like(info: &AdapterInfo) -> Result<Adapter> {
     let same = |adapter: &Adapter| {
         let other = adapter.get_info();
         let numbers = |info: &AdapterInfo| (info.vendor, info.device, info.backend);
-        other.name == info.name && numbers(&other) == numbers(info)
+        // Of several equal cards the same one.
+        other.name == info.name
+            && numbers(&other) == numbers(info)
+            && other.device_pci_bus_id == info.device_pci_bus_id
     };
     all.into_iter().find(same).ok_or_else(|| {
         let wanted = format!("of the name {}, which was there before", info.name);

@@ -37,6 +37,33 @@ impl Gpu {
         Self::from_adapter(adapters::best().await?, Origin::Opened, None).await
     }
 
+    /// All adapters of `WGPU_BACKEND`, or of the system's own graphics APIs, software adapters included. Loads
+    /// the drivers.
+    ///
+    /// # Errors
+    /// Too little address space for the drivers.
+    pub fn list() -> Result<Vec<Adapter>> {
+        pollster::block_on(adapters::all())
+    }
+
+    /// Opens a device of its own on one of the adapters that [`list`](Self::list) found.
+    ///
+    /// ```no_run
+    /// use vecodec::Gpu;
+    ///
+    /// for adapter in Gpu::list()? {
+    ///     println!("{}", adapter.get_info().name);
+    /// }
+    /// let gpu = Gpu::open(&Gpu::list()?[0])?;
+    /// # Ok::<(), vecodec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The adapter gives no device.
+    pub fn open(adapter: &Adapter) -> Result<Self> {
+        pollster::block_on(Self::from_adapter(adapter.clone(), Origin::Opened, None))
+    }
+
     /// The process's shared device on the best adapter that is not a software one. It lives for as
     /// long as somebody holds it, and a lost device is never handed out again.
     pub(crate) fn automatic() -> Result<Self> {
@@ -127,11 +154,11 @@ impl Gpu {
         let info = device.adapter_info();
         let limits = device.limits();
         if limits.max_compute_invocations_per_workgroup < 256
-            || limits.max_storage_buffers_per_shader_stage < 7
+            || limits.max_storage_buffers_per_shader_stage < 8
         {
             let detail = format!(
                 "{} allows {} invocations per workgroup and {} storage buffers per stage, and 256 \
-                 and 7 are needed: request the device with wgpu's default limits",
+                 and 8 are needed: request the device with wgpu's default limits",
                 info.name,
                 limits.max_compute_invocations_per_workgroup,
                 limits.max_storage_buffers_per_shader_stage
