@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Compares exhaustive searches on the CPU: rates and recall, by bytes per row.
+"""Compares exhaustive searches on the CPU or a GPU: rates and recall, by bytes per row.
 
     cargo build --release -p vecodec-cli
     cargo build --release --example search_throughput
-    python3 benches/peers/search.py TRAIN.npy TEST.npy QUERIES.npy [--rows N] [--record NAME]
+    python3 benches/peers/search.py TRAIN.npy TEST.npy QUERIES.npy [--engine gpu] [--rows N] [--record NAME]
 
 All codecs are fitted on the training rows. recall@k is the share of the k true nearest test rows (by
 inner product) among the k found, when the test rows alone are searched. For the rates, the codes of
@@ -14,8 +14,12 @@ one by default.
 vecodec searches by cosine, and so do the peers, as far as rows of norm 1 make inner products cosines.
 The peers score the rows as they decode them.
 
-`--record NAME` writes search-cpu.csv and search-cpu.txt to benches/record/NAME. Needs numpy, and
-faiss-cpu and turbovec for their codecs.
+With `--engine gpu` the peer is PyTorch: a product of rows in f16 with the queries, then topk, on the
+same GPU. Its rows are random, because its rate depends on none of their values.
+
+`--record NAME` writes search-cpu.csv and search-cpu.txt, or search-gpu.*, to benches/record/NAME. With
+`--models FOLDER` models are looked for there before they are fitted, and saved there. Needs numpy, and
+faiss-cpu, turbovec and torch for their codecs.
 """
 
 import argparse
@@ -54,6 +58,8 @@ def arguments():
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--together", default="1,16,256,1024", help="queries that are searched together")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--engine", default="cpu", choices=["cpu", "gpu"])
+    parser.add_argument("--models", type=Path, help="a folder of models")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--release", type=Path, default=ROOT / "target/release")
     parser.add_argument("--record", help="a folder under benches/record to write to")
@@ -69,13 +75,16 @@ def ours(args, options, truth):
     program = args.release / "vecodec"
     with tempfile.TemporaryDirectory() as folder:
         model, codes, hits = (f"{folder}/{name}" for name in ["model", "codes", "hits.npz"])
-        run(program, "fit", args.train, *options, "-o", model, "--engine", "cpu")
-        run(program, "encode", args.test, "--model", model, "-o", codes, "--engine", "cpu")
+        if args.models:
+            model = args.models / f"{'-'.join(str(o).strip('-') for o in options)}.safetensors"
+        if not Path(model).exists():
+            run(program, "fit", args.train, *options, "-o", model, "--engine", "cpu")
+        run(program, "encode", args.test, "--model", model, "-o", codes, "--engine", args.engine)
         run(program, "search", codes, "--model", model, "--queries", args.queries, "-k",
-            max(RECALLS), "-o", hits, "--engine", "cpu")
+            max(RECALLS), "-o", hits, "--engine", args.engine)
         bytes_per_row = json.loads(run(program, "inspect", model, "--json"))["bytes_per_row"]
         table = run(args.release / "examples/search_throughput", args.test, args.queries, "--model",
-                    model, "--rows", args.rows, "--together", args.together, "--engine", "cpu",
+                    model, "--rows", args.rows, "--together", args.together, "--engine", args.engine,
                     "--runs", args.runs)
         rates = {int(line["queries"]): float(line["million_row_queries_per_s"])
                  for line in csv.DictReader(io.StringIO(table))}
@@ -129,6 +138,30 @@ def turbovec_index(args, bits, data, truth):
     return train.shape[1] * bits // 8 + 4, found, rates_of(args, index, queries)
 
 
+def torch_products(args, data, truth):
+    """Measures products of f16 rows with queries, and topk, on the GPU."""
+    import torch
+
+    queries, test = (torch.from_numpy(rows).cuda().half() for rows in (data[2], data[1]))
+    found = recalls(truth, (queries @ test.T).topk(max(RECALLS)).indices.cpu().numpy())
+    rows = torch.empty(args.rows, test.shape[1], dtype=torch.float16, device="cuda")
+    for part in rows.split(1 << 20):
+        part.normal_(std=test.shape[1] ** -0.5)
+    # As many rows at a time as leave 8 GB for scores.
+    def search(some):
+        best = [(some @ part.T).topk(HITS) for part in rows.split((4 << 30) // len(some))]
+        values = torch.cat([part.values for part in best], 1)
+        chosen = values.topk(HITS)
+        return chosen.values.cpu(), chosen.indices.cpu()
+    rates = {}
+    for count in map(int, args.together.split(",")):
+        some = torch.randn(count, test.shape[1], device="cuda").half()
+        for _ in range(20):
+            search(some)
+        rates[count] = round(rate(args.rows * count, lambda: search(some), args.runs) / 1e6, 2)
+    return 2 * test.shape[1], found, rates
+
+
 def main():
     args = arguments()
     # Before FAISS and turbovec are imported.
@@ -136,15 +169,22 @@ def main():
     data = [np.load(path).astype(np.float32) for path in (args.train, args.test, args.queries)]
     truth = nearest(data[2] @ data[1].T, max(RECALLS))
     counts = args.together.split(",")
-    args.program, args.engine = args.release / "vecodec", "cpu"
+    args.program = args.release / "vecodec"
     about = facts(args)
+    if args.engine == "gpu":
+        import torch
+
+        about = about.rstrip() + f"\ngpu       {torch.cuda.get_device_name()}, PyTorch {torch.__version__}\n"
     print(about)
     measures = {name: lambda options=options: ours(args, options, truth)
                 for name, options in OURS.items()}
-    measures |= {f"FAISS {name}": lambda name=name: faiss_index(args, name, data, truth)
-                 for name in FAISS}
-    measures |= {f"turbovec {bits} bits": lambda bits=bits: turbovec_index(args, bits, data, truth)
-                 for bits in [2, 4]}
+    if args.engine == "gpu":
+        measures["PyTorch f16"] = lambda: torch_products(args, data, truth)
+    else:
+        measures |= {f"FAISS {name}": lambda name=name: faiss_index(args, name, data, truth)
+                     for name in FAISS}
+        measures |= {f"turbovec {bits} bits": lambda bits=bits: turbovec_index(args, bits, data, truth)
+                     for bits in [2, 4]}
     fields = ["codec", "bytes_per_row", *(f"recall@{k}" for k in RECALLS),
               *(f"million_row_queries_per_s, {count}" for count in counts)]
     lines = []
@@ -159,11 +199,11 @@ def main():
         print(*lines[-1].values(), sep="  ", flush=True)
     if args.record:
         folder = ROOT / "benches/record" / args.record
-        with (folder / "search-cpu.csv").open("w", newline="") as file:
+        with (folder / f"search-{args.engine}.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, fields, lineterminator="\n")
             writer.writeheader()
             writer.writerows(lines)
-        (folder / "search-cpu.txt").write_text(about)
+        (folder / f"search-{args.engine}.txt").write_text(about)
 
 
 if __name__ == "__main__":
