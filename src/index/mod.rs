@@ -60,15 +60,20 @@ use state::State;
 /// | ids of the caller's | 12 |
 /// | a removed row, until [`compact`](Self::compact) | as before, and 1 bit |
 ///
-/// A search needs up to 128 MB for queries and 32 MB per thread for hits, however many rows there are.
+/// A search needs up to 128 MB for queries and 32 MB per thread for hits, however many rows there are. On a GPU
+/// it needs up to 160 MB of the GPU's memory beside the rows.
 ///
 /// # Threads
 /// All methods take `&self`, and clones share the index. A search sees the rows that were there when it began.
 /// Appending and removing rows does not block it.
 ///
 /// # Engines
-/// Rows are searched on the CPU, on all cores, whatever the engine of the codec. [`decode_rows`](Self::decode_rows)
-/// runs on the codec's engine.
+/// On the CPU engine, rows are searched on all cores, and codes are the caller's. On a GPU each batch has a copy
+/// in the GPU's memory, of the bytes per row that the table lists, except ids, and codes are padded to words; rows of each
+/// region are padded to 1,024. The GPU finds the rows that may be hits, and the CPU ranks them, so that both engines
+/// give the same hits. The CPU also answers where a filter leaves few rows, where over 2,048 hits are wanted, and
+/// queries for which very many rows are as good as the best. After the loss of a device and
+/// [`Codec::recover`](crate::Codec::recover), the next search copies the rows again.
 #[derive(Clone)]
 pub struct Index(Arc<Inner>);
 
@@ -89,7 +94,8 @@ impl Index {
     /// Reads all codes once, and for [`Metric::Cosine`] and [`Metric::L2`] decodes each row once.
     ///
     /// # Errors
-    /// Codes of another model, rows that are too large for the metric, or too little memory.
+    /// Codes of another model, rows that are too large for the metric, or too little memory, of the host or of
+    /// the GPU.
     pub fn new(codec: &Codec, codes: Codes, metric: Metric) -> Result<Self> {
         let index = Self::empty(codec, metric);
         index.append(codes)?;
@@ -187,7 +193,7 @@ impl Index {
         self.snapshot().row_count()
     }
 
-    /// Bytes of memory of the rows, codes included that the caller shares.
+    /// Bytes of memory of the rows, codes included that the caller shares, and copies on a GPU.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.snapshot().parts.iter().map(state::Part::bytes).sum()
