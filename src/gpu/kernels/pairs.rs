@@ -13,10 +13,6 @@
 
 use crate::bit_codes::{BitPlan, LatentWindow, Rate, Tables};
 
-/// The most bits of a pair. With 12 the table of a rate that few latents have would fill 16 KB of workgroup
-/// memory.
-const MAX_PAIR_BITS: u32 = 11;
-
 /// Bits that one shift brings into a word.
 const STEP_BITS: u32 = u32::BITS;
 
@@ -61,9 +57,11 @@ impl LookUp {
 }
 
 impl PairCodes {
-    /// `plans` are those of the regions, which share their tables.
-    pub(crate) fn new(plans: &[&BitPlan]) -> Self {
-        let mut tables = PairTables { tables: plans[0].tables(), starts: vec![], pairs: vec![] };
+    /// `plans` are those of the regions, which share their tables. Two symbols of more than `max_pair_bits` bits
+    /// are looked up one by one, so that their table is small.
+    pub(crate) fn new(plans: &[&BitPlan], max_pair_bits: u32) -> Self {
+        let tables = plans[0].tables();
+        let mut tables = PairTables { tables, max_pair_bits, starts: vec![], pairs: vec![] };
         let regions: Vec<Vec<LookUp>> = plans.iter().map(|plan| tables.look_ups(plan)).collect();
         let steps: Vec<Vec<&[LookUp]>> = regions.iter().map(|all| in_steps(all)).collect();
         let steps_per_region = steps.iter().map(Vec::len).max().unwrap_or(0);
@@ -99,6 +97,7 @@ impl PairCodes {
 /// The tables of pairs that look-ups need, one after the other.
 struct PairTables<'a> {
     tables: &'a Tables,
+    max_pair_bits: u32,
     /// Where the table of a rate begins, by whether it is one of two symbols.
     starts: Vec<((Rate, bool), u32)>,
     pairs: Vec<[f32; 2]>,
@@ -114,7 +113,9 @@ impl PairTables<'_> {
             let window = &windows[latent];
             let bits = window.bits + window.missing + rate.bits();
             let is_pair = others.first().is_some_and(|next| {
-                next.rate == rate && next.end == symbol.end + rate.bits() && bits <= MAX_PAIR_BITS
+                next.rate == rate
+                    && next.end == symbol.end + rate.bits()
+                    && bits <= self.max_pair_bits
             });
             let both = [Some(latent), Some(latent + 1)];
             (look_ups, rest) = if rate.latents() == 2 {
@@ -253,8 +254,12 @@ mod tests {
                 BitPlan::new(tables.clone(), layout, rates, vec![1.0; latents], first, None)
             };
             let plans = [plan(&rates, 0).unwrap(), plan(&rates[rates.len() / 2..], 5).unwrap()];
-            let codes = PairCodes::new(&plans.iter().collect::<Vec<_>>());
-            for (region, plan) in plans.iter().enumerate() {
+            let plans: Vec<&BitPlan> = plans.iter().collect();
+            for (max_pair_bits, (region, plan)) in [9, 11, 12]
+                .into_iter()
+                .flat_map(|bits| plans.iter().enumerate().map(move |p| (bits, p)))
+            {
+                let codes = PairCodes::new(&plans, max_pair_bits);
                 for seed in 0..20u32 {
                     let byte = |i: u32| ((i + 97 * seed).wrapping_mul(2_654_435_761) >> 13) as u8;
                     let row: Vec<u8> = (0..plan.code_bytes() as u32).map(byte).collect();

@@ -22,6 +22,25 @@ pub(crate) struct SearchLayout {
     has_coop: bool,
 }
 
+/// The most bits of a pair. With 12, the table of a rate that few latents have would fill 16 KB.
+const MAX_PAIR_BITS: u32 = 11;
+/// Pairs of fewer bits save little.
+const MIN_PAIR_BITS: u32 = 9;
+
+/// Bit codes with pairs of as many bits as leave room for their tables in workgroup memory, also beside matrices.
+fn pair_codes(plans: &[&BitPlan], is_coop: bool, workgroup_bytes: u64) -> PairCodes {
+    let bytes = |codes: &PairCodes| {
+        let pairs = count(codes.pairs.len());
+        if is_coop { coop_bytes(pairs) } else { 4 * u64::from(pairs) }
+    };
+    let largest = PairCodes::new(plans, MAX_PAIR_BITS);
+    if bytes(&largest) <= workgroup_bytes {
+        return largest;
+    }
+    let smaller = (MIN_PAIR_BITS..MAX_PAIR_BITS).rev().map(|bits| PairCodes::new(plans, bits));
+    smaller.into_iter().find(|codes| bytes(codes) <= workgroup_bytes).unwrap_or(largest)
+}
+
 /// From so many queries on, a block of them takes less time than groups of four, full or not (H200).
 const MANY_QUERIES: usize = 48;
 
@@ -74,7 +93,8 @@ impl SearchLayout {
         let regions = model.region_count();
         let plans: Vec<&BitPlan> =
             (0..regions).filter_map(|region| model.region(region).plan).collect();
-        let pairs = (!plans.is_empty()).then(|| PairCodes::new(&plans));
+        let is_coop = caps.coop_side == Some(16);
+        let pairs = (!plans.is_empty()).then(|| pair_codes(&plans, is_coop, caps.workgroup_bytes));
         let code_words = count(padded(config.packed_size()) / 4);
         let scales = match (config.bytes(), config.has_row_scales()) {
             (Some(_), false) => 0,
@@ -101,7 +121,7 @@ impl SearchLayout {
             Metric::Cosine => 1,
             Metric::L2 => 2,
         };
-        let has_coop = caps.coop_side == Some(16)
+        let has_coop = is_coop
             && bits.is_some_and(|bits| {
                 bits.in_workgroup && coop_bytes(bits.pairs) <= caps.workgroup_bytes
             });
