@@ -6,7 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use vecodec::wgpu::{BufferDescriptor, BufferUsages, Device, ErrorFilter, PollType};
-use vecodec::{Codec, CodecOptions, Codes, Engine, EngineKind, Error, Gpu, Model, f16};
+use vecodec::{
+    Codec, CodecOptions, Codes, Engine, EngineKind, Error, Gpu, Index, Metric, Model, f16,
+};
 
 use crate::compare::{assert_error, assert_same_bits};
 use crate::data::Case;
@@ -23,7 +25,21 @@ gpu_suite!(gpu:
     a_queue_of_another_device_is_refused,
     a_small_memory_makes_small_chunks,
     sixteen_threads_get_right_results_while_devices_are_lost,
+    an_index_is_searched_again_after_a_loss,
 );
+
+fn an_index_is_searched_again_after_a_loss(_: &CodecOptions) {
+    let Fixture { codec, gpu, rows, codes, .. } = Fixture::new(Gpu::new().unwrap());
+    let index = Index::new(&codec, codes.clone(), Metric::Cosine).unwrap();
+    let queries = &rows[..5 * 40];
+    let expected = index.search(queries, 7).unwrap();
+    gpu.device().destroy();
+    lost("search", index.search(queries, 7));
+    lost("append", index.append(codes));
+    assert_eq!(index.len(), 3000);
+    codec.recover().unwrap();
+    assert_eq!(index.search(queries, 7).unwrap(), expected);
+}
 
 /// A codec with a device of its own, and codes for it.
 struct Fixture {
