@@ -10,10 +10,11 @@
 //    queries for eight products.
 // 2. Values are exact in f16. A query is rounded, after it was scaled so that its largest value lies between
 //    2^13 and 2^14. `slack` has room for the rounding.
-// look_ups: the pairs of values, two f16 in a word, then two words for each pair of latents of a region
-// [REGIONS, 2 * FOURS]: its first bit in 20 bits, above it the zeros before it in 4 bits, above them how many
-// bits it has; and where its table begins.
-// queries [blocks of queries, REGIONS, BLOCK_QUERIES / SIDE, BLOCKS_K] matrices of 16 queries x 16 values.
+// look_ups: the pairs of values, two f16 in a word, then two words for each two values of a region
+// [REGIONS, PANELS * PANEL / 2]: the first bit in 20 bits, above it the zeros before it in 4 bits, above them how
+// many bits there are; and where the table begins.
+// queries [blocks of queries, REGIONS, BLOCK_QUERIES / SIDE, PANELS * PANEL / SIDE] matrices of 16 queries x 16
+// values.
 // centers [queries, REGIONS]: the product with the centroid, and what sums are multiplied by.
 // needs: round, lists, TILE, CODE_WORDS, REGIONS, PLANES, tiles, planes, Terms, terms, row_number, offer
 // needs: is_in_round
