@@ -118,6 +118,12 @@ impl Tables {
         self.magnitudes[rate.number()]
     }
 
+    /// The largest magnitude in all tables.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn largest(&self) -> f32 {
+        self.magnitudes.iter().copied().fold(0.0, f32::max)
+    }
+
     /// All tables, one after the other.
     pub(crate) fn entries(&self) -> &[f32] {
         &self.entries
@@ -126,7 +132,7 @@ impl Tables {
     /// The values of two neighbouring latents of this rate, by the bits of both windows together. Empty if
     /// the rate has no table, or if its table would exceed 32 KB.
     #[inline(always)]
-    pub(super) fn pairs(&self, rate: Rate) -> &[[f32; 2]] {
+    pub(crate) fn pairs(&self, rate: Rate) -> &[[f32; 2]] {
         let new = || std::array::from_fn(|number| self.new_pairs(number));
         &self.pairs.get_or_init(new)[rate.number()]
     }

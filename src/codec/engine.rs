@@ -235,10 +235,9 @@ impl Backend {
                 let mut hits = cpu::search::rank(model, views, queries, &found, k)?;
                 if !missed.is_empty() {
                     let answers = cpu::search::search(model, views, &queries.select(&missed), k)?;
-                    missed
-                        .into_iter()
-                        .zip(answers)
-                        .for_each(|(query, answer)| hits[query] = answer);
+                    for (query, answer) in missed.into_iter().zip(answers) {
+                        hits[query] = answer;
+                    }
                 }
                 Ok(hits)
             }
@@ -247,18 +246,6 @@ impl Backend {
                 cpu::search::search(model, views, queries, k)
             }
         }
-    }
-
-    /// The `k` best candidates of each query, best first.
-    pub(super) fn rank(
-        &self,
-        model: &Model,
-        views: &[View<'_>],
-        queries: &Queries,
-        candidates: &[Vec<u64>],
-        k: usize,
-    ) -> Result<Vec<Vec<Candidate>>> {
-        cpu::search::rank(model, views, queries, candidates, k)
     }
 
     /// Prepares encoding rows of f16, which on a GPU may compile a pipeline.

@@ -78,9 +78,7 @@ impl GpuSearches {
         let programs = self.programs(model, queries.metric)?;
         let products = match model.plan(0) {
             Some(plan) if programs.rounds_queries(queries.count()) => {
-                let entries = plan.tables().entries().iter();
-                let largest_entry = entries.fold(0.0, |max: f32, entry| max.max(entry.abs()));
-                FastProducts::F16 { largest_entry }
+                FastProducts::F16 { largest_entry: plan.tables().largest() }
             }
             _ => FastProducts::F32,
         };

@@ -2,6 +2,7 @@
 
 use super::Codec;
 use super::loaded_batch::LoadedBatch;
+use crate::cpu;
 use crate::error::Result;
 use crate::search::{Candidate, Metric, Queries, Records, View};
 
@@ -35,6 +36,6 @@ impl Codec {
         candidates: &[Vec<u64>],
         k: usize,
     ) -> Result<Vec<Vec<Candidate>>> {
-        self.backend().rank(self.model(), views, queries, candidates, k)
+        cpu::search::rank(self.model(), views, queries, candidates, k)
     }
 }

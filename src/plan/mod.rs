@@ -33,6 +33,14 @@ pub(crate) struct Limits {
     pub(crate) groups: u32,
 }
 
+#[cfg(feature = "gpu")]
+impl Limits {
+    /// Bytes of a buffer that is bound as a whole.
+    pub(crate) fn whole_bytes(&self) -> u64 {
+        self.binding_bytes.min(self.buffer_bytes)
+    }
+}
+
 /// What a section of a chunk holds. Kernels name their bindings by it, and the host what it fills and
 /// reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -35,4 +35,4 @@ pub use metric::Metric;
 pub(crate) use metric::{Products, Terms};
 pub(crate) use queries::Queries;
 pub(crate) use records::Records;
-pub(crate) use slack::{Products as FastProducts, slacks};
+pub(crate) use slack::{FastProducts, slacks};

@@ -69,8 +69,8 @@ impl Queries {
     #[cfg(feature = "gpu")]
     pub(crate) fn select(&self, numbers: &[usize]) -> Self {
         let of_region = |projection: &Projection| {
-            let Projection { stride, values, centers, norms } = projection;
-            let row = |number: &usize| &values[number * stride..][..*stride];
+            let Projection { stride, centers, norms, .. } = projection;
+            let row = |number: &usize| projection.query(*number);
             Projection {
                 stride: *stride,
                 values: numbers.iter().flat_map(row).copied().collect(),
@@ -100,10 +100,8 @@ impl Queries {
     #[cfg(feature = "gpu")]
     pub(crate) fn f16_error(&self, query: usize, reaches: &[Reach], entries: f32) -> f32 {
         let of_region = |(projection, reach): (&Projection, &Reach)| {
-            let values = &projection.values[query * projection.stride..][..projection.stride];
-            let largest = values.iter().fold(0.0, |max: f32, value| max.max(value.abs()));
             // A query is not scaled beyond 2^100.
-            let subnormal = (largest * 2.0f32.powi(-38)).max(2.0f32.powi(-125));
+            let subnormal = (projection.largest(query) * 2.0f32.powi(-38)).max(2.0f32.powi(-125));
             projection.norms[query] * reach.latents * 2.0f32.powi(-11)
                 + subnormal * entries * reach.scale
         };
@@ -137,6 +135,17 @@ const MAX_MAGNITUDE: f32 = f32::MAX / 16.0;
 const BLOCK_QUERIES: usize = 16;
 
 impl Projection {
+    /// The values of a query, and zeros.
+    pub(crate) fn query(&self, number: usize) -> &[f32] {
+        &self.values[number * self.stride..][..self.stride]
+    }
+
+    /// The largest magnitude of a query's values.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn largest(&self, query: usize) -> f32 {
+        self.query(query).iter().fold(0.0, |max, value| max.max(value.abs()))
+    }
+
     /// Projects queries `[queries, dim]`.
     fn new(region: &RegionLayers<'_>, queries: &[f64], dim: usize) -> Self {
         let columns = region.decoder.by_input();

@@ -7,7 +7,7 @@ use crate::model::Model;
 
 /// How a fast pass computes products of latents.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Products {
+pub(crate) enum FastProducts {
     /// In `f32`.
     F32,
     /// With queries of `f16`, each scaled by a power of two, whose largest value then lies between 2^13 and 2^14.
@@ -36,7 +36,7 @@ pub(crate) fn slacks(
     model: &Model,
     views: &[View<'_>],
     queries: &Queries,
-    products: Products,
+    products: FastProducts,
 ) -> Result<Vec<f32>> {
     let mut reaches = vec![Reach::default(); model.region_count()];
     for view in views {
@@ -49,9 +49,9 @@ pub(crate) fn slacks(
         let in_f32 = roundings * queries.magnitude(query, &reaches)?;
         Ok(2.0
             * match products {
-                Products::F32 => in_f32,
+                FastProducts::F32 => in_f32,
                 #[cfg(feature = "gpu")]
-                Products::F16 { largest_entry } => {
+                FastProducts::F16 { largest_entry } => {
                     2.0 * in_f32 + queries.f16_error(query, &reaches, latents * largest_entry)
                 }
             })

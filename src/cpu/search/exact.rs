@@ -33,7 +33,7 @@ impl<'a> Exact<'a> {
         let (padded, values) = &mut *self.scratch.borrow_mut();
         values.resize(latents, 0.0);
         let projection = self.queries.region(region);
-        let query_values = &projection.values[query * projection.stride..][..latents];
+        let query_values = &projection.query(query)[..latents];
         let product = vectorized(
             #[inline(always)]
             || {

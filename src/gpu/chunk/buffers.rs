@@ -108,7 +108,8 @@ impl Buffers {
     }
 }
 
-fn binding_of(buffer: &Buffer, offset: u64, bytes: u64) -> BindingResource<'_> {
+/// Some bytes of a buffer, as a binding.
+pub(crate) fn binding_of(buffer: &Buffer, offset: u64, bytes: u64) -> BindingResource<'_> {
     BindingResource::Buffer(BufferBinding { buffer, offset, size: NonZeroU64::new(bytes) })
 }
 

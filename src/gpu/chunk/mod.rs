@@ -6,7 +6,7 @@ mod pool;
 mod slot;
 mod timestamps;
 
-pub(crate) use buffers::{Buffers, Readback};
+pub(crate) use buffers::{Buffers, Readback, binding_of};
 pub(crate) use params::Params;
 pub(crate) use pool::{Lease, Pool, PoolStats, Pooled};
 pub(crate) use slot::{InFlight, ReadView, SectionWriters, Slot, SlotKey};

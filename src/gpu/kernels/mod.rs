@@ -37,6 +37,8 @@ pub(crate) use tiling::{GemmTiling, KernelOptions};
 pub use tiling::{Precision, Tiling};
 pub(crate) use weights::{bias, pack};
 
+use super::device::Caps;
+use crate::error::{Error, OTHER_ADAPTER, Result};
 use crate::plan::{Grid, Section};
 
 /// One dispatch over a chunk.
@@ -62,6 +64,20 @@ impl Kernel {
     /// The shader's source.
     pub(crate) fn wgsl(&self) -> String {
         self.files.iter().map(|file| file.text).collect()
+    }
+
+    /// Fails if the adapter's limits are too small for the kernel.
+    pub(crate) fn check(&self, caps: &Caps) -> Result<()> {
+        let iterations = caps.max_loop_iterations.unwrap_or(u64::MAX);
+        for (what, required, available) in [
+            ("loop iterations", self.loop_iterations, iterations),
+            ("bytes of workgroup memory", self.workgroup_bytes, caps.workgroup_bytes),
+        ] {
+            if required > available {
+                return Err(Error::Limit { what, required, available, remedy: OTHER_ADAPTER });
+            }
+        }
+        Ok(())
     }
 }
 

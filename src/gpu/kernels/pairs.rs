@@ -98,7 +98,7 @@ impl PairCodes {
 struct PairTables<'a> {
     tables: &'a Tables,
     max_pair_bits: u32,
-    /// Where the table of a rate begins, by whether it is one of two symbols.
+    /// Where the table of a rate begins, by whether it is one of pairs.
     starts: Vec<((Rate, bool), u32)>,
     pairs: Vec<[f32; 2]>,
 }
@@ -113,43 +113,39 @@ impl PairTables<'_> {
             let window = &windows[latent];
             let bits = window.bits + window.missing + rate.bits();
             let is_pair = others.first().is_some_and(|next| {
-                next.rate == rate
+                rate.latents() == 1
+                    && next.rate == rate
                     && next.end == symbol.end + rate.bits()
                     && bits <= self.max_pair_bits
             });
             let both = [Some(latent), Some(latent + 1)];
-            (look_ups, rest) = if rate.latents() == 2 {
-                look_ups.push(LookUp::new(window, 0, self.start(rate, false), both));
-                (look_ups, others)
-            } else if is_pair {
-                look_ups.push(LookUp::new(window, rate.bits(), self.start(rate, true), both));
-                (look_ups, &others[1..])
-            } else {
-                let latents = [Some(latent), None];
-                look_ups.push(LookUp::new(window, 0, self.start(rate, false), latents));
-                (look_ups, others)
+            rest = if is_pair { &others[1..] } else { others };
+            let (more_bits, latents) = match rate.latents() {
+                1 if is_pair => (rate.bits(), both),
+                1 => (0, [Some(latent), None]),
+                _ => (0, both),
             };
+            look_ups.push(LookUp::new(
+                window,
+                more_bits,
+                self.start(rate, latents == both),
+                latents,
+            ));
         }
         look_ups
     }
 
-    /// Where the table begins, which is made if it is not there.
-    fn start(&mut self, rate: Rate, of_two_symbols: bool) -> u32 {
-        let key = (rate, of_two_symbols);
+    /// Where the table begins, which is added if it is not there.
+    fn start(&mut self, rate: Rate, is_pair: bool) -> u32 {
+        let key = (rate, is_pair);
         if let Some((_, start)) = self.starts.iter().find(|(found, _)| *found == key) {
             return *start;
         }
         let start = self.pairs.len() as u32;
-        let first = self.tables.latent_table(rate, 0);
-        let mask = first.len() - 1;
-        if rate.latents() == 2 {
-            let second = self.tables.latent_table(rate, 1);
-            self.pairs.extend(first.iter().zip(second).map(|(a, b)| [*a, *b]));
-        } else if of_two_symbols {
-            let bits = 0..first.len() << rate.bits();
-            self.pairs.extend(bits.map(|bits| [first[bits & mask], first[bits >> rate.bits()]]));
+        if is_pair {
+            self.pairs.extend_from_slice(self.tables.pairs(rate));
         } else {
-            self.pairs.extend(first.iter().map(|value| [*value, 0.0]));
+            self.pairs.extend(self.tables.latent_table(rate, 0).iter().map(|value| [*value, 0.0]));
         }
         self.starts.push((key, start));
         start

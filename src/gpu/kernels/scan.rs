@@ -22,7 +22,7 @@ const COOP_BYTES: u64 = 2 * 128 * 72 + 4 * 8 * 256 + 16 * 128 + 12 * 128;
 /// What a search binds beside data of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SearchBuffer {
-    /// A [`Round`](crate::gpu) of the search.
+    /// The parameters of a dispatch.
     Round,
     /// The rows and the region of each tile.
     Tiles,
@@ -50,7 +50,7 @@ pub(crate) struct ScanShape {
     pub(crate) regions: u32,
     /// Values of a query in the longest region, in fours.
     pub(crate) values4: u32,
-    /// As `METRIC` in `shaders/search/scan.wgsl`.
+    /// As `METRIC` in `shaders/search/candidates.wgsl`.
     pub(crate) metric: u32,
     /// As `SCALES` there.
     pub(crate) scales: u32,
@@ -94,28 +94,18 @@ pub(crate) fn scan(shape: &ScanShape, at_once: AtOnce) -> Kernel {
         _ => ("four_queries", &shaders::FOUR_QUERIES),
     };
     files.push(file);
-    let mut constants = vec![
-        ("REGIONS", f64::from(shape.regions)),
-        ("METRIC", f64::from(shape.metric)),
-        ("SCALES", f64::from(shape.scales)),
-        ("PLANES", f64::from(shape.planes)),
-        ("CODE_WORDS", f64::from(shape.code_words)),
-        ("VALUES4", f64::from(shape.values4)),
-    ];
-    let mut bindings = [SearchBuffer::Round, SearchBuffer::Tiles, SearchBuffer::Planes]
-        .map(Binding::Search)
-        .to_vec();
-    bindings.push(Binding::Search(SearchBuffer::Queries));
+    let mut constants = shape.constants();
+    constants.push(("VALUES4", shape.values4.into()));
+    let mut middle = [Binding::Unused; 2];
     let (name, steps, workgroup_bytes) = match shape.bits {
         None => {
             files.push(&shaders::INT8_PRODUCTS);
-            bindings.extend([Binding::Unused; 2]);
             ("scan.int8", u64::from(shape.code_words), 0)
         }
         Some(PairShape { steps_per_region, pairs, in_workgroup }) => {
             files.push(&shaders::BIT_PRODUCTS);
             constants.push(("STEPS", steps_per_region.into()));
-            bindings.extend([Resident::SearchSteps, Resident::Pairs].map(Binding::Resident));
+            middle = [Resident::SearchSteps, Resident::Pairs].map(Binding::Resident);
             let steps = u64::from(steps_per_region) + u64::from(shape.values4);
             match in_workgroup {
                 true => {
@@ -130,13 +120,11 @@ pub(crate) fn scan(shape: &ScanShape, at_once: AtOnce) -> Kernel {
             }
         }
     };
-    let last = [SearchBuffer::Lists, SearchBuffer::Candidates, SearchBuffer::Allowed];
-    bindings.extend(last.map(Binding::Search));
     Kernel {
         name: format!("{name}.{queries}"),
         files,
         constants,
-        bindings,
+        bindings: bindings(middle),
         grid: Grid::of_rows((TILE as u64 / ROWS) as u32, 1),
         // Of one tile.
         loop_iterations: (1 + ROWS) * steps + ROWS * (1 + at_once.count() as u64),
@@ -147,33 +135,14 @@ pub(crate) fn scan(shape: &ScanShape, at_once: AtOnce) -> Kernel {
 /// The kernel that scores the tiles of a round with blocks of queries, for adapters with cooperative matrices
 /// of 16 x 16. `pairs` is the number of pairs.
 pub(crate) fn coop_scan(shape: &ScanShape, pairs: u32) -> Kernel {
-    let panels = shape.panels();
-    let mut bindings = [
-        SearchBuffer::Round,
-        SearchBuffer::Tiles,
-        SearchBuffer::Planes,
-        SearchBuffer::Queries,
-        SearchBuffer::Centers,
-        SearchBuffer::Lists,
-        SearchBuffer::Candidates,
-        SearchBuffer::Allowed,
-    ]
-    .map(Binding::Search)
-    .to_vec();
-    bindings.insert(4, Binding::Resident(Resident::LookUps));
+    let mut constants = shape.constants();
+    constants.extend([("PAIRS", pairs.into()), ("PANELS", shape.panels().into())]);
+    let middle = [Binding::Resident(Resident::LookUps), Binding::Search(SearchBuffer::Centers)];
     Kernel {
         name: "scan.bits.coop16".to_owned(),
         files: vec![&shaders::COOP_SCAN, &shaders::SEARCH, &shaders::SEARCH_CANDIDATES],
-        constants: vec![
-            ("REGIONS", shape.regions.into()),
-            ("METRIC", shape.metric.into()),
-            ("SCALES", shape.scales.into()),
-            ("PLANES", shape.planes.into()),
-            ("CODE_WORDS", shape.code_words.into()),
-            ("PAIRS", pairs.into()),
-            ("PANELS", panels.into()),
-        ],
-        bindings,
+        constants,
+        bindings: bindings(middle),
         grid: Grid::One,
         loop_iterations: 0,
         workgroup_bytes: coop_bytes(pairs),
@@ -185,7 +154,26 @@ pub(crate) fn coop_bytes(pairs: u32) -> u64 {
     COOP_BYTES + 4 * u64::from(pairs)
 }
 
+/// The bindings of a kernel that scores rows, of which two are its own.
+fn bindings(middle: [Binding; 2]) -> Vec<Binding> {
+    use SearchBuffer::{Allowed, Candidates, Lists, Planes, Queries, Round, Tiles};
+    let first = [Round, Tiles, Planes, Queries].map(Binding::Search);
+    let last = [Lists, Candidates, Allowed].map(Binding::Search);
+    first.into_iter().chain(middle).chain(last).collect()
+}
+
 impl ScanShape {
+    /// What `shaders/search/candidates.wgsl` declares.
+    fn constants(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("REGIONS", self.regions.into()),
+            ("METRIC", self.metric.into()),
+            ("SCALES", self.scales.into()),
+            ("PLANES", self.planes.into()),
+            ("CODE_WORDS", self.code_words.into()),
+        ]
+    }
+
     /// Panels of values of a query in the longest region.
     pub(crate) fn panels(&self) -> u32 {
         self.values4.div_ceil(PANEL as u32 / 4)

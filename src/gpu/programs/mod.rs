@@ -6,7 +6,7 @@ mod recipe;
 mod regions;
 mod verbs;
 
-pub(crate) use program::{Program, Programs, compile};
+pub(crate) use program::{Program, Programs, compile, upload};
 #[cfg(test)]
 pub(crate) use recipe::{Recipe, Recipes};
 #[cfg(test)]

@@ -35,10 +35,7 @@ impl Programs {
         for recipe in recipes.all() {
             recipe.check(&recipes.residents, gpu.caps())?;
         }
-        let upload = |(resident, bytes): &(Resident, Vec<u8>)| {
-            Ok((*resident, gpu.resident(resident.label(), bytes)?))
-        };
-        let residents = recipes.residents.iter().map(upload).collect::<Result<Vec<_>>>()?;
+        let residents = upload(gpu, &recipes.residents)?;
         let program = |recipe: &Recipe| Program::new(gpu, recipe, &residents).map(Arc::new);
         Ok(Self {
             encode: program(&recipes.encode)?,
@@ -188,6 +185,17 @@ impl Pass {
         };
         (0..).zip(&self.bindings).filter_map(entry).collect()
     }
+}
+
+/// Uploads data of a model.
+pub(crate) fn upload(
+    gpu: &Gpu,
+    residents: &[(Resident, Vec<u8>)],
+) -> Result<Vec<(Resident, Buffer)>> {
+    let upload = |(resident, bytes): &(Resident, Vec<u8>)| {
+        Ok((*resident, gpu.resident(resident.label(), bytes)?))
+    };
+    residents.iter().map(upload).collect()
 }
 
 /// Compiles a kernel.

@@ -30,15 +30,7 @@ impl Recipe {
                     _ => {}
                 }
             }
-            let iterations = caps.max_loop_iterations.unwrap_or(u64::MAX);
-            for (what, required, available) in [
-                ("loop iterations", kernel.loop_iterations, iterations),
-                ("bytes of workgroup memory", kernel.workgroup_bytes, caps.workgroup_bytes),
-            ] {
-                if required > available {
-                    return Err(Error::Limit { what, required, available, remedy: OTHER_ADAPTER });
-                }
-            }
+            kernel.check(caps)?;
         }
         for (_, bytes) in residents {
             let (required, available) = (bytes.len() as u64, caps.limits.binding_bytes);

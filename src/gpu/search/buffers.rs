@@ -1,8 +1,6 @@
 //! The memory of a search on a device, which later searches use again.
 
-use std::num::NonZeroU64;
-
-use wgpu::{BindingResource, Buffer, BufferBinding, BufferUsages, MapMode, SubmissionIndex};
+use wgpu::{Buffer, BufferUsages, MapMode, SubmissionIndex};
 
 use super::super::chunk::{Lease, Pool, Pooled};
 use super::super::device::{DeviceQueue, Gpu};
@@ -96,6 +94,16 @@ impl SearchSlot {
         made.map_err(|error| error.with_bytes_required(bytes.all()))
     }
 
+    /// Maps the first bytes of one of the buffers, once the device is done with it.
+    fn map(&mut self, gpu: &Gpu, buffer: Buffer, mode: MapMode, bytes: u64) -> Result<()> {
+        let signal = self.device.map(&buffer, mode, ..bytes);
+        self.reusable = false;
+        let wait = gpu.wait(WaitMode::Blocking, self.last_use.clone(), &signal);
+        pollster::block_on(wait)?;
+        self.reusable = true;
+        Ok(())
+    }
+
     /// Maps the upload buffer and has `fill` write its first bytes.
     pub(super) fn fill(
         &mut self,
@@ -103,12 +111,7 @@ impl SearchSlot {
         bytes: u64,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<()> {
-        let signal = self.device.map(&self.upload, MapMode::Write, ..bytes);
-        self.reusable = false;
-        let waited =
-            pollster::block_on(gpu.wait(WaitMode::Blocking, self.last_use.clone(), &signal));
-        self.reusable = waited.is_ok();
-        waited?;
+        self.map(gpu, self.upload.clone(), MapMode::Write, bytes)?;
         // Of words, so that what is written is aligned.
         let mut words = vec![0u64; bytes.div_ceil(8) as usize];
         let written: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut words)[..bytes as usize];
@@ -134,12 +137,7 @@ impl SearchSlot {
         bytes: u64,
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<T> {
-        let signal = self.device.map(&self.readback, MapMode::Read, ..bytes);
-        self.reusable = false;
-        let waited =
-            pollster::block_on(gpu.wait(WaitMode::Blocking, self.last_use.clone(), &signal));
-        self.reusable = waited.is_ok();
-        waited?;
+        self.map(gpu, self.readback.clone(), MapMode::Read, bytes)?;
         let result = {
             let _guard = self.device.hold_view();
             let view = self.readback.get_mapped_range(..bytes);
@@ -148,9 +146,4 @@ impl SearchSlot {
         self.device.unmap(&self.readback);
         result.map_err(|error| self.device.unmapped("the mapping of a search", &error))
     }
-}
-
-/// Some bytes of a buffer, as a binding.
-pub(super) fn part(buffer: &Buffer, offset: u64, bytes: u64) -> BindingResource<'_> {
-    BindingResource::Buffer(BufferBinding { buffer, offset, size: NonZeroU64::new(bytes) })
 }

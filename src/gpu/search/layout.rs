@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::super::device::Caps;
 use super::super::kernels::{
     AtOnce, Kernel, PANEL, PairCodes, PairShape, Resident, ScanShape, TILE, coop_bytes, coop_scan,
-    scan, select,
+    scan,
 };
 use crate::bit_codes::BitPlan;
 use crate::model::Model;
@@ -44,10 +44,9 @@ fn pair_codes(plans: &[&BitPlan], is_coop: bool, workgroup_bytes: u64) -> PairCo
 /// From so many queries on, a block of them takes less time than groups of four, full or not (H200).
 const MANY_QUERIES: usize = 48;
 
-/// A query's values in matrices of f16, by what they were multiplied before they were rounded: a power of two
-/// with which the largest lies between 2^13 and 2^14.
-fn f16_scale(values: &[f32]) -> f32 {
-    let largest = values.iter().fold(0.0, |max: f32, value| max.max(value.abs()));
+/// By what a query is multiplied before it is rounded to f16: a power of two, with which its largest value lies
+/// between 2^13 and 2^14.
+fn f16_scale(largest: f32) -> f32 {
     if largest == 0.0 {
         return 1.0;
     }
@@ -67,7 +66,7 @@ pub(super) struct Tile {
 }
 
 impl Tile {
-    /// As `tiles` in `shaders/search/scan.wgsl`.
+    /// As `tiles` in `shaders/search/candidates.wgsl`.
     pub(super) fn word(self) -> u32 {
         (self.region as u32) << 24 | self.rows as u32
     }
@@ -148,10 +147,6 @@ impl SearchLayout {
         Some(coop_scan(&self.shape, bits.pairs))
     }
 
-    pub(crate) fn select(&self) -> Kernel {
-        select()
-    }
-
     /// Data of the model that the kernels read.
     pub(crate) fn residents(&self) -> Vec<(Resident, Vec<u8>)> {
         let Some((pairs, shape)) = self.pairs.as_ref().zip(self.shape.bits) else {
@@ -201,7 +196,7 @@ impl SearchLayout {
         (tiles.iter().map(|tile| tile.word()).collect(), bytemuck::cast_slice(&planes).to_vec())
     }
 
-    /// Writes the planes of tiles: see `shaders/search/scan.wgsl`. Lanes without a row have zeros.
+    /// Writes the planes of tiles: see `shaders/search/candidates.wgsl`. Lanes without a row have zeros.
     pub(super) fn write_tiles(&self, batch: &Batch, tiles: &[Tile], bytes: &mut [u8]) {
         let words: &mut [u32] = bytemuck::cast_slice_mut(bytes);
         let tile_words = self.shape.planes as usize * TILE;
@@ -283,8 +278,8 @@ impl SearchLayout {
                 if query >= queries.count() {
                     break;
                 }
-                let of_query = &projection.values[query * projection.stride..][..projection.stride];
-                let scale = f16_scale(of_query);
+                let of_query = projection.query(query);
+                let scale = f16_scale(projection.largest(query));
                 for (at, latent) in pairs.latents[region].iter().enumerate() {
                     let value = latent.map_or(0.0, |latent| of_query[latent]);
                     let matrix = at / SIDE * SIDE * SIDE;
@@ -297,10 +292,7 @@ impl SearchLayout {
                 let projection = queries.region(region);
                 *center = match projection.centers.get(query) {
                     None => [0.0; 2],
-                    Some(value) => {
-                        let values = &projection.values[query * projection.stride..];
-                        [*value, 1.0 / f16_scale(&values[..projection.stride])]
-                    }
+                    Some(value) => [*value, 1.0 / f16_scale(projection.largest(query))],
                 };
             }
         });
@@ -324,10 +316,10 @@ impl SearchLayout {
                     break;
                 }
                 *center = projection.centers[query];
-                let of_query = &projection.values[query * projection.stride..];
+                let of_query = projection.query(query);
                 let mut lane = values[index..].iter_mut().step_by(per_query);
                 match &self.pairs {
-                    None => lane.zip(&of_query[..projection.stride]).for_each(|(to, v)| *to = *v),
+                    None => lane.zip(of_query).for_each(|(to, v)| *to = *v),
                     Some(pairs) => {
                         for latent in &pairs.latents[region] {
                             let to = lane.next().expect("a query has room for all values");

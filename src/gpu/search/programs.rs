@@ -5,11 +5,11 @@ use wgpu::{
 };
 
 use super::super::device::Gpu;
-use super::super::kernels::{AtOnce, Binding, Kernel, Resident, SearchBuffer};
-use super::super::programs::compile;
+use super::super::kernels::{AtOnce, Binding, Kernel, Resident, SearchBuffer, select};
+use super::super::programs::{compile, upload};
 use super::layout::SearchLayout;
 use super::resident::ResidentRows;
-use crate::error::{Error, OTHER_ADAPTER, Result};
+use crate::error::Result;
 use crate::model::Model;
 use crate::search::{Batch, Metric};
 
@@ -31,13 +31,10 @@ pub(super) struct SearchProgram {
 impl SearchPrograms {
     pub(crate) fn new(gpu: &Gpu, model: &Model, metric: Metric) -> Result<Self> {
         let layout = SearchLayout::new(model, metric, gpu.caps());
-        let upload = |(resident, bytes): (Resident, Vec<u8>)| {
-            Ok((resident, gpu.resident(resident.label(), &bytes)?))
-        };
-        let residents = layout.residents().into_iter().map(upload).collect::<Result<Vec<_>>>()?;
+        let residents = upload(gpu, &layout.residents())?;
         let program = |kernel: Kernel| SearchProgram::new(gpu, kernel, &residents);
         let [one, four] = layout.scans();
-        let (scans, select) = ([program(one)?, program(four)?], program(layout.select())?);
+        let (scans, select) = ([program(one)?, program(four)?], program(select())?);
         let coop_scan = layout.coop_scan().map(program).transpose()?;
         Ok(Self { layout, scans, coop_scan, select })
     }
@@ -68,11 +65,7 @@ impl SearchPrograms {
 
 impl SearchProgram {
     fn new(gpu: &Gpu, kernel: Kernel, residents: &[(Resident, Buffer)]) -> Result<Self> {
-        let available = gpu.caps().max_loop_iterations.unwrap_or(u64::MAX);
-        if kernel.loop_iterations > available {
-            let (what, required) = ("loop iterations", kernel.loop_iterations);
-            return Err(Error::Limit { what, required, available, remedy: OTHER_ADAPTER });
-        }
+        kernel.check(gpu.caps())?;
         let pipeline = compile(gpu, &kernel)?;
         Ok(Self { kernel, pipeline, residents: residents.to_vec() })
     }

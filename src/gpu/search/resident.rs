@@ -35,9 +35,8 @@ impl ResidentRows {
     /// # Errors
     /// The device's memory is full, or the device is lost.
     pub(super) fn new(gpu: &Gpu, layout: &SearchLayout, batch: &Batch) -> Result<Self> {
-        let limits = &gpu.caps().limits;
         let tile_bytes = layout.tile_bytes();
-        let shard_tiles = (limits.binding_bytes.min(limits.buffer_bytes) / tile_bytes) as usize;
+        let shard_tiles = (gpu.caps().limits.whole_bytes() / tile_bytes) as usize;
         let all = tiles(batch, layout.regions());
         let required = all.len() as u64 * (tile_bytes + 4);
         let shard = |tiles: &[Tile]| Shard::new(gpu, layout, batch, tiles);

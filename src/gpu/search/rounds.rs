@@ -38,9 +38,9 @@ pub(super) fn strides(tiles: usize, capacity: usize) -> Vec<u32> {
 }
 
 impl Round {
-    /// The tiles of a round in a shard of `tiles` tiles, whose first one has number `first` among all tiles.
+    /// The same round over its tiles in a shard of `tiles` tiles, whose first one has number `first` among all tiles.
     /// `before` is the stride of the round before it, if there is one.
-    pub(crate) fn of_shard(first: u32, tiles: u32, stride: u32, before: Option<u32>) -> Self {
+    pub(crate) fn of_shard(self, first: u32, tiles: u32, stride: u32, before: Option<u32>) -> Self {
         let number = first.div_ceil(stride);
         let first_tile = number * stride - first;
         Self {
@@ -49,7 +49,7 @@ impl Round {
             tile_count: tiles.saturating_sub(first_tile).div_ceil(stride),
             phase: before.map_or(0, |before| number % (before / stride)),
             skipped: before.map_or(0, |before| before / stride),
-            ..Self::default()
+            ..self
         }
     }
 
@@ -78,7 +78,7 @@ mod tests {
                 let before = number.checked_sub(1).map(|number| strides[number]);
                 let (mut first, mut visited) = (0, 0);
                 for tiles in &shards {
-                    for tile in Round::of_shard(first, *tiles, *stride, before).tiles() {
+                    for tile in Round::default().of_shard(first, *tiles, *stride, before).tiles() {
                         assert!(tile < *tiles);
                         visits[(first + tile) as usize] += 1;
                         visited += 1;

@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use wgpu::{CommandEncoder, ComputePassDescriptor};
 
+use super::super::chunk::binding_of;
 use super::super::device::Gpu;
 use super::super::kernels::{AtOnce, SearchBuffer, TILE};
-use super::buffers::{SearchBytes, SearchLease, SearchPool, SearchSlot, part};
+use super::buffers::{SearchBytes, SearchLease, SearchPool, SearchSlot};
 use super::programs::{SearchProgram, SearchPrograms};
 use super::resident::{ResidentRows, Shard};
 use super::rounds::{Round, strides};
@@ -50,16 +51,10 @@ fn list_bytes(k: usize) -> u64 {
     CANDIDATE_BYTES * capacity(k) as u64
 }
 
-/// Bytes that a buffer of a search may have.
-fn max_bytes(gpu: &Gpu) -> u64 {
-    let limits = &gpu.caps().limits;
-    limits.binding_bytes.min(limits.buffer_bytes)
-}
-
 /// Whether a device searches so many hits of so many rows.
 pub(crate) fn is_possible(gpu: &Gpu, rows: u64, k: usize) -> bool {
     // Rows of a list are numbered in 32 bits.
-    k <= MAX_HITS && list_bytes(k) <= max_bytes(gpu) && u32::try_from(rows).is_ok()
+    k <= MAX_HITS && list_bytes(k) <= gpu.caps().limits.whole_bytes() && u32::try_from(rows).is_ok()
 }
 
 /// The rows that are searched, and where they are.
@@ -71,9 +66,10 @@ pub(crate) struct Searched<'a> {
 impl SearchPrograms {
     /// How many queries of `k` hits to answer together.
     pub(crate) fn queries_at_once(&self, gpu: &Gpu, k: usize) -> usize {
-        let by_lists = (LIST_BYTES.min(max_bytes(gpu)) / list_bytes(k)) as usize;
+        let max_bytes = gpu.caps().limits.whole_bytes();
+        let by_lists = (LIST_BYTES.min(max_bytes) / list_bytes(k)) as usize;
         // Queries share a buffer with the filters.
-        let bytes = QUERY_BYTES.min(max_bytes(gpu) / 2);
+        let bytes = QUERY_BYTES.min(max_bytes / 2);
         let at_once = self.layout.groups(usize::MAX).1;
         let [group_bytes, _] = self.layout.group_bytes(at_once);
         let by_queries = at_once.count() * (bytes / group_bytes) as usize;
@@ -129,8 +125,8 @@ struct Search<'a> {
     k: usize,
     capacity: usize,
     found_capacity: usize,
-    /// For each round its dispatches, then the selection.
-    rounds: Vec<Vec<Dispatch<'a>>>,
+    /// For each round the scans of all shards, then the selection.
+    dispatches: Vec<Dispatch<'a>>,
     /// Of the queries, in bytes.
     query_range: Range<u64>,
     /// Of the products with centroids, where these lie apart.
@@ -168,14 +164,14 @@ impl<'a> Search<'a> {
             k,
             capacity: capacity(k),
             found_capacity: Best::capacity(k),
-            rounds: Vec::new(),
+            dispatches: Vec::new(),
             query_range: 0..0,
             center_range: 0..0,
             filter_ranges: Vec::new(),
             lists_at: 0,
         };
-        search.rounds = search.new_rounds();
-        let mut end = search.rounds.iter().map(|round| round.len() as u64).sum::<u64>() * ALIGNMENT;
+        search.dispatches = search.all_rounds();
+        let mut end = search.dispatches.len() as u64 * ALIGNMENT;
         let mut next = |bytes: u64| {
             let start = end;
             end = (end + bytes).next_multiple_of(ALIGNMENT);
@@ -192,7 +188,7 @@ impl<'a> Search<'a> {
         search
     }
 
-    fn new_rounds(&self) -> Vec<Vec<Dispatch<'a>>> {
+    fn all_rounds(&self) -> Vec<Dispatch<'a>> {
         let shards = |(part, searched): (usize, &'a Searched<'a>)| {
             searched.rows.shards.iter().map(move |shard| (shard, part))
         };
@@ -207,16 +203,16 @@ impl<'a> Search<'a> {
             found_capacity: count(self.found_capacity),
             ..Round::default()
         };
-        let (mut rounds, mut at) = (Vec::new(), 0);
+        let mut dispatches = Vec::new();
+        let mut push = |round, shard| {
+            let at = dispatches.len() as u64 * ALIGNMENT;
+            dispatches.push(Dispatch { round, shard, at });
+        };
         let before = [None].into_iter().chain(strides.iter().copied().map(Some));
         for (number, (&stride, before)) in strides.iter().zip(before).enumerate() {
-            let (mut dispatches, mut first) = (Vec::new(), 0);
-            let mut push = |round, shard| {
-                dispatches.push(Dispatch { round, shard, at });
-                at += ALIGNMENT;
-            };
+            let mut first = 0;
             for &(shard, part) in &shards {
-                let tiles = Round::of_shard(first, shard.tiles, stride, before);
+                let tiles = common.of_shard(first, shard.tiles, stride, before);
                 first += shard.tiles;
                 if tiles.tile_count > 0 {
                     let view = self.searched[part].view;
@@ -226,18 +222,14 @@ impl<'a> Search<'a> {
                         first_row: view.first_row as u32,
                         shard_row: shard.first_row,
                         is_filtered: view.allowed.is_some().into(),
-                        k: common.k,
-                        capacity: common.capacity,
-                        found_capacity: common.found_capacity,
                         ..tiles
                     };
                     push(round, Some((shard, part)));
                 }
             }
             push(Round { is_last: (number == last).into(), ..common }, None);
-            rounds.push(dispatches);
         }
-        rounds
+        dispatches
     }
 
     /// The most workgroups over the tiles of a dispatch.
@@ -283,7 +275,7 @@ impl<'a> Search<'a> {
         let mut put = |at: u64, part: &[u8]| {
             bytes[at as usize..][..part.len()].copy_from_slice(part);
         };
-        for dispatch in self.rounds.iter().flatten() {
+        for dispatch in &self.dispatches {
             put(dispatch.at, bytemuck::bytes_of(&dispatch.round));
         }
         for (searched, range) in self.searched.iter().zip(&self.filter_ranges) {
@@ -322,7 +314,7 @@ impl<'a> Search<'a> {
             let lists = self.list_bytes();
             encoding.copy_buffer_to_buffer(&slot.upload, self.lists_at, &slot.lists, 0, lists);
             let mut row_queries = 0;
-            for dispatch in self.rounds.iter().flatten() {
+            for dispatch in &self.dispatches {
                 self.record(&mut encoding, slot, dispatch);
                 let rows = u64::from(dispatch.round.tile_count) * TILE as u64;
                 row_queries += rows * self.list_count() as u64;
@@ -350,10 +342,14 @@ impl<'a> Search<'a> {
             None => (&self.programs.select, [count(self.queries.count()), 1]),
         };
         let bind_group = program.bind(self.gpu, |buffer| match (buffer, dispatch.shard) {
-            (SearchBuffer::Round, _) => part(&slot.input, dispatch.at, size_of::<Round>() as u64),
-            (SearchBuffer::Lists, _) => part(&slot.lists, 0, self.list_bytes()),
-            (SearchBuffer::Candidates, _) => part(&slot.candidates, 0, self.bytes().candidates),
-            (SearchBuffer::Found, _) => part(&slot.found, 0, self.found_bytes()),
+            (SearchBuffer::Round, _) => {
+                binding_of(&slot.input, dispatch.at, size_of::<Round>() as u64)
+            }
+            (SearchBuffer::Lists, _) => binding_of(&slot.lists, 0, self.list_bytes()),
+            (SearchBuffer::Candidates, _) => {
+                binding_of(&slot.candidates, 0, self.bytes().candidates)
+            }
+            (SearchBuffer::Found, _) => binding_of(&slot.found, 0, self.found_bytes()),
             (SearchBuffer::Tiles, Some((shard, _))) => shard.regions.as_entire_binding(),
             (SearchBuffer::Planes, Some((shard, _))) => shard.planes.as_entire_binding(),
             (SearchBuffer::Allowed, Some((shard, number))) => {
@@ -361,16 +357,16 @@ impl<'a> Search<'a> {
                 match range.end - range.start {
                     // Not read.
                     0 => shard.regions.as_entire_binding(),
-                    bytes => part(&slot.input, range.start, bytes),
+                    bytes => binding_of(&slot.input, range.start, bytes),
                 }
             }
             (SearchBuffer::Centers, _) => {
                 let Range { start, end } = self.center_range;
-                part(&slot.input, start, end - start)
+                binding_of(&slot.input, start, end - start)
             }
             (SearchBuffer::Queries, _) | (_, None) => {
                 let Range { start, end } = self.query_range;
-                part(&slot.input, start, end - start)
+                binding_of(&slot.input, start, end - start)
             }
         });
         let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {

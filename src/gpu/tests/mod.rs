@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::device::{Caps, ChunkBytes};
-use super::kernels::{Kernel, KernelOptions, Precision, Tiling};
+use super::kernels::{Kernel, KernelOptions, Precision, Tiling, select};
 use super::programs::{Recipes, recipes};
 use super::search::SearchLayout;
 use crate::bit_codes::{BitPlan, Layout, RATE_COUNT, Rate, Tables, Window};
@@ -220,7 +220,7 @@ fn search_kernels() -> Vec<Kernel> {
                 let layout = SearchLayout::new(&model, metric, &caps);
                 kernels.extend(layout.scans());
                 kernels.extend(layout.coop_scan());
-                kernels.push(layout.select());
+                kernels.push(select());
             }
         }
     }

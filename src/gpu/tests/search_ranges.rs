@@ -4,7 +4,7 @@
 use wgpu::Buffer;
 
 use super::super::device::Gpu;
-use super::super::kernels::{AtOnce, Binding, Kernel, SearchBuffer};
+use super::super::kernels::{AtOnce, Binding, Kernel, SearchBuffer, select};
 use super::super::search::{List, Round, SearchLayout};
 use super::index_ranges::{contents, dispatched, pipeline, storage};
 use super::models;
@@ -57,8 +57,9 @@ fn violations(
         found_capacity: FOUND,
         is_filtered: 1,
         is_last: 1,
-        ..Round::of_shard(0, count(tiles.len()), 1, None)
+        ..Round::default()
     };
+    let round = round.of_shard(0, count(tiles.len()), 1, None);
     let bytes_of = |buffer: SearchBuffer| match buffer {
         SearchBuffer::Round => bytemuck::bytes_of(&round).to_vec(),
         SearchBuffer::Tiles => bytemuck::cast_slice(&tiles).to_vec(),
@@ -101,7 +102,7 @@ fn violations(
 fn kernels(layout: &SearchLayout) -> Vec<(Kernel, AtOnce)> {
     let [one, four] = layout.scans();
     let many = layout.coop_scan().map(|kernel| (kernel, AtOnce::Many));
-    let all = [(one, AtOnce::One), (four, AtOnce::Four), (layout.select(), AtOnce::Four)];
+    let all = [(one, AtOnce::One), (four, AtOnce::Four), (select(), AtOnce::Four)];
     all.into_iter().chain(many).collect()
 }
 
