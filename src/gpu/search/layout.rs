@@ -51,7 +51,7 @@ fn f16_scale(largest: f32) -> f32 {
         return 1.0;
     }
     let exponent = 13 - largest.log2().floor() as i32;
-    2.0f32.powi(exponent.clamp(-MAX_EXPONENT, MAX_EXPONENT))
+    2.0f32.powi(exponent.min(MAX_EXPONENT))
 }
 
 /// Beyond it a query is scaled no further.
@@ -334,4 +334,22 @@ impl SearchLayout {
 
 fn put<'a>(lanes: &mut impl Iterator<Item = &'a mut u32>, word: u32) {
     *lanes.next().expect("a tile has room for all planes") = word;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Queries of any size stay in the range of f16, and are scaled back.
+    #[test]
+    fn the_largest_value_of_a_query_fills_the_range_of_f16() {
+        for largest in [1e-40, 1e-30, 0.7, 1.0, 1023.9, 1e30, 2e38] {
+            let scale = f16_scale(largest);
+            let scaled = largest * scale;
+            assert!(scaled < 2.0f32.powi(14) * 1.001, "{largest}: {scaled}");
+            assert!(largest < 1e-25 || scaled > 2.0f32.powi(13) * 0.999, "{largest}: {scaled}");
+            assert!((1.0 / scale).is_finite() && scaled / scale == largest, "{largest}");
+        }
+        assert_eq!(f16_scale(0.0), 1.0);
+    }
 }
