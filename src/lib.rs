@@ -67,7 +67,7 @@ mod tensors;
 mod wait;
 
 #[cfg(feature = "gpu")]
-pub use codec::{Breakdown, KernelTimes};
+pub use codec::{Breakdown, GpuCodes, GpuHits, GpuRows, KernelTimes};
 pub use codec::{
     Codec, CodecOptions, Drift, EncodeOptions, EncodeReport, Engine, EngineInfo, EngineKind,
     MappedChunks, MappedRows, MappedStream, Stats,
@@ -76,10 +76,12 @@ pub use codes::{Codes, Scales};
 #[cfg(feature = "files")]
 pub use codes::{CodesReader, CodesWriter};
 pub use element::Element;
-pub use error::{Error, ErrorKind, IndexError, Result};
+pub use error::{Error, ErrorKind, IndexError, RecordError, Result};
 pub use fingerprint::Fingerprint;
 #[cfg(feature = "gpu")]
 pub use gpu::{Gpu, Precision, Tiling};
+#[cfg(feature = "gpu")]
+pub use index::RecordedSearch;
 pub use index::{Filter, Hits, Index, QueryValues, SearchOptions};
 pub use metrics::Metrics;
 pub use model::{

@@ -61,9 +61,13 @@ fn is_allowed(row: u32) -> bool {
 fn offer(query: u32, threshold: u32, key: f32, row: u32) {
     let bits = ordered(key);
     if bits >= threshold && is_allowed(row) {
+        let number = round.first_row + row;
+        if bits == threshold && number > lists[query].last_row {
+            return;
+        }
         let at = atomicAdd(&lists[query].count, 1u);
         if at < round.capacity {
-            candidates[query * round.capacity + at] = vec2<u32>(bits, round.first_row + row);
+            candidates[query * round.capacity + at] = vec2<u32>(bits, number);
         }
     }
 }

@@ -1,6 +1,6 @@
 // What the kernels of a search have in common. A search scores all rows in rounds, and after each round
 // `select` raises the thresholds of all queries: see src/gpu/search/mod.rs.
-// gives: round, lists, ordered, unordered
+// gives: round, lists, OVERFLOWED, NO_KEY, ordered, unordered
 
 // One dispatch.
 struct Round {
@@ -22,6 +22,9 @@ struct Round {
     capacity: u32,
     found_capacity: u32,
     is_last: u32,
+    // Whether of equal keys the rows of the lowest numbers are taken, and no others.
+    breaks_ties: u32,
+    query_count: u32,
 }
 
 struct List {
@@ -31,7 +34,16 @@ struct List {
     count: atomic<u32>,
     // Twice the bound on the error of the query's keys.
     slack: f32,
+    // The last row that counts among those whose keys are the threshold.
+    last_row: u32,
+    // The squared norm of the query, where a device has computed it.
+    squared_norm: f32,
 }
+
+// The count of a list that overflowed. No candidate passes its threshold any more.
+const OVERFLOWED: u32 = 0xffffffffu;
+// The threshold of a query that has no candidates.
+const NO_KEY: u32 = 0xffffffffu;
 
 @group(0) @binding(0) var<uniform> round: Round;
 // A list per query.

@@ -6,18 +6,23 @@ use super::gpu_search::GpuSearches;
 use super::options::Stats;
 use crate::error::{Error, Result};
 use crate::gpu::{
-    Buffers, Gpu, KernelOptions, Lease, Pool, PoolStats, Program, Programs, Readback, Slot, SlotKey,
+    Buffers, Gpu, KernelOptions, Lease, Pool, PoolStats, Program, Programs, Readback, Scratch,
+    Slot, SlotKey,
 };
 use crate::model::Model;
-use crate::plan::capacity;
+use crate::plan::{Section, capacity};
 
 pub(super) struct GpuEngine {
     pub(super) gpu: Gpu,
     pub(super) programs: Programs,
     pool: Pool<SlotKey, Slot>,
     buffers_created: AtomicU64,
+    scratch: Pool<ScratchKey, Scratch>,
     pub(super) searches: GpuSearches,
 }
+
+/// What memory of a recording is for: the verb, sections of its own, rows, and bytes of parameters.
+type ScratchKey = (&'static str, Vec<Section>, usize, u64);
 
 /// The pool keeps idle slots of up to this many times the largest ring.
 const IDLE_RINGS: u64 = 2;
@@ -36,7 +41,14 @@ impl GpuEngine {
         let idle_budget = IDLE_RINGS * caps.slots as u64 * 5 * caps.chunk_bytes.large;
         let pool = Pool::new(idle_budget, budget);
         let searches = GpuSearches::new(gpu.clone(), budget);
-        Ok(Self { gpu, programs, pool, buffers_created: AtomicU64::new(0), searches })
+        Ok(Self {
+            gpu,
+            programs,
+            pool,
+            buffers_created: AtomicU64::new(0),
+            scratch: Pool::new(idle_budget, budget),
+            searches,
+        })
     }
 
     /// A slot for `rows` rows of a program whose chunks have at most `chunk_rows` rows.
@@ -66,6 +78,25 @@ impl GpuEngine {
             self.gpu.device_queue().free_dropped();
             lease().map_err(|error| error.with_bytes_held(self.pool.stats().bytes_in_use))
         })
+    }
+
+    /// Memory for a recording of `rows` rows in chunks of up to `chunk_rows`, with those sections in it that are no
+    /// buffers of the caller's. It may be used again as soon as the recording is complete.
+    pub(super) fn scratch(
+        &self,
+        program: &Program,
+        own: &[Section],
+        [rows, chunk_rows]: [usize; 2],
+        parameter_bytes: u64,
+    ) -> Result<Lease<ScratchKey, Scratch>> {
+        let capacity = capacity(rows, chunk_rows);
+        let bytes = parameter_bytes.next_power_of_two();
+        let layout = program.layout();
+        self.scratch.lease(
+            (program.verb(), own.to_vec(), capacity, bytes),
+            || Scratch::bytes(layout, own, capacity, bytes),
+            || Scratch::new(&self.gpu, layout, own, capacity, bytes),
+        )
     }
 
     /// A new slot, and the number of its buffers.

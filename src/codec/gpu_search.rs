@@ -2,9 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
+use wgpu::CommandEncoder;
+
 use super::loaded_batch::LoadedBatch;
-use crate::error::Result;
-use crate::gpu::{Gpu, ResidentRows, SearchPool, SearchPrograms, Searched, is_possible};
+use crate::error::{Error, Result};
+use crate::gpu::{
+    Gpu, MAX_HITS, RecordPool, RecordedQueries, ResidentRows, SearchPool, SearchPrograms, Searched,
+    is_possible,
+};
 use crate::model::Model;
 use crate::search::{FastProducts, Metric, Queries, View, slacks};
 
@@ -18,12 +23,18 @@ pub(super) struct GpuSearches {
     gpu: Gpu,
     programs: [OnceLock<Arc<SearchPrograms>>; Metric::ALL.len()],
     pool: SearchPool,
+    recorded: RecordPool,
 }
 
 impl GpuSearches {
     /// The buffers of all searches take at most `budget` bytes.
     pub(super) fn new(gpu: Gpu, budget: u64) -> Self {
-        Self { gpu, programs: Default::default(), pool: SearchPool::new(IDLE_BYTES, budget) }
+        Self {
+            gpu,
+            programs: Default::default(),
+            pool: SearchPool::new(IDLE_BYTES, budget),
+            recorded: RecordPool::new(IDLE_BYTES, budget),
+        }
     }
 
     fn programs(&self, model: &Model, metric: Metric) -> Result<Arc<SearchPrograms>> {
@@ -83,10 +94,59 @@ impl GpuSearches {
             _ => FastProducts::F32,
         };
         let slacks = slacks(model, views, queries, products)?;
-        let resident = |batch: &&LoadedBatch| self.resident_rows(model, queries.metric, batch);
-        let resident = batches.iter().map(resident).collect::<Result<Vec<_>>>()?;
-        let searched: Vec<Searched<'_>> =
-            views.iter().zip(&resident).map(|(view, rows)| Searched { view, rows }).collect();
+        let resident = self.all_resident(model, queries.metric, batches)?;
+        let searched = searched(views, &resident);
         programs.search(&self.gpu, &self.pool, &searched, queries, &slacks, k)
     }
+
+    fn all_resident(
+        &self,
+        model: &Model,
+        metric: Metric,
+        batches: &[&LoadedBatch],
+    ) -> Result<Vec<Arc<ResidentRows>>> {
+        batches.iter().map(|batch| self.resident_rows(model, metric, batch)).collect()
+    }
+
+    /// Records a search.
+    ///
+    /// # Errors
+    /// More hits, rows or queries than a device searches at a time; the GPU's memory is full, or the GPU is lost.
+    pub(super) fn record(
+        &self,
+        model: &Model,
+        metric: Metric,
+        views: &[View<'_>],
+        batches: &[&LoadedBatch],
+        encoder: &mut CommandEncoder,
+        recorded: RecordedQueries<'_>,
+    ) -> Result<()> {
+        let RecordedQueries { queries, k, .. } = recorded;
+        let limit = |what, required: u64, available: u64, remedy| {
+            Err(Error::Limit { what, required, available, remedy })
+        };
+        if k > MAX_HITS {
+            let remedy = "call Index::search";
+            return limit("hits of a recorded search", k as u64, MAX_HITS as u64, remedy);
+        }
+        let rows = views.iter().map(|view| view.batch.row_count() as u64).sum();
+        if !is_possible(&self.gpu, rows, k) {
+            return limit("rows of a recorded search", rows, u32::MAX.into(), "call Index::search");
+        }
+        let programs = self.programs(model, metric)?;
+        let max_queries = programs.max_recorded(&self.gpu, model.config().dim, k);
+        if queries as u64 > max_queries {
+            let what = "queries of a recorded search";
+            return limit(what, queries as u64, max_queries, "record several searches");
+        }
+        let resident = self.all_resident(model, metric, batches)?;
+        let searched = searched(views, &resident);
+        let (gpu, pool) = (&self.gpu, &self.recorded);
+        programs.record(gpu, pool, model, &searched, encoder, recorded)
+    }
+}
+
+/// The rows that are searched, with where they are.
+fn searched<'a>(views: &'a [View<'a>], resident: &'a [Arc<ResidentRows>]) -> Vec<Searched<'a>> {
+    views.iter().zip(resident).map(|(view, rows)| Searched { view, rows }).collect()
 }

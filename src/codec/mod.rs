@@ -26,6 +26,8 @@ mod encode;
 mod engine;
 mod evaluate;
 #[cfg(feature = "gpu")]
+mod gpu_buffers;
+#[cfg(feature = "gpu")]
 mod gpu_engine;
 #[cfg(feature = "gpu")]
 mod gpu_search;
@@ -39,6 +41,10 @@ mod measure;
 mod options;
 mod pair_chunks;
 mod pool;
+#[cfg(feature = "gpu")]
+mod record;
+#[cfg(feature = "gpu")]
+mod record_search;
 mod recover;
 mod reencode;
 mod report;
@@ -56,6 +62,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use half::f16;
 
 pub use check::Drift;
+#[cfg(feature = "gpu")]
+pub use gpu_buffers::{GpuCodes, GpuHits, GpuRows};
 pub(crate) use loaded_batch::LoadedBatch;
 pub use mapped::{MappedChunks, MappedStream};
 pub use mapped_rows::MappedRows;

@@ -73,6 +73,7 @@ impl Error {
             | Self::TooFewRows { .. }
             | Self::ClippedRows { .. }
             | Self::Index(_)
+            | Self::Record(_)
             | Self::Fit { .. } => ErrorKind::Input,
             Self::OtherModel { .. }
             | Self::OtherConfig { .. }

@@ -3,11 +3,12 @@
 mod index;
 mod kind;
 mod make;
+mod record;
 
 use std::path::PathBuf;
 
 pub(crate) use make::OTHER_ADAPTER;
-pub use {index::IndexError, kind::ErrorKind};
+pub use {index::IndexError, kind::ErrorKind, record::RecordError};
 
 use crate::fingerprint::Fingerprint;
 
@@ -202,9 +203,7 @@ pub enum Error {
         found: usize,
     },
     /// A bit plan gives a latent or a trellis too few or too many bits.
-    #[error(
-        "the bit plan gives {found} bits to {what}, and 1 to {max} are valid: fit the model again"
-    )]
+    #[error("the bit plan gives {found} bits to {what}, and takes 1 to {max}: fit the model again")]
     #[non_exhaustive]
     BitPlanBits {
         /// What has these bits.
@@ -253,9 +252,7 @@ pub enum Error {
         latent_dim: usize,
     },
     /// The numerics of the fit do not converge on these training rows.
-    #[error(
-        "the fit failed in {stage}, because the squares of the rows leave f64: rescale the rows"
-    )]
+    #[error("the fit failed in {stage}, as squares of the rows leave f64: rescale the rows")]
     #[non_exhaustive]
     Fit {
         /// The step that failed.
@@ -393,6 +390,9 @@ pub enum Error {
     /// A call of an [`Index`](crate::Index) is not valid.
     #[error(transparent)]
     Index(IndexError),
+    /// A call that records work into an encoder of the caller's is not valid.
+    #[error(transparent)]
+    Record(RecordError),
     /// The caller cancelled the call. It leaves nothing behind, and can be made again.
     #[error("the fit was cancelled: call it again to start over")]
     #[non_exhaustive]

@@ -19,11 +19,14 @@ mod search;
 mod tests;
 
 pub(crate) use chunk::{
-    Buffers, InFlight, Lease, Params, Pool, PoolStats, ReadView, Readback, SectionWriters, Slot,
-    SlotKey, Timestamps,
+    Buffers, InFlight, Lease, Params, Pool, PoolStats, ReadView, Readback, RecordedChunk, Scratch,
+    SectionWriters, Slot, SlotKey, Timestamps,
 };
 pub use device::Gpu;
 pub(crate) use kernels::KernelOptions;
 pub use kernels::{Precision, Tiling};
 pub(crate) use programs::{Program, Programs};
-pub(crate) use search::{ResidentRows, SearchPool, SearchPrograms, Searched, is_possible};
+pub(crate) use search::{
+    MAX_HITS, RecordPool, RecordedQueries, ResidentRows, SearchPool, SearchPrograms, Searched,
+    is_possible,
+};

@@ -10,6 +10,8 @@ mod files;
 mod hits;
 mod ids;
 mod options;
+#[cfg(feature = "gpu")]
+mod record;
 mod search;
 mod state;
 
@@ -18,6 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 pub use hits::Hits;
 pub use options::{Filter, QueryValues, SearchOptions};
+#[cfg(feature = "gpu")]
+pub use record::RecordedSearch;
 
 use crate::codec::{Codec, LoadedBatch};
 use crate::codes::Codes;

@@ -108,8 +108,8 @@ impl<'a> Search<'a> {
 
     /// The best of all rows that a filter allows.
     fn all(&self, filter: Option<Filter<'_>>) -> Result<Hits> {
-        let views = self.views(filter)?;
-        let batches: Vec<&LoadedBatch> = self.state.parts.iter().map(|part| &*part.batch).collect();
+        let views = self.state.views(filter)?;
+        let batches = self.state.batches();
         self.in_turns(&views, |queries, _| self.codec.search(&views, &batches, queries, self.k))
     }
 
@@ -129,7 +129,7 @@ impl<'a> Search<'a> {
             Ok(rows)
         };
         let rows = candidates.iter().map(rows).collect::<Result<Vec<_>>>()?;
-        let views = self.views(None)?;
+        let views = self.state.views(None)?;
         self.in_turns(&views, |queries, range| {
             self.codec.rank(&views, queries, &rows[range], self.k)
         })
@@ -167,10 +167,16 @@ impl<'a> Search<'a> {
         hits.ids.resize(end, NO_ROW);
         hits.scores.resize(end, self.metric.worst_score());
     }
+}
+
+impl State {
+    pub(super) fn batches(&self) -> Vec<&LoadedBatch> {
+        self.parts.iter().map(|part| &*part.batch).collect()
+    }
 
     /// The rows that may be found.
-    fn views(&self, filter: Option<Filter<'_>>) -> Result<Vec<View<'a>>> {
-        let rows = self.state.row_count();
+    pub(super) fn views<'a>(&'a self, filter: Option<Filter<'_>>) -> Result<Vec<View<'a>>> {
+        let rows = self.row_count();
         let expected = rows.div_ceil(64) as usize;
         if let Some(Filter::Rows(words)) = filter
             && words.len() != expected
@@ -186,7 +192,7 @@ impl<'a> Search<'a> {
             let listing = few.map(|bitmap| batch.listing.some(|row| bitmap.contains(row)));
             View { batch, first_row, allowed, listing }
         };
-        Ok(self.state.with_first_rows().map(view).collect())
+        Ok(self.with_first_rows().map(view).collect())
     }
 }
 

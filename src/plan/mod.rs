@@ -47,6 +47,8 @@ impl Limits {
 pub(crate) enum Section {
     /// Rows `[rows, dim]`.
     Rows,
+    /// Rows `[rows, dim]` without padding.
+    TightRows,
     /// Rows divided by their norms `[rows, dim]`.
     UnitRows,
     /// Latents `[rows, latent_dim]`.

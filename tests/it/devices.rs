@@ -11,6 +11,7 @@ use vecodec::{
     Codec, CodecOptions, Codes, Engine, EngineKind, Error, Gpu, Index, Metric, Model, ModelConfig,
 };
 
+use crate::buffers::gpu_of;
 use crate::compare::{ATOL, Report, all_agree, assert_error, assert_same_bits};
 use crate::data::{Case, identity, model};
 use crate::engines::{codec, cpu, gpu, gpu_suite};
@@ -74,11 +75,6 @@ pub fn device(like: &Gpu, change: impl FnOnce(&mut Limits)) -> (Device, Queue) {
     change(&mut required_limits);
     let descriptor = DeviceDescriptor { required_limits, ..Default::default() };
     pollster::block_on(adapter.request_device(&descriptor)).unwrap()
-}
-
-fn gpu_of(engine: &CodecOptions) -> &Gpu {
-    let Engine::Gpu(gpu) = &engine.engine else { panic!("{engine:?} is no GPU") };
-    gpu
 }
 
 /// The engine's adapter, with a caller's device of other limits.

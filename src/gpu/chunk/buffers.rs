@@ -89,14 +89,23 @@ impl Buffers {
     pub(super) fn readback(&self) -> &Buffer {
         self.staging.as_ref().unwrap_or(&self.output)
     }
+}
 
+/// What the bindings of a program refer to.
+pub(crate) trait ChunkMemory {
     /// The parameters, as a binding.
-    pub(crate) fn params(&self) -> BindingResource<'_> {
+    fn params(&self) -> BindingResource<'_>;
+
+    /// A section, as a binding.
+    fn section(&self, section: Section) -> Result<BindingResource<'_>>;
+}
+
+impl ChunkMemory for Buffers {
+    fn params(&self) -> BindingResource<'_> {
         binding_of(&self.input, 0, size_of::<Params>() as u64)
     }
 
-    /// A section, as a binding.
-    pub(crate) fn section(&self, section: Section) -> Result<BindingResource<'_>> {
+    fn section(&self, section: Section) -> Result<BindingResource<'_>> {
         if let Some(span) = self.inputs.find(section) {
             return Ok(binding_of(&self.input, span.offset, span.bytes));
         }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, Weak};
 
 use wgpu::util::pipeline_cache_key;
 use wgpu::{
-    AdapterInfo, Buffer, BufferUsages, Device, MapMode, PipelineCache, Queue, SubmissionIndex,
+    AdapterInfo, Buffer, BufferDescriptor, BufferUsages, Device, MapMode, PipelineCache, Queue,
+    SubmissionIndex,
 };
 
 use super::caps::Caps;
@@ -160,6 +161,24 @@ impl Gpu {
             })?);
         }
         Ok(buffer)
+    }
+
+    /// Creates a buffer of some bytes, to be copied from.
+    pub(crate) fn upload(&self, label: &str, bytes: &[u8]) -> Result<Buffer> {
+        let device = &self.0.device_queue;
+        self.with_error_scopes("a buffer for parameters", || {
+            // Mapped itself, so that wgpu needs no memory besides.
+            let buffer = self.device().create_buffer(&BufferDescriptor {
+                label: Some(label),
+                size: bytes.len() as u64,
+                usage: BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC,
+                mapped_at_creation: true,
+            });
+            let view = buffer.get_mapped_range_mut(..);
+            let written = view.map(|mut view| view.copy_from_slice(bytes));
+            device.unmap(&buffer);
+            written.map(|()| buffer).map_err(|e| device.unmapped("the mapping of parameters", &e))
+        })?
     }
 
     /// Whether this is the same device.

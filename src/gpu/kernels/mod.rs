@@ -1,18 +1,20 @@
 //! Kernels as plain values: no device appears in any signature.
 //!
 //! A [`Kernel`] is everything that one dispatch is made from. `gemm` makes the kernels that multiply
-//! matrices, `quantize` and `normalize` the kernels that treat each row by itself, `bit_codes` the
-//! encoders of bit codes, `regions` the kernels that choose regions and sort rows by them, and `scan` the
-//! kernels of a search, for which `pairs` makes tables. `tiling` decides how a GEMM is divided, `weights` packs
+//! matrices, `quantize`, `normalize` and `pad` the kernels that treat each row by itself, `bit_codes` the
+//! encoders of bit codes, `regions` the kernels that choose regions and sort rows by them, `scan` and `select`
+//! the kernels of a search, for which `pairs` makes tables. `tiling` decides how a GEMM is divided, `weights` packs
 //! its weights, and `shaders` names the files of `shaders/`.
 
 mod bit_codes;
 mod gemm;
 mod normalize;
+mod pad;
 mod pairs;
 mod quantize;
 mod regions;
 mod scan;
+mod select;
 mod shaders;
 mod tiling;
 mod weights;
@@ -22,14 +24,16 @@ pub(crate) use bit_codes::SearchedSymbol;
 pub(crate) use bit_codes::{BitCodes, Search};
 pub(crate) use gemm::{ByRegion, Epilogue, Layer, Lhs, Span, gemm};
 pub(crate) use normalize::normalize;
+pub(crate) use pad::pad;
 pub(crate) use pairs::PairCodes;
 pub(crate) use quantize::quantize;
 pub(crate) use regions::{
     Choice, ORDER_BYTES, RANK_BYTES, RegionsOf, choose, order_head_bytes, region_order, shortlist,
 };
 pub(crate) use scan::{
-    AtOnce, PANEL, PairShape, ScanShape, SearchBuffer, TILE, coop_bytes, coop_scan, scan, select,
+    AtOnce, PANEL, PairShape, ScanShape, SearchBuffer, TILE, coop_bytes, coop_scan, scan,
 };
+pub(crate) use select::{project, rank, select};
 pub(crate) use shaders::ShaderFile;
 #[cfg(test)]
 pub(crate) use shaders::all as all_shader_files;
@@ -131,6 +135,8 @@ pub(crate) enum Resident {
     Pairs,
     /// The same pairs, and how they are looked up for cooperative matrices.
     LookUps,
+    /// What queries on a device are multiplied by: see `shaders/search/project.wgsl`.
+    QueryWeights,
 }
 
 impl Resident {
@@ -155,6 +161,7 @@ impl Resident {
             Self::SearchSteps => "vecodec.search.steps",
             Self::Pairs => "vecodec.search.pairs",
             Self::LookUps => "vecodec.search.look_ups",
+            Self::QueryWeights => "vecodec.search.query_weights",
         }
     }
 }

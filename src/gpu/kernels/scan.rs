@@ -1,4 +1,4 @@
-//! The kernels of a search: those that score rows, and the one that selects the best.
+//! The kernels of a search that score rows.
 
 use super::shaders;
 use super::{Binding, Kernel, Resident};
@@ -38,6 +38,10 @@ pub(crate) enum SearchBuffer {
     Allowed,
     /// The rows that are read back.
     Found,
+    /// Queries as rows, in a buffer of the caller's.
+    QueryRows,
+    /// The hits, in a buffer of the caller's.
+    Hits,
 }
 
 /// How a model's rows are scored with a metric.
@@ -177,23 +181,5 @@ impl ScanShape {
     /// Panels of values of a query in the longest region.
     pub(crate) fn panels(&self) -> u32 {
         self.values4.div_ceil(PANEL as u32 / 4)
-    }
-}
-
-/// The kernel that raises the thresholds after a round.
-pub(crate) fn select() -> Kernel {
-    let mut bindings = [SearchBuffer::Round, SearchBuffer::Candidates, SearchBuffer::Found]
-        .map(Binding::Search)
-        .to_vec();
-    bindings.extend([Binding::Unused; 3]);
-    bindings.push(Binding::Search(SearchBuffer::Lists));
-    Kernel {
-        name: "scan.select".to_owned(),
-        files: vec![&shaders::SEARCH, &shaders::SELECT],
-        constants: Vec::new(),
-        bindings,
-        grid: Grid::One,
-        loop_iterations: 0,
-        workgroup_bytes: 4 * (2 * 256 + 1 + 2 + 1 + 1) + 8,
     }
 }

@@ -60,6 +60,7 @@ files! {
     STORE_F16 = "epilogue/f16.wgsl";
     STORE_INT8_CODES = "epilogue/int8_codes.wgsl";
     QUANTIZE = "rows/quantize.wgsl";
+    PAD = "rows/pad.wgsl";
     NORMALIZE = "rows/normalize.wgsl";
     BITS = "bits/contract.wgsl";
     ONE_REGION = "bits/one_region.wgsl";
@@ -88,4 +89,6 @@ files! {
     PAIRS_IN_WORKGROUP = "search/pairs_in_workgroup.wgsl";
     PAIRS_IN_STORAGE = "search/pairs_in_storage.wgsl";
     SELECT = "search/select.wgsl";
+    PROJECT = "search/project.wgsl";
+    RANK = "search/rank.wgsl";
 }

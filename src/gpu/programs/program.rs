@@ -8,7 +8,7 @@ use wgpu::{
     ShaderRuntimeChecks, ShaderSource,
 };
 
-use super::super::chunk::{Buffers, Timestamps};
+use super::super::chunk::{ChunkMemory, Timestamps};
 use super::super::device::Gpu;
 use super::super::kernels::{Binding, Kernel, KernelOptions, Resident};
 use super::recipe::{Recipe, missing_resident};
@@ -26,6 +26,8 @@ pub(crate) struct Programs {
     pub(crate) decode_latent: Arc<Program>,
     encode_f16: OnceLock<Arc<Program>>,
     encode_f16_recipe: Recipe,
+    pad: OnceLock<Arc<Program>>,
+    pad_recipe: Recipe,
     residents: Vec<(Resident, Buffer)>,
 }
 
@@ -45,6 +47,8 @@ impl Programs {
             decode_latent: program(&recipes.decode_latent)?,
             encode_f16: OnceLock::new(),
             encode_f16_recipe: recipes.encode_f16,
+            pad: OnceLock::new(),
+            pad_recipe: recipes.pad,
             residents,
         })
     }
@@ -52,11 +56,25 @@ impl Programs {
     /// Encodes rows of f16. Compiled when it is first asked for, because most models never see such
     /// rows and compiling takes long.
     pub(crate) fn encode_f16(&self, gpu: &Gpu) -> Result<Arc<Program>> {
-        if let Some(program) = self.encode_f16.get() {
+        self.late(gpu, &self.encode_f16, &self.encode_f16_recipe)
+    }
+
+    /// Pads rows. Compiled when it is first asked for, too.
+    pub(crate) fn pad(&self, gpu: &Gpu) -> Result<Arc<Program>> {
+        self.late(gpu, &self.pad, &self.pad_recipe)
+    }
+
+    fn late(
+        &self,
+        gpu: &Gpu,
+        cell: &OnceLock<Arc<Program>>,
+        recipe: &Recipe,
+    ) -> Result<Arc<Program>> {
+        if let Some(program) = cell.get() {
             return Ok(program.clone());
         }
-        let program = Program::new(gpu, &self.encode_f16_recipe, &self.residents)?;
-        Ok(self.encode_f16.get_or_init(|| Arc::new(program)).clone())
+        let program = Program::new(gpu, recipe, &self.residents)?;
+        Ok(cell.get_or_init(|| Arc::new(program)).clone())
     }
 }
 
@@ -123,11 +141,11 @@ impl Program {
         self.recipe.chunk_rows(gpu.caps(), bytes)
     }
 
-    /// Bind groups of all kernels for one slot's buffers.
-    pub(crate) fn bind(&self, gpu: &Gpu, buffers: &Buffers) -> Result<Vec<BindGroup>> {
+    /// Bind groups of all kernels for the memory of a chunk.
+    pub(crate) fn bind(&self, gpu: &Gpu, memory: &impl ChunkMemory) -> Result<Vec<BindGroup>> {
         let mut entries = Vec::with_capacity(self.passes.len());
         for pass in &self.passes {
-            entries.push(pass.entries(buffers)?);
+            entries.push(pass.entries(memory)?);
         }
         gpu.with_error_scopes("the bind groups of a chunk", || {
             let bind = |(pass, entries): (&Pass, &Vec<BindGroupEntry<'_>>)| {
@@ -170,12 +188,12 @@ impl Program {
 }
 
 impl Pass {
-    fn entries<'a>(&'a self, buffers: &'a Buffers) -> Result<Vec<BindGroupEntry<'a>>> {
+    fn entries<'a>(&'a self, memory: &'a impl ChunkMemory) -> Result<Vec<BindGroupEntry<'a>>> {
         let entry = |(binding, resolved): (u32, &'a ResolvedBinding)| {
             let resource = match resolved {
-                ResolvedBinding::Params => buffers.params(),
+                ResolvedBinding::Params => memory.params(),
                 ResolvedBinding::Resident(buffer) => buffer.as_entire_binding(),
-                ResolvedBinding::Section(section) => match buffers.section(*section) {
+                ResolvedBinding::Section(section) => match memory.section(*section) {
                     Ok(resource) => resource,
                     Err(error) => return Some(Err(error)),
                 },

@@ -76,14 +76,16 @@ pub(crate) struct Recipes {
     pub(crate) decode_f16: Recipe,
     /// Latents to rows: `Latents` to `Rows [rows, dim]` without padding.
     pub(crate) decode_latent: Recipe,
+    /// Rows of f32 as a caller's buffer holds them: `TightRows` to `Rows`.
+    pub(crate) pad: Recipe,
     pub(crate) residents: Vec<(Resident, Vec<u8>)>,
 }
 
 impl Recipes {
     /// All of them.
-    pub(crate) fn all(&self) -> [&Recipe; 6] {
+    pub(crate) fn all(&self) -> [&Recipe; 7] {
         let Self { encode, encode_f16, encode_latent, decode, decode_f16, decode_latent, .. } =
             self;
-        [encode, encode_f16, encode_latent, decode, decode_f16, decode_latent]
+        [encode, encode_f16, encode_latent, decode, decode_f16, decode_latent, &self.pad]
     }
 }

@@ -3,7 +3,7 @@
 use super::super::device::Caps;
 use super::super::kernels::{
     BitCodes, Epilogue, GemmTiling, Kernel, KernelOptions, Layer, Lhs, Search, gemm, normalize,
-    quantize,
+    pad, quantize,
 };
 use super::layers::{Layers, VALUE_BYTES, centered};
 use super::recipe::{Recipe, Recipes};
@@ -53,6 +53,7 @@ pub(crate) fn recipes(model: &Model, caps: &Caps, options: KernelOptions) -> Rec
         decode: verbs.decode(Epilogue::StoreTight),
         decode_f16: verbs.decode(Epilogue::StoreF16),
         decode_latent: verbs.decode_latent(),
+        pad: verbs.pad(),
         residents: layers.residents,
     }
 }
@@ -152,6 +153,14 @@ impl Verbs<'_> {
         let (from, to) = (Section::Latents, Section::Rows);
         kernels.extend(gemm(lhs, &self.decoder, Epilogue::StoreTight, from, to));
         Recipe { verb: "vecodec.decode_latent", layout, kernels }
+    }
+
+    /// Rows without padding to padded ones.
+    fn pad(&self) -> Recipe {
+        let inputs = vec![(Section::TightRows, self.dim as u64 * VALUE_BYTES)];
+        let outputs = vec![(Section::Rows, padded(self.dim) as u64 * VALUE_BYTES)];
+        let layout = RowLayout { inputs, outputs, ..RowLayout::default() };
+        Recipe { verb: "vecodec.pad", layout, kernels: vec![pad(self.dim)] }
     }
 
     /// Adds the kernel that divides rows by their norms, where the model stores norms. Returns the

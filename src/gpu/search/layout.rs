@@ -14,10 +14,11 @@ use crate::search::{Batch, Metric, Queries};
 
 /// The sizes of tiles and queries, and the order of a query's values.
 pub(crate) struct SearchLayout {
-    metric: Metric,
-    shape: ScanShape,
+    pub(super) metric: Metric,
+    pub(super) shape: ScanShape,
+    pub(super) latent_dim: usize,
     /// None for 8-bit codes.
-    pairs: Option<PairCodes>,
+    pub(super) pairs: Option<PairCodes>,
     /// Whether many queries are multiplied on cooperative matrices.
     has_coop: bool,
 }
@@ -133,7 +134,7 @@ impl SearchLayout {
             scales,
             bits,
         };
-        Self { metric, shape, pairs, has_coop }
+        Self { metric, shape, latent_dim: config.latent_dim, pairs, has_coop }
     }
 
     /// The kernels that score one query and four queries at once.
@@ -236,11 +237,17 @@ impl SearchLayout {
 
     /// How many groups so many queries make, and how many queries a group has.
     pub(super) fn groups(&self, queries: usize) -> (usize, AtOnce) {
-        let at_once = match queries {
-            1 => AtOnce::One,
-            MANY_QUERIES.. if self.has_coop => AtOnce::Many,
-            _ => AtOnce::Four,
-        };
+        match queries {
+            MANY_QUERIES.. if self.has_coop => {
+                (queries.div_ceil(AtOnce::Many.count()), AtOnce::Many)
+            }
+            _ => Self::groups_in_f32(queries),
+        }
+    }
+
+    /// The same where queries are not rounded to f16.
+    pub(super) fn groups_in_f32(queries: usize) -> (usize, AtOnce) {
+        let at_once = if queries == 1 { AtOnce::One } else { AtOnce::Four };
         (queries.div_ceil(at_once.count()), at_once)
     }
 

@@ -25,21 +25,30 @@
 //! # Exact
 //! `slack` is twice the bound on the error of a key, so that no row is lost that is a hit by its exact key.
 //! What is found goes to the ranking of the CPU engine: hits are the same on both engines.
+//!
+//! # Recorded
+//! A search that the caller's encoder takes ([`record`]) reads nothing back. There `slack` is zero: rows are
+//! ordered by their keys in f32, and those of equal keys by their numbers, so that copies of one row overflow no
+//! list.
 
 mod buffers;
 mod layout;
 mod programs;
+mod projection;
+mod record;
 mod resident;
 mod rounds;
 mod run;
+mod work;
 
 pub(crate) use buffers::SearchPool;
 #[cfg(test)]
 pub(crate) use layout::SearchLayout;
 pub(crate) use programs::SearchPrograms;
+pub(crate) use record::{RecordPool, RecordedQueries};
 pub(crate) use resident::ResidentRows;
 #[cfg(test)]
 pub(crate) use rounds::Round;
 #[cfg(test)]
-pub(crate) use run::List;
-pub(crate) use run::{Searched, is_possible};
+pub(crate) use work::List;
+pub(crate) use work::{MAX_HITS, Searched, is_possible};

@@ -1,7 +1,10 @@
 //! The kernels of a search compiled on a device.
 
+use std::sync::OnceLock;
+
 use wgpu::{
-    BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, ComputePipeline,
+    BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, CommandEncoder,
+    ComputePassDescriptor, ComputePipeline,
 };
 
 use super::super::device::Gpu;
@@ -19,12 +22,20 @@ pub(crate) struct SearchPrograms {
     scans: [SearchProgram; 2],
     coop_scan: Option<SearchProgram>,
     pub(super) select: SearchProgram,
+    /// What searches from and into buffers of the caller's need. Most indexes never see one.
+    ends: OnceLock<Ends>,
+}
+
+/// The programs at both ends of a search from and into buffers.
+pub(super) struct Ends {
+    projections: [SearchProgram; 2],
+    pub(super) rank: SearchProgram,
 }
 
 /// One compiled kernel.
 pub(super) struct SearchProgram {
-    pub(super) kernel: Kernel,
-    pub(super) pipeline: ComputePipeline,
+    kernel: Kernel,
+    pipeline: ComputePipeline,
     residents: Vec<(Resident, Buffer)>,
 }
 
@@ -36,7 +47,17 @@ impl SearchPrograms {
         let [one, four] = layout.scans();
         let (scans, select) = ([program(one)?, program(four)?], program(select())?);
         let coop_scan = layout.coop_scan().map(program).transpose()?;
-        Ok(Self { layout, scans, coop_scan, select })
+        Ok(Self { layout, scans, coop_scan, select, ends: OnceLock::new() })
+    }
+
+    /// Compiled when it is first asked for.
+    pub(super) fn ends(&self, gpu: &Gpu, model: &Model) -> Result<&Ends> {
+        if self.ends.get().is_none() {
+            let ends = Ends::new(gpu, &self.layout, model)?;
+            // Another thread may have been faster.
+            let _ = self.ends.set(ends);
+        }
+        Ok(self.ends.get().expect("it was just set"))
     }
 
     /// Uploads the rows of a batch.
@@ -70,12 +91,14 @@ impl SearchProgram {
         Ok(Self { kernel, pipeline, residents: residents.to_vec() })
     }
 
-    /// Binds the kernel to buffers.
-    pub(super) fn bind<'a>(
+    /// Records the kernel on buffers.
+    pub(super) fn record<'a>(
         &'a self,
         gpu: &Gpu,
+        encoder: &mut CommandEncoder,
+        [x, y]: [u32; 2],
         buffer: impl Fn(SearchBuffer) -> BindingResource<'a>,
-    ) -> BindGroup {
+    ) {
         let entry = |(number, binding): (u32, &Binding)| {
             let resource = match binding {
                 Binding::Search(wanted) => buffer(*wanted),
@@ -89,10 +112,31 @@ impl SearchProgram {
         };
         let entries: Vec<BindGroupEntry<'_>> =
             (0..).zip(&self.kernel.bindings).filter_map(entry).collect();
-        gpu.device().create_bind_group(&BindGroupDescriptor {
+        let bind_group = gpu.device().create_bind_group(&BindGroupDescriptor {
             label: Some(&self.kernel.name),
             layout: &self.pipeline.get_bind_group_layout(0),
             entries: &entries,
-        })
+        });
+        let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
+            label: Some(&self.kernel.name),
+            timestamp_writes: None,
+        });
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &bind_group, &[]);
+        pass.dispatch_workgroups(x, y, 1);
+    }
+}
+
+impl Ends {
+    fn new(gpu: &Gpu, layout: &SearchLayout, model: &Model) -> Result<Self> {
+        let residents = upload(gpu, &[layout.query_weights(model, gpu.caps())?])?;
+        let program = |kernel: Kernel| SearchProgram::new(gpu, kernel, &residents);
+        let [one, four] = layout.projections(model.config().dim);
+        let rank = program(layout.rank())?;
+        Ok(Self { projections: [program(one)?, program(four)?], rank })
+    }
+
+    pub(super) fn projection(&self, at_once: AtOnce) -> &SearchProgram {
+        &self.projections[usize::from(at_once != AtOnce::One)]
     }
 }

@@ -23,8 +23,10 @@ pub(crate) struct Round {
     pub(crate) capacity: u32,
     pub(crate) found_capacity: u32,
     pub(crate) is_last: u32,
+    pub(crate) breaks_ties: u32,
+    pub(crate) query_count: u32,
     /// A uniform buffer has multiples of 16 bytes.
-    pub(crate) padding: [u32; 3],
+    pub(crate) padding: u32,
 }
 
 /// The distance between the tiles of each round: of all tiles of an index, numbered from 0 on, a round scores the

@@ -64,11 +64,14 @@ fn names(binding: Binding) -> &'static [&'static str] {
         Binding::Resident(Resident::SearchPlan) => &["plan"],
         Binding::Resident(Resident::SearchSteps) => &["steps"],
         Binding::Resident(Resident::Pairs) => &["pairs"],
+        Binding::Resident(Resident::QueryWeights) => &["weights"],
         Binding::Resident(Resident::LookUps) => &["look_ups"],
         Binding::Search(SearchBuffer::Round) => &["round"],
         Binding::Search(SearchBuffer::Tiles) => &["tiles"],
         Binding::Search(SearchBuffer::Planes) => &["planes"],
-        Binding::Search(SearchBuffer::Queries) => &["queries"],
+        Binding::Search(SearchBuffer::Queries) => &["queries", "projected"],
+        Binding::Search(SearchBuffer::QueryRows) => &["rows"],
+        Binding::Search(SearchBuffer::Hits) => &["hits"],
         Binding::Search(SearchBuffer::Lists) => &["lists"],
         Binding::Search(SearchBuffer::Candidates) => &["candidates"],
         Binding::Search(SearchBuffer::Allowed) => &["allowed"],
@@ -76,6 +79,7 @@ fn names(binding: Binding) -> &'static [&'static str] {
         Binding::Search(SearchBuffer::Found) => &["found"],
         // Left operands are `rows`, and results `out`.
         Binding::Section(Section::Rows) => &["rows", "out"],
+        Binding::Section(Section::TightRows) => &["tight_rows"],
         Binding::Section(Section::UnitRows) => &["unit_rows", "rows"],
         Binding::Section(Section::Latents) => &["latents", "rows", "out"],
         Binding::Section(Section::Norms) => &["norms"],
@@ -158,6 +162,8 @@ fn parameters_have_one_layout_in_rust_and_wgsl() {
         ("capacity", offset_of!(Round, capacity)),
         ("found_capacity", offset_of!(Round, found_capacity)),
         ("is_last", offset_of!(Round, is_last)),
+        ("breaks_ties", offset_of!(Round, breaks_ties)),
+        ("query_count", offset_of!(Round, query_count)),
     ];
     for kernel in shipped_kernels() {
         let (module, _) = parsed(&kernel);
@@ -184,6 +190,8 @@ fn a_list_of_candidates_has_one_layout_in_rust_and_wgsl() {
         ("threshold", offset_of!(List, threshold)),
         ("count", offset_of!(List, count)),
         ("slack", offset_of!(List, slack)),
+        ("last_row", offset_of!(List, last_row)),
+        ("squared_norm", offset_of!(List, squared_norm)),
     ];
     for kernel in shipped_kernels().iter().filter(|kernel| kernel.name.starts_with("scan.")) {
         let (module, _) = parsed(kernel);

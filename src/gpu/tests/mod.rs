@@ -221,6 +221,8 @@ fn search_kernels() -> Vec<Kernel> {
                 kernels.extend(layout.scans());
                 kernels.extend(layout.coop_scan());
                 kernels.push(select());
+                kernels.extend(layout.projections(model.config().dim));
+                kernels.push(layout.rank());
             }
         }
     }

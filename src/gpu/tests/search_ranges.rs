@@ -17,6 +17,7 @@ const ROWS: usize = 1500;
 const CAPACITY: u32 = 64;
 const FOUND: u32 = 16;
 const SELECT: &str = "scan.select";
+const RANK: &str = "scan.rank";
 
 /// A batch of rows of all regions, with any codes.
 fn batch(model: &Model) -> Batch {
@@ -42,6 +43,7 @@ fn batch(model: &Model) -> Batch {
 /// Runs a kernel over a batch, with lists that overflow. `short` is a buffer that has half its bytes.
 fn violations(
     gpu: &Gpu,
+    model: &Model,
     layout: &SearchLayout,
     batch: &Batch,
     (kernel, at_once): (&Kernel, AtOnce),
@@ -57,6 +59,8 @@ fn violations(
         found_capacity: FOUND,
         is_filtered: 1,
         is_last: 1,
+        breaks_ties: 1,
+        query_count: lists - 1,
         ..Round::default()
     };
     let round = round.of_shard(0, count(tiles.len()), 1, None);
@@ -67,16 +71,20 @@ fn violations(
         SearchBuffer::Queries => contents(u64::from(groups) * layout.group_bytes(at_once)[0]),
         SearchBuffer::Centers => contents(u64::from(groups) * layout.group_bytes(at_once)[1]),
         SearchBuffer::Lists => {
-            // Full for the selection.
-            let count = if kernel.name == SELECT { CAPACITY } else { 0 };
-            let list = List { threshold: 0, count, slack: 0.1 };
+            // Full for the kernels that read it.
+            let is_read = [SELECT, RANK].contains(&kernel.name.as_str());
+            let count = if is_read { CAPACITY } else { 0 };
+            let list = List { threshold: 0, count, slack: 0.1, last_row: 900, squared_norm: 1.0 };
             bytemuck::cast_slice(&vec![list; lists as usize]).to_vec()
         }
         SearchBuffer::Candidates => contents(8 * u64::from(lists * CAPACITY)),
         SearchBuffer::Found => vec![0; (4 * lists * FOUND) as usize],
         SearchBuffer::Allowed => vec![0xff; ROWS.div_ceil(64) * 8],
+        SearchBuffer::QueryRows => contents(4 * u64::from(lists - 1) * model.config().dim as u64),
+        SearchBuffer::Hits => vec![0; (8 * lists * k) as usize],
     };
-    let residents = layout.residents();
+    let mut residents = layout.residents();
+    residents.push(layout.query_weights(model, gpu.caps()).unwrap());
     let buffer = |binding: &Binding| -> Option<Buffer> {
         let bytes = match binding {
             Binding::Search(buffer) => {
@@ -93,16 +101,27 @@ fn violations(
         Some(storage(gpu, &bytes))
     };
     let buffers: Vec<Option<Buffer>> = kernel.bindings.iter().map(buffer).collect();
-    let workgroups =
-        if kernel.name == SELECT { [lists, 1, 1] } else { [round.workgroups, groups, 1] };
+    let workgroups = match kernel.name.as_str() {
+        SELECT | RANK => [lists, 1, 1],
+        "scan.project" => [lists, count(model.region_count()), 1],
+        _ => [round.workgroups, groups, 1],
+    };
     dispatched(gpu, &pipeline(gpu, kernel, None), &buffers, workgroups)
 }
 
 /// The kernels, each with how many queries it answers together.
-fn kernels(layout: &SearchLayout) -> Vec<(Kernel, AtOnce)> {
+fn kernels(layout: &SearchLayout, dim: usize) -> Vec<(Kernel, AtOnce)> {
     let [one, four] = layout.scans();
+    let [project_one, project_four] = layout.projections(dim);
     let many = layout.coop_scan().map(|kernel| (kernel, AtOnce::Many));
-    let all = [(one, AtOnce::One), (four, AtOnce::Four), (select(), AtOnce::Four)];
+    let all = [
+        (one, AtOnce::One),
+        (four, AtOnce::Four),
+        (select(), AtOnce::Four),
+        (project_one, AtOnce::One),
+        (project_four, AtOnce::Four),
+        (layout.rank(), AtOnce::Four),
+    ];
     all.into_iter().chain(many).collect()
 }
 
@@ -115,8 +134,8 @@ fn no_index_of_a_search_reaches_beyond_what_the_host_sizes() {
         let batch = batch(&model);
         let metric = Metric::ALL[number % Metric::ALL.len()];
         let layout = SearchLayout::new(&model, metric, gpu.caps());
-        for (kernel, at_once) in kernels(&layout) {
-            let found = violations(&gpu, &layout, &batch, (&kernel, at_once), None);
+        for (kernel, at_once) in kernels(&layout, model.config().dim) {
+            let found = violations(&gpu, &model, &layout, &batch, (&kernel, at_once), None);
             let config = model.config();
             assert!(found.is_empty(), "{} of {config:?}, {metric}: {found:?}", kernel.name);
         }
@@ -132,12 +151,12 @@ fn a_buffer_of_a_search_that_is_too_small_is_noticed() {
     let model = models.iter().find(|model| model.region_count() == 5).unwrap();
     let batch = batch(model);
     let layout = SearchLayout::new(model, Metric::L2, gpu.caps());
-    for (kernel, at_once) in kernels(&layout) {
+    for (kernel, at_once) in kernels(&layout, model.config().dim) {
         for binding in &kernel.bindings {
             let Binding::Search(buffer) = binding else { continue };
             if *buffer != SearchBuffer::Round {
                 let short = Some(*buffer);
-                let found = violations(&gpu, &layout, &batch, (&kernel, at_once), short);
+                let found = violations(&gpu, model, &layout, &batch, (&kernel, at_once), short);
                 assert!(!found.is_empty(), "{}: half of {buffer:?} is not missed", kernel.name);
             }
         }

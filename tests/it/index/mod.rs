@@ -3,6 +3,7 @@
 mod calls;
 mod files;
 mod oracle;
+mod recorded;
 mod rows;
 mod threads;
 

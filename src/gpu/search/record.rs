@@ -1,0 +1,139 @@
+//! A search on a device from queries there, with the hits left there.
+//!
+//! ```text
+//! project:            queries -> values of latents; lists begin
+//! scan, select:       all rounds, in f32, with ties broken
+//! rank:               lists -> hits
+//! ```
+
+use wgpu::{Buffer, BufferUsages, CommandEncoder};
+
+use super::super::chunk::{Lease, Pool, Pooled};
+use super::super::device::Gpu;
+use super::super::kernels::SearchBuffer;
+use super::layout::SearchLayout;
+use super::programs::SearchPrograms;
+use super::work::{Memory, Part, Searched, Wanted, Work, candidate_bytes};
+use crate::error::Result;
+use crate::model::Model;
+use crate::plan::count;
+
+/// Device memory of a recording, which all later ones use again: see `gpu::chunk::recorded`.
+pub(crate) struct RecordSlot {
+    parameters: Buffer,
+    queries: Buffer,
+    lists: Buffer,
+    candidates: Buffer,
+    /// A selection binds it. Nothing is written to it where ties are broken.
+    found: Buffer,
+}
+
+/// Bytes of parameters, queries, lists, candidates and found rows.
+type Sizes = [u64; 5];
+
+pub(crate) type RecordPool = Pool<Sizes, RecordSlot>;
+
+impl Pooled for RecordSlot {
+    fn reusable(&self) -> bool {
+        true
+    }
+}
+
+impl RecordSlot {
+    fn lease(gpu: &Gpu, pool: &RecordPool, sizes: Sizes) -> Result<Lease<Sizes, Self>> {
+        let sizes = sizes.map(|bytes| bytes.max(4096).next_power_of_two());
+        pool.lease(sizes, || sizes.iter().sum(), || Self::new(gpu, sizes))
+    }
+
+    fn new(gpu: &Gpu, sizes: Sizes) -> Result<Self> {
+        let [parameters, queries, lists, candidates, found] = sizes;
+        let device = gpu.device_queue();
+        let storage = BufferUsages::STORAGE;
+        let buffer = |bytes| device.buffer("vecodec.search.recorded", bytes, storage);
+        let made = gpu.with_error_scopes("the buffers of a search", || Self {
+            parameters: device.buffer(
+                "vecodec.search.recorded.parameters",
+                parameters,
+                storage | BufferUsages::UNIFORM | BufferUsages::COPY_DST,
+            ),
+            queries: buffer(queries),
+            lists: buffer(lists),
+            candidates: buffer(candidates),
+            found: buffer(found),
+        });
+        made.map_err(|error| error.with_bytes_required(sizes.iter().sum()))
+    }
+}
+
+/// Queries as rows in a buffer of the caller's, and a buffer for their hits.
+pub(crate) struct RecordedQueries<'a> {
+    pub(crate) rows: Part<'a>,
+    pub(crate) queries: usize,
+    pub(crate) hits: Part<'a>,
+    /// Hits of each query.
+    pub(crate) k: usize,
+}
+
+impl SearchPrograms {
+    /// Records a search.
+    ///
+    /// # Errors
+    /// The device's memory is full, or the device is lost. Nothing is recorded then.
+    pub(crate) fn record(
+        &self,
+        gpu: &Gpu,
+        pool: &RecordPool,
+        model: &Model,
+        searched: &[Searched<'_>],
+        encoder: &mut CommandEncoder,
+        recorded: RecordedQueries<'_>,
+    ) -> Result<()> {
+        let RecordedQueries { rows, queries, hits, k } = recorded;
+        let (groups, at_once) = SearchLayout::groups_in_f32(queries);
+        let wanted = Wanted { queries, groups, at_once, k, breaks_ties: true };
+        let work = Work::new(self, gpu, searched, wanted);
+        let ends = self.ends(gpu, model)?;
+        let query_bytes = groups as u64 * self.layout.group_bytes(at_once)[0];
+        let (lists, candidates) = (wanted.list_bytes(), wanted.candidate_bytes());
+        let found = wanted.found_bytes();
+        let sizes = [work.bytes, query_bytes, lists, candidates, found];
+        let slot = RecordSlot::lease(gpu, pool, sizes)?;
+        let mut words = vec![0u32; work.bytes.div_ceil(4) as usize];
+        work.write(&mut bytemuck::cast_slice_mut(&mut words)[..work.bytes as usize]);
+        let parameters = &bytemuck::cast_slice(&words)[..work.bytes as usize];
+        let upload = gpu.upload("vecodec.search.recorded.upload", parameters)?;
+        let memory = Memory {
+            parameters: &slot.parameters,
+            others: vec![
+                (SearchBuffer::QueryRows, rows),
+                (SearchBuffer::Queries, (&slot.queries, 0..query_bytes)),
+                (SearchBuffer::Lists, (&slot.lists, 0..lists)),
+                (SearchBuffer::Candidates, (&slot.candidates, 0..candidates)),
+                (SearchBuffer::Found, (&slot.found, 0..found)),
+                (SearchBuffer::Hits, hits),
+            ],
+        };
+        gpu.with_error_scopes("the recording of a search", || {
+            encoder.copy_buffer_to_buffer(&upload, 0, &slot.parameters, 0, work.bytes);
+            let regions = count(self.layout.regions());
+            let all = [count(wanted.list_count()), regions];
+            work.record_on_lists(encoder, &memory, ends.projection(at_once), all);
+            for dispatch in &work.dispatches {
+                work.record(encoder, &memory, dispatch);
+            }
+            work.record_on_lists(encoder, &memory, &ends.rank, [count(queries), 1]);
+        })
+    }
+
+    /// The most queries of `k` hits that one recording has room for.
+    pub(crate) fn max_recorded(&self, gpu: &Gpu, dim: usize, k: usize) -> u64 {
+        let limits = &gpu.caps().limits;
+        let at_once = SearchLayout::groups_in_f32(usize::MAX).1;
+        let group_bytes = self.layout.group_bytes(at_once)[0];
+        let by_queries = limits.whole_bytes() / group_bytes * at_once.count() as u64;
+        let by_candidates = limits.whole_bytes() / candidate_bytes(k);
+        let by_rows = limits.binding_bytes / (4 * dim as u64);
+        let by_groups = u64::from(limits.groups / 4 * 4);
+        by_queries.min(by_candidates).min(by_rows).min(by_groups)
+    }
+}

@@ -1,0 +1,299 @@
+//! What a search does on a device: its dispatches, and how large its memory is.
+
+use std::ops::Range;
+
+use wgpu::{BindingResource, Buffer, CommandEncoder};
+
+use super::super::chunk::binding_of;
+use super::super::device::Gpu;
+use super::super::kernels::{AtOnce, SearchBuffer};
+use super::programs::{SearchProgram, SearchPrograms};
+use super::resident::{ResidentRows, Shard};
+use super::rounds::{Round, strides};
+use crate::plan::{ALIGNMENT, count};
+use crate::search::{Best, View};
+
+/// The least number of candidates that a list has room for.
+const MIN_CAPACITY: usize = 8192;
+/// Candidates per hit that a list has room for. A round adds up to 64 rows for each hit, on average.
+const CAPACITY_PER_HIT: usize = 128;
+/// The most hits for which lists are made.
+pub(crate) const MAX_HITS: usize = 2048;
+/// Bytes of a candidate.
+const CANDIDATE_BYTES: u64 = 8;
+/// Workgroups of a dispatch. They are enough for a large GPU, and each copies the tables once.
+const WORKGROUPS: u32 = 4096;
+
+/// `List` in `shaders/search/contract.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+pub(crate) struct List {
+    pub(crate) threshold: u32,
+    pub(crate) count: u32,
+    pub(crate) slack: f32,
+    pub(crate) last_row: u32,
+    pub(crate) squared_norm: f32,
+}
+
+/// A query's candidates in a search of `k` hits: for how many there is room.
+fn capacity(k: usize) -> usize {
+    (CAPACITY_PER_HIT * k).next_power_of_two().max(MIN_CAPACITY)
+}
+
+/// Bytes of the candidates of a query in a search of `k` hits.
+pub(super) fn candidate_bytes(k: usize) -> u64 {
+    CANDIDATE_BYTES * capacity(k) as u64
+}
+
+/// Whether a device searches so many hits of so many rows.
+pub(crate) fn is_possible(gpu: &Gpu, rows: u64, k: usize) -> bool {
+    // Rows of a list are numbered in 32 bits.
+    k <= MAX_HITS
+        && candidate_bytes(k) <= gpu.caps().limits.whole_bytes()
+        && u32::try_from(rows).is_ok()
+}
+
+/// The rows that are searched, and where they are.
+pub(crate) struct Searched<'a> {
+    pub(crate) view: &'a View<'a>,
+    pub(crate) rows: &'a ResidentRows,
+}
+
+/// How many hits of how many queries are searched, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) queries: usize,
+    pub(super) groups: usize,
+    pub(super) at_once: AtOnce,
+    pub(super) k: usize,
+    /// Whether exactly `k` candidates are left in the lists, and none are written to `Found`.
+    pub(super) breaks_ties: bool,
+}
+
+impl Wanted {
+    /// One list for each query, and for each that fills up the last group.
+    pub(super) fn list_count(&self) -> usize {
+        self.groups * self.at_once.count()
+    }
+
+    pub(super) fn list_bytes(&self) -> u64 {
+        (self.list_count() * size_of::<List>()) as u64
+    }
+
+    /// What fills up the last group has a list that nothing is added to.
+    pub(super) fn candidate_bytes(&self) -> u64 {
+        self.queries as u64 * candidate_bytes(self.k)
+    }
+
+    /// Rows that are read back of each query, at most.
+    pub(super) fn found_capacity(&self) -> usize {
+        Best::capacity(self.k)
+    }
+
+    pub(super) fn found_bytes(&self) -> u64 {
+        4 * (self.queries * self.found_capacity()) as u64
+    }
+}
+
+/// The dispatches of a search, and where its parameters and filters lie in a buffer.
+pub(super) struct Work<'a> {
+    programs: &'a SearchPrograms,
+    gpu: &'a Gpu,
+    searched: &'a [Searched<'a>],
+    pub(super) wanted: Wanted,
+    /// For each round the scans of all shards, then the selection.
+    pub(super) dispatches: Vec<Dispatch<'a>>,
+    /// Of the filter of each part.
+    filter_ranges: Vec<Range<u64>>,
+    /// Bytes of parameters and filters.
+    pub(super) bytes: u64,
+}
+
+/// One dispatch over the tiles of a shard, or the selection after a round.
+pub(super) struct Dispatch<'a> {
+    pub(super) round: Round,
+    /// The shard, and the number of the part that it belongs to.
+    shard: Option<(&'a Shard, usize)>,
+    /// Where the parameters begin.
+    at: u64,
+}
+
+/// Some bytes of a buffer.
+pub(crate) type Part<'a> = (&'a Buffer, Range<u64>);
+
+/// The memory of a search, beside that of the rows.
+pub(super) struct Memory<'a> {
+    /// Parameters and filters, from the first byte on.
+    pub(super) parameters: &'a Buffer,
+    pub(super) others: Vec<(SearchBuffer, Part<'a>)>,
+}
+
+impl<'a> Memory<'a> {
+    fn binding(&self, wanted: SearchBuffer) -> BindingResource<'a> {
+        let found = self.others.iter().find(|(buffer, _)| *buffer == wanted);
+        binding(&found.expect("a search has the buffers of its kernels").1)
+    }
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        programs: &'a SearchPrograms,
+        gpu: &'a Gpu,
+        searched: &'a [Searched<'a>],
+        wanted: Wanted,
+    ) -> Self {
+        let mut work = Self {
+            programs,
+            gpu,
+            searched,
+            wanted,
+            dispatches: Vec::new(),
+            filter_ranges: Vec::new(),
+            bytes: 0,
+        };
+        work.dispatches = work.all_rounds();
+        let mut end = work.dispatches.len() as u64 * ALIGNMENT;
+        for searched in searched {
+            let allowed = searched.view.allowed.as_ref();
+            let bytes = allowed.map_or(0, |allowed| size_of_val(allowed.words()) as u64);
+            work.filter_ranges.push(end..end + bytes);
+            end = (end + bytes).next_multiple_of(ALIGNMENT);
+        }
+        work.bytes = end;
+        work
+    }
+
+    fn all_rounds(&self) -> Vec<Dispatch<'a>> {
+        let shards = |(part, searched): (usize, &'a Searched<'a>)| {
+            searched.rows.shards.iter().map(move |shard| (shard, part))
+        };
+        let shards: Vec<(&Shard, usize)> =
+            self.searched.iter().enumerate().flat_map(shards).collect();
+        let tiles: usize = shards.iter().map(|(shard, _)| shard.tiles as usize).sum();
+        let Wanted { queries, k, breaks_ties, .. } = self.wanted;
+        let strides = strides(tiles, capacity(k));
+        let last = strides.len() - 1;
+        let common = Round { query_count: count(queries), ..self.common() };
+        let mut dispatches = Vec::new();
+        let mut push = |round, shard| {
+            let at = dispatches.len() as u64 * ALIGNMENT;
+            dispatches.push(Dispatch { round, shard, at });
+        };
+        let before = [None].into_iter().chain(strides.iter().copied().map(Some));
+        for (number, (&stride, before)) in strides.iter().zip(before).enumerate() {
+            let mut first = 0;
+            for &(shard, part) in &shards {
+                let tiles = common.of_shard(first, shard.tiles, stride, before);
+                first += shard.tiles;
+                if tiles.tile_count > 0 {
+                    let view = self.searched[part].view;
+                    let round = Round {
+                        workgroups: tiles.tile_count.min(self.workgroups()),
+                        // `is_possible` has bounded it.
+                        first_row: view.first_row as u32,
+                        shard_row: shard.first_row,
+                        is_filtered: view.allowed.is_some().into(),
+                        ..tiles
+                    };
+                    push(round, Some((shard, part)));
+                }
+            }
+            let is_last = number == last && !breaks_ties;
+            push(Round { is_last: is_last.into(), ..common }, None);
+        }
+        dispatches
+    }
+
+    /// What all rounds have in common.
+    fn common(&self) -> Round {
+        Round {
+            k: count(self.wanted.k),
+            capacity: count(capacity(self.wanted.k)),
+            found_capacity: count(self.wanted.found_capacity()),
+            breaks_ties: self.wanted.breaks_ties.into(),
+            ..Round::default()
+        }
+    }
+
+    /// The most workgroups over the tiles of a dispatch.
+    fn workgroups(&self) -> u32 {
+        let caps = self.gpu.caps();
+        // A software adapter has no tables to copy, and counts a thread's loops.
+        if caps.software { caps.limits.groups } else { WORKGROUPS.min(caps.limits.groups) }
+    }
+
+    /// The fewest candidates that a query ends with: all allowed rows, or `k` of them.
+    pub(super) fn fewest_candidates(&self) -> usize {
+        let allowed = |searched: &Searched<'_>| match &searched.view.allowed {
+            Some(allowed) => allowed.count(),
+            None => searched.view.batch.row_count(),
+        };
+        self.searched.iter().map(allowed).sum::<usize>().min(self.wanted.k)
+    }
+
+    /// Writes parameters and filters.
+    pub(super) fn write(&self, bytes: &mut [u8]) {
+        let mut put = |at: u64, part: &[u8]| {
+            bytes[at as usize..][..part.len()].copy_from_slice(part);
+        };
+        for dispatch in &self.dispatches {
+            put(dispatch.at, bytemuck::bytes_of(&dispatch.round));
+        }
+        for (searched, range) in self.searched.iter().zip(&self.filter_ranges) {
+            if let Some(allowed) = &searched.view.allowed {
+                put(range.start, bytemuck::cast_slice(allowed.words()));
+            }
+        }
+    }
+
+    /// Records one of the dispatches.
+    pub(super) fn record(
+        &self,
+        encoder: &mut CommandEncoder,
+        memory: &Memory<'_>,
+        dispatch: &Dispatch<'_>,
+    ) {
+        let (program, groups): (&SearchProgram, [u32; 2]) = match dispatch.shard {
+            Some(_) => {
+                let groups = [dispatch.round.workgroups, count(self.wanted.groups)];
+                (self.programs.scan(self.wanted.at_once), groups)
+            }
+            None => (&self.programs.select, [count(self.wanted.queries), 1]),
+        };
+        program.record(self.gpu, encoder, groups, |buffer| match (buffer, dispatch.shard) {
+            (SearchBuffer::Round, _) => round_binding(memory, dispatch.at),
+            (SearchBuffer::Tiles, Some((shard, _))) => shard.regions.as_entire_binding(),
+            (SearchBuffer::Planes, Some((shard, _))) => shard.planes.as_entire_binding(),
+            (SearchBuffer::Allowed, Some((shard, number))) => {
+                match self.filter_ranges[number].clone() {
+                    // Not read.
+                    range if range.is_empty() => shard.regions.as_entire_binding(),
+                    range => binding(&(memory.parameters, range)),
+                }
+            }
+            (buffer, _) => memory.binding(buffer),
+        });
+    }
+
+    /// Records a program that works on lists, with the parameters that all dispatches share.
+    pub(super) fn record_on_lists(
+        &self,
+        encoder: &mut CommandEncoder,
+        memory: &Memory<'_>,
+        program: &SearchProgram,
+        groups: [u32; 2],
+    ) {
+        program.record(self.gpu, encoder, groups, |buffer| match buffer {
+            SearchBuffer::Round => round_binding(memory, 0),
+            buffer => memory.binding(buffer),
+        });
+    }
+}
+
+fn round_binding<'a>(memory: &Memory<'a>, at: u64) -> BindingResource<'a> {
+    binding(&(memory.parameters, at..at + size_of::<Round>() as u64))
+}
+
+fn binding<'a>((buffer, range): &Part<'a>) -> BindingResource<'a> {
+    binding_of(buffer, range.start, range.end - range.start)
+}
