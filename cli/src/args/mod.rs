@@ -142,6 +142,17 @@ pub struct FitArgs {
     pub engine: EngineArg,
 }
 
+/// What runs the codec.
+#[derive(clap::Args)]
+pub struct EngineArgs {
+    /// Engine that runs the codec
+    #[arg(long, value_enum, default_value_t)]
+    pub engine: EngineArg,
+    /// GPU that runs the codec: a part of its name, or its number among those that an unknown name lists
+    #[arg(long, value_name = "NAME|N")]
+    pub gpu: Option<String>,
+}
+
 #[derive(clap::Args)]
 pub struct EncodeArgs {
     /// Data file to encode, of any size; `-` is the standard input
@@ -167,9 +178,8 @@ pub struct EncodeArgs {
     /// Print what was done as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Engine that runs the codec
-    #[arg(long, value_enum, default_value_t)]
-    pub engine: EngineArg,
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 #[derive(clap::Args)]
@@ -191,9 +201,8 @@ pub struct DecodeArgs {
     /// Print what was done as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Engine that runs the codec
-    #[arg(long, value_enum, default_value_t)]
-    pub engine: EngineArg,
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 #[derive(clap::Args)]
@@ -212,9 +221,8 @@ pub struct ReencodeArgs {
     /// Print what was done as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Engine that runs the codecs
-    #[arg(long, value_enum, default_value_t)]
-    pub engine: EngineArg,
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 #[derive(clap::Args)]
@@ -229,9 +237,8 @@ pub struct EvalArgs {
     /// Print the results as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Engine that runs the codec
-    #[arg(long, value_enum, default_value_t)]
-    pub engine: EngineArg,
+    #[command(flatten)]
+    pub engine: EngineArgs,
     #[command(flatten, next_help_heading = "Without --model")]
     pub size: SizeArgs,
     /// Largest number of rows to use; they are drawn at random from a larger file
@@ -266,9 +273,8 @@ pub struct CheckArgs {
     /// Print the figures as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Engine that runs the codec
-    #[arg(long, value_enum, default_value_t)]
-    pub engine: EngineArg,
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 #[derive(clap::Args)]
@@ -296,9 +302,8 @@ pub struct SearchArgs {
     /// Print what was done as one JSON object, with -o; with the hits, without -o
     #[arg(long)]
     pub json: bool,
-    /// Engine of the codec; rows are searched on the CPU
-    #[arg(long, value_enum, default_value_t)]
-    pub engine: EngineArg,
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 #[derive(clap::Args)]

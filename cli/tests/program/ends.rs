@@ -192,3 +192,33 @@ fn drivers_stay_silent() {
     let expected = if output.status.success() { "out.npy: " } else { "error: " };
     assert!(stderr.starts_with(expected), "{stderr}");
 }
+
+/// By its number, and by a part of the name that the run before reported.
+#[test]
+#[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
+fn a_gpu_is_chosen_by_number_and_by_name() {
+    let sandbox = Sandbox::with_codes();
+    sandbox.run("decode codes --model model -o expected.npy --engine cpu");
+    let decode = |gpu: &str| {
+        let output =
+            sandbox.output(&format!("decode codes --model model -o out.npy --gpu {gpu} --json"));
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(sandbox.read("out.npy").len(), sandbox.read("expected.npy").len());
+        let report = String::from_utf8(output.stdout).unwrap();
+        report.split_once(",\"seconds\"").unwrap().0.to_owned()
+    };
+    let first = decode("0");
+    let (_, engine) = first.split_once("\"engine\"").unwrap();
+    // The name comes first: "llvmpipe (LLVM 15.0.6, 256 bits) (Vulkan, ...)".
+    let name: String = engine.trim_start_matches([':', ' ', '"']).chars().take(5).collect();
+    assert_eq!(decode(&name.to_uppercase()), first);
+    let wrong = ["77", "nonesuch"];
+    for gpu in wrong {
+        let line = format!("decode codes --model model -o out.npy --gpu {gpu}");
+        sandbox.refuse(&line, &[gpu, "found: 0 ", "number", "--engine cpu"]);
+    }
+    sandbox.refuse(
+        "decode codes --model model -o out.npy --gpu 0 --engine cpu",
+        &["--gpu", "--engine cpu", "leave out"],
+    );
+}
