@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use resident::resident_mib;
-use vecodec::{Codec, CodecOptions, Index, Metric, Model};
+use vecodec::{Codec, CodecOptions, Index, Metric, Model, SearchMode, SearchOptions};
 
 #[derive(Parser)]
 struct Args {
@@ -44,6 +44,9 @@ struct Args {
     /// How queries are compared with rows
     #[arg(long, default_value = "cosine")]
     metric: Metric,
+    /// Share of the hits to find
+    #[arg(long, default_value_t = 1.0)]
+    recall: f32,
     /// Timed searches of each number of queries
     #[arg(long, default_value_t = 5)]
     runs: usize,
@@ -70,7 +73,8 @@ fn read(path: &Path) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Args { data, queries, model, engine, rows, together, k, metric, runs } = Args::parse();
+    let Args { data, queries, model, engine, rows, together, k, metric, recall, runs } =
+        Args::parse();
     let engine = engine::engine(&engine)?;
     let model = Model::load(model)?;
     let dim = model.config().dim;
@@ -88,13 +92,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let index = Index::new(&codec, codes, metric)?;
     let seconds = start.elapsed().as_secs_f64();
     eprintln!("loaded {rows} rows in {seconds:.2} s: {index:?}, {} MiB resident", resident_mib());
+    let options = SearchOptions::default().with_mode(match recall {
+        1.0 => SearchMode::Exact,
+        recall => SearchMode::Approximate { recall },
+    });
     let given = read(&queries)?;
     println!("rows,queries,k,metric,ms,million_rows_per_s,million_row_queries_per_s");
     for count in together {
         let queries: Vec<f32> = given.iter().copied().cycle().take(count * dim).collect();
         let search = || -> Result<f64, vecodec::Error> {
             let start = Instant::now();
-            let hits = index.search(&queries, k)?;
+            let hits = index.search_with(&queries, k, options)?;
             assert_eq!(hits.query_count(), count);
             Ok(start.elapsed().as_secs_f64())
         };

@@ -82,7 +82,7 @@ pub use fingerprint::Fingerprint;
 pub use gpu::{Gpu, Precision, Tiling};
 #[cfg(feature = "gpu")]
 pub use index::RecordedSearch;
-pub use index::{Filter, Hits, Index, QueryValues, SearchOptions};
+pub use index::{Filter, Hits, Index, QueryValues, SearchMode, SearchOptions};
 pub use metrics::Metrics;
 pub use model::{
     Activation, BitsConfig, Coding, FitFacts, Int8Config, Model, ModelConfig, Objective, Regions,

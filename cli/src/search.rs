@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use vecodec::data::{DataReader, Format, blocks};
-use vecodec::{Hits, Index, Metric};
+use vecodec::{Hits, Index, Metric, SearchMode, SearchOptions};
 
 use crate::args::SearchArgs;
 use crate::decode;
@@ -46,7 +46,11 @@ pub fn run(args: &SearchArgs) -> Result<()> {
     queries.expect_rows()?;
     let index = open(args, &queries)?;
     let start = Instant::now();
-    let hits = search(&index, &mut queries, args.k)?;
+    let mode = match args.recall {
+        1.0 => SearchMode::Exact,
+        recall => SearchMode::Approximate { recall },
+    };
+    let hits = search(&index, &mut queries, args.k, mode)?;
     let seconds_taken = start.elapsed().as_secs_f64();
     if let Some(path) = &args.output {
         write(path, &hits)?;
@@ -124,14 +128,15 @@ fn open(args: &SearchArgs, queries: &DataReader) -> Result<Index> {
 }
 
 /// Searches block by block.
-fn search(index: &Index, queries: &mut DataReader, k: usize) -> Result<Hits> {
+fn search(index: &Index, queries: &mut DataReader, k: usize, mode: SearchMode) -> Result<Hits> {
+    let options = SearchOptions::default().with_mode(mode);
     let (rows, dim) = (queries.row_count(), queries.dim());
     let progress = Progress::rows("searching", rows, queries.row_bytes());
     let (mut all, mut values) = (Hits::default(), Vec::new());
     for block in blocks(0..rows, dim) {
         queries.read(block.clone(), &mut values)?;
         check_finite(queries.path(), |row| block.start + row, &values, dim)?;
-        all.append(index.search(&values, k)?);
+        all.append(index.search_with(&values, k, options)?);
         progress.add(block.len());
     }
     Ok(all)

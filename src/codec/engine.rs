@@ -212,7 +212,8 @@ impl Backend {
         }
     }
 
-    /// The `k` best rows of each query, best first. `batches` are those of the views.
+    /// The `k` best rows of each query, best first. `batches` are those of the views. With a recall below 1 the CPU
+    /// finds about that share of them.
     ///
     /// A GPU finds the rows that they are among, and the CPU ranks these by their exact keys. A query that the
     /// GPU has no answer to is answered on the CPU.
@@ -222,7 +223,7 @@ impl Backend {
         views: &[View<'_>],
         batches: &[&LoadedBatch],
         queries: &Queries,
-        k: usize,
+        (k, recall): (usize, f32),
     ) -> Result<Vec<Vec<Candidate>>> {
         match self {
             #[cfg(feature = "gpu")]
@@ -234,7 +235,8 @@ impl Backend {
                     found.into_iter().map(Option::unwrap_or_default).collect();
                 let mut hits = cpu::search::rank(model, views, queries, &found, k)?;
                 if !missed.is_empty() {
-                    let answers = cpu::search::search(model, views, &queries.select(&missed), k)?;
+                    let answers =
+                        cpu::search::search(model, views, &queries.select(&missed), k, 1.0)?;
                     for (query, answer) in missed.into_iter().zip(answers) {
                         hits[query] = answer;
                     }
@@ -243,7 +245,7 @@ impl Backend {
             }
             _ => {
                 let _ = batches;
-                cpu::search::search(model, views, queries, k)
+                cpu::search::search(model, views, queries, k, recall)
             }
         }
     }

@@ -17,15 +17,16 @@ impl Codec {
         self.backend().queries_at_once(self.model(), metric, k)
     }
 
-    /// The `k` best rows of each query, best first. `batches` are those of the views.
+    /// The `k` best rows of each query, best first, or about a share `recall` of them. `batches` are those of the
+    /// views.
     pub(crate) fn search(
         &self,
         views: &[View<'_>],
         batches: &[&LoadedBatch],
         queries: &Queries,
-        k: usize,
+        (k, recall): (usize, f32),
     ) -> Result<Vec<Vec<Candidate>>> {
-        self.backend().search(self.model(), views, batches, queries, k)
+        self.backend().search(self.model(), views, batches, queries, (k, recall))
     }
 
     /// The `k` best candidates of each query, best first. Candidates are numbers of rows.

@@ -8,6 +8,13 @@ pub enum IndexError {
     /// No hits were asked for.
     #[error("k is 0: ask for at least one hit per query")]
     ZeroHits,
+    /// An approximate search is to find no share of the hits.
+    #[error("the recall is {recall}: pass a number above 0 and at most 1")]
+    #[non_exhaustive]
+    InvalidRecall {
+        /// The recall.
+        recall: f32,
+    },
     /// A query holds a NaN or an infinity.
     #[error(
         "query {query}, column {column} is {value}, which is not finite: drop or repair the query"

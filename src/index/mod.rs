@@ -19,7 +19,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 pub use hits::Hits;
-pub use options::{Filter, QueryValues, SearchOptions};
+pub use options::{Filter, QueryValues, SearchMode, SearchOptions};
 #[cfg(feature = "gpu")]
 pub use record::RecordedSearch;
 

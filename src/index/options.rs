@@ -1,6 +1,6 @@
 //! Options of a search, and the forms of its queries.
 
-use crate::error::Result;
+use crate::error::{Error, IndexError, Result};
 use crate::rows::Rows;
 
 /// Options of [`Index::search_with`](crate::Index::search_with).
@@ -10,6 +10,8 @@ use crate::rows::Rows;
 pub struct SearchOptions<'a> {
     /// Which rows may be found; all by default.
     pub filter: Option<Filter<'a>>,
+    /// Whether all rows are scored; they are by default.
+    pub mode: SearchMode,
 }
 
 impl<'a> SearchOptions<'a> {
@@ -17,6 +19,43 @@ impl<'a> SearchOptions<'a> {
     pub fn with_filter(mut self, filter: Filter<'a>) -> Self {
         self.filter = Some(filter);
         self
+    }
+
+    /// The same options with another mode.
+    pub fn with_mode(mut self, mode: SearchMode) -> Self {
+        self.mode = mode;
+        self
+    }
+}
+
+/// Whether a search finds the best rows, or most of them in less time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum SearchMode {
+    /// All rows are scored.
+    #[default]
+    Exact,
+    /// Only rows of some regions are scored: as many regions as are expected to hold this share of the hits, for
+    /// each query by itself. Scores of the rows that are found are exact.
+    ///
+    /// What is expected follows from the keys of some rows of each region, which are taken to be normally
+    /// distributed with long tails. It is no promise: on 30,000 rows of real embeddings of 384 values, 16 regions and
+    /// 10 hits, 0.9 found 0.931 at 2.6 times the speed, and 0.99 found 0.988 at 1.6 times. Models of one
+    /// region, fewer than 4,096 rows, and searches on a GPU have no use of it: there all rows are scored.
+    Approximate {
+        /// The share of the hits, above 0 and at most 1.
+        recall: f32,
+    },
+}
+
+impl SearchMode {
+    /// The share of the hits that is wanted.
+    pub(super) fn recall(self) -> Result<f32> {
+        match self {
+            Self::Exact => Ok(1.0),
+            Self::Approximate { recall } if recall > 0.0 && recall <= 1.0 => Ok(recall),
+            Self::Approximate { recall } => Err(Error::Index(IndexError::InvalidRecall { recall })),
+        }
     }
 }
 

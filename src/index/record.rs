@@ -56,7 +56,7 @@ impl Index {
         self.record_search_with(encoder, queries, k, hits, SearchOptions::default())
     }
 
-    /// Records a search with options.
+    /// Records a search with options. All rows are scored, whatever the mode.
     ///
     /// # Errors
     /// As for [`record_search`](Self::record_search), or a filter of the wrong length.

@@ -31,7 +31,7 @@ impl Index {
     /// Searches with options.
     ///
     /// # Errors
-    /// As for [`search`](Self::search), or a filter of the wrong length.
+    /// As for [`search`](Self::search), a filter of the wrong length, or a recall that is none.
     pub fn search_with<Q: QueryValues>(
         &self,
         queries: &[Q],
@@ -40,7 +40,7 @@ impl Index {
     ) -> Result<Hits> {
         let state = self.snapshot();
         let search = Search::new(self, &state, queries, k)?;
-        search.all(options.filter)
+        search.all(options)
     }
 
     /// [`search`](Self::search) as a future. It computes nothing while it is polled.
@@ -52,7 +52,7 @@ impl Index {
         let (rows, mut values) = (rows(queries, dim)?, Vec::new());
         rows.copy_to(0..rows.len(), &mut values);
         let (index, state) = (self.clone(), self.snapshot());
-        let search = move || Search::new(&index, &state, &values, k)?.all(None);
+        let search = move || Search::new(&index, &state, &values, k)?.all(SearchOptions::default());
         on_pool(search).await
     }
 
@@ -107,10 +107,13 @@ impl<'a> Search<'a> {
     }
 
     /// The best of all rows that a filter allows.
-    fn all(&self, filter: Option<Filter<'_>>) -> Result<Hits> {
-        let views = self.state.views(filter)?;
+    fn all(&self, options: SearchOptions<'_>) -> Result<Hits> {
+        let recall = options.mode.recall()?;
+        let views = self.state.views(options.filter)?;
         let batches = self.state.batches();
-        self.in_turns(&views, |queries, _| self.codec.search(&views, &batches, queries, self.k))
+        self.in_turns(&views, |queries, _| {
+            self.codec.search(&views, &batches, queries, (self.k, recall))
+        })
     }
 
     /// The best of each query's candidates.

@@ -16,7 +16,7 @@ use crate::simd::vectorized;
 const LANES: usize = 32;
 
 /// Queries that are answered together.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Queries {
     pub(crate) metric: Metric,
     /// The number of the first of them in the call.
@@ -28,7 +28,7 @@ pub(crate) struct Queries {
 }
 
 /// Queries in the latent space of a region.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Projection {
     /// Values per query: latents, and zeros up to a multiple of [`LANES`].
     pub(crate) stride: usize,
@@ -66,7 +66,6 @@ impl Queries {
     }
 
     /// Some of the queries, by their numbers.
-    #[cfg(feature = "gpu")]
     pub(crate) fn select(&self, numbers: &[usize]) -> Self {
         let of_region = |projection: &Projection| {
             let Projection { stride, centers, norms, .. } = projection;

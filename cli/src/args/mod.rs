@@ -8,7 +8,7 @@ use clap::{ArgGroup, Parser, Subcommand};
 use vecodec::{Metric, Regions};
 
 pub use values::{CodingArg, EngineArg, ObjectiveArg, RowNormArg};
-use values::{hits, metric, regions, sample_rows, threshold};
+use values::{hits, metric, recall, regions, sample_rows, threshold};
 
 use crate::rows::{RowRange, SkipInvalid};
 use crate::writer::ValueType;
@@ -296,6 +296,9 @@ pub struct SearchArgs {
     /// default
     #[arg(long, value_parser = metric)]
     pub metric: Option<Metric>,
+    /// Share of the hits to find, above 0 and at most 1, in less time: rows of few regions are scored on the CPU
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = recall)]
+    pub recall: f32,
     /// Path of the hits to write (.npz)
     #[arg(short, long, value_name = "HITS")]
     pub output: Option<PathBuf>,

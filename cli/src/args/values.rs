@@ -53,6 +53,13 @@ impl From<ObjectiveArg> for Objective {
     }
 }
 
+pub fn recall(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(recall) if recall > 0.0 && recall <= 1.0 => Ok(recall),
+        _ => Err("pass a number above 0 and at most 1".to_owned()),
+    }
+}
+
 pub fn threshold(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(ratio) if ratio > 0.0 && f64::is_finite(ratio) => Ok(ratio),

@@ -106,6 +106,15 @@ fn ids_and_indexes_are_read() {
     sandbox.refuse(&format!("{line} --metric l2"), &["index", "cosine", "--metric l2"]);
 }
 
+/// So few rows are all scored.
+#[test]
+fn a_recall_may_be_asked_for() {
+    let sandbox = sandbox();
+    sandbox.run(&format!("{SEARCH} -o exact.npz"));
+    sandbox.run(&format!("{SEARCH} --recall 0.9 -o hits.npz"));
+    assert_eq!(sandbox.read("hits.npz"), sandbox.read("exact.npz"));
+}
+
 #[test]
 fn what_cannot_be_searched_is_refused() {
     let sandbox = sandbox();
@@ -128,7 +137,7 @@ fn what_cannot_be_searched_is_refused() {
     ] {
         sandbox.refuse(&line, words);
     }
-    for options in ["-k 0", "-k x", "--metric dot"] {
+    for options in ["-k 0", "-k x", "--metric dot", "--recall 0", "--recall 1.5"] {
         assert_eq!(
             sandbox.output(&format!("{SEARCH} {options}")).status.code(),
             Some(2),

@@ -11,8 +11,6 @@
 //! 64 bytes make 64 KB of tables for each query and region, which the second cache holds. Codes of 8 bits have
 //! as many bytes as latents: products of vectors are faster.
 
-use rayon::prelude::*;
-
 use crate::bit_codes::BitPlan;
 use crate::model::Model;
 use crate::search::Queries;
@@ -26,19 +24,16 @@ pub(super) struct ByteTables {
     tables: Vec<[f32; 256]>,
 }
 
-/// The tables of each region, where rows are scored byte by byte.
+/// The tables of a region, where rows are scored byte by byte. The regions have `rows` rows together.
 pub(super) fn byte_tables(
     model: &Model,
     queries: &Queries,
+    region: usize,
     rows: usize,
-) -> Vec<Option<ByteTables>> {
-    let regions = model.region_count();
-    let of_region = |region: usize| {
-        let plan = model.plan(region)?;
-        let is_wide = rows / regions >= MIN_ROWS;
-        (is_wide && plan.has_bytes()).then(|| ByteTables::new(plan, queries, region))
-    };
-    (0..regions).into_par_iter().map(of_region).collect()
+) -> Option<ByteTables> {
+    let plan = model.plan(region)?;
+    let is_wide = rows / model.region_count() >= MIN_ROWS;
+    (is_wide && plan.has_bytes()).then(|| ByteTables::new(plan, queries, region))
 }
 
 impl ByteTables {

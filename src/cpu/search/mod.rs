@@ -8,21 +8,26 @@
 //! keys [rows, queries]   = a (values queries^T) + b centers + o
 //! ```
 //!
+//! An approximate search leaves out the regions of which a query expects little ([`probes`]).
+//!
 //! Threads take tiles from one list, and each has its own best rows of every query. A threshold that one
 //! thread has found serves all.
 
 mod bytes;
 mod exact;
 mod load;
+mod probes;
 mod tile;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use bytes::byte_tables;
+use bytes::{ByteTables, byte_tables};
 use exact::Exact;
 pub(crate) use load::load;
+use probes::probes;
 use tile::{FEW_QUERIES, Scratch, Tile, tiles};
 
 use super::threads;
@@ -46,7 +51,16 @@ pub(crate) fn queries_at_once(model: &Model, k: usize) -> usize {
     max.clamp(1, MAX_QUERIES)
 }
 
-/// The `k` best rows of each query, best first, with their exact keys.
+/// The queries that look at a region.
+struct Asked<'a> {
+    queries: Cow<'a, Queries>,
+    /// Their numbers in the search.
+    numbers: Vec<usize>,
+    byte_tables: Option<ByteTables>,
+}
+
+/// The `k` best rows of each query, best first, with their exact keys. With a recall below 1, about that share of
+/// them.
 ///
 /// # Errors
 /// A query is so large that keys may leave the range of `f32`.
@@ -55,16 +69,23 @@ pub(crate) fn search(
     views: &[View<'_>],
     queries: &Queries,
     k: usize,
+    recall: f32,
 ) -> Result<Vec<Vec<Candidate>>> {
     let slacks = slacks(model, views, queries, FastProducts::F32)?;
-    let tiles = tiles(model, views);
-    let byte_tables = match queries.count() {
-        count if count < FEW_QUERIES => {
-            let rows = tiles.iter().map(Tile::row_count).sum();
-            byte_tables(model, queries, rows)
-        }
-        _ => Vec::new(),
+    let probes = probes(model, views, queries, k, recall);
+    let mut tiles = tiles(model, views);
+    let rows = tiles.iter().map(Tile::row_count).sum();
+    let asked = |region: usize| {
+        let (queries, numbers) = match &probes {
+            None => (Cow::Borrowed(queries), (0..queries.count()).collect()),
+            Some(probes) => (Cow::Owned(queries.select(&probes[region])), probes[region].clone()),
+        };
+        let is_few = (1..FEW_QUERIES).contains(&queries.count());
+        let byte_tables = if is_few { byte_tables(model, &queries, region, rows) } else { None };
+        Asked { queries, numbers, byte_tables }
     };
+    let asked: Vec<Asked<'_>> = (0..model.region_count()).into_par_iter().map(asked).collect();
+    tiles.retain(|tile| !asked[tile.region].numbers.is_empty());
     let next = AtomicUsize::new(0);
     let thresholds: Vec<Threshold> = slacks.iter().map(|_| Threshold::new()).collect();
     let exact = || Exact::new(model, views, queries);
@@ -73,14 +94,13 @@ pub(crate) fn search(
         let mut best: Vec<Best> = slacks.iter().map(|slack| Best::new(k, *slack)).collect();
         let mut scratch = Scratch::default();
         while let Some(tile) = tiles.get(next.fetch_add(1, Ordering::Relaxed)) {
-            for (threshold, (shared, best)) in
-                scratch.start(queries.count()).iter_mut().zip(thresholds.iter().zip(&best))
-            {
-                *threshold = shared.raise(best.threshold());
+            let Asked { queries, numbers, byte_tables } = &asked[tile.region];
+            for (threshold, &number) in scratch.start(numbers.len()).iter_mut().zip(numbers) {
+                *threshold = thresholds[number].raise(best[number].threshold());
             }
-            let byte_tables = byte_tables.get(tile.region).and_then(Option::as_ref);
-            let view = &views[tile.view];
-            tile.score(model, view, queries, byte_tables, &mut scratch, |query, row, key| {
+            let (view, tables) = (&views[tile.view], byte_tables.as_ref());
+            tile.score(model, view, queries, tables, &mut scratch, |query, row, key| {
+                let query = numbers[query];
                 let best = &mut best[query];
                 if view.is_allowed(row) {
                     best.offer(key, view.first_row + u64::from(row), |row| exact.key(row, query));

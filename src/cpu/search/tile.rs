@@ -24,7 +24,7 @@ pub(super) struct Tile {
     pub(super) view: usize,
     pub(super) region: usize,
     /// Positions in the view's listing.
-    rows: Range<usize>,
+    pub(super) rows: Range<usize>,
 }
 
 /// A thread's memory, used again for each of its tiles.

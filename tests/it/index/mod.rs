@@ -1,5 +1,6 @@
 //! Search on codes.
 
+mod approximate;
 mod calls;
 mod files;
 mod oracle;
