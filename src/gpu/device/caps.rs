@@ -40,6 +40,9 @@ pub(crate) struct ChunkBytes {
 /// Workgroup memory that kernels on cooperative matrices of 16 x 16 need at most.
 pub(crate) const COOP_TILE_BYTES: u32 = 20 << 10;
 
+/// Threads of a workgroup that they need at most.
+pub(crate) const COOP_THREADS: u32 = 512;
+
 const NVIDIA: u32 = 0x10de;
 
 impl Caps {
@@ -97,6 +100,7 @@ pub(super) fn cooperative_matrices(adapter: &Adapter) -> Option<u32> {
         })
     };
     let wide = (info.subgroup_min_size, info.subgroup_max_size) == (32, 32)
+        && adapter.limits().max_compute_invocations_per_workgroup >= COOP_THREADS
         && adapter.limits().max_compute_workgroup_storage_size >= COOP_TILE_BYTES;
     match info.backend {
         Backend::Vulkan if wide && square(16) => Some(16),

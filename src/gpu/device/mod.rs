@@ -14,6 +14,8 @@ mod poller;
 mod signal;
 
 #[cfg(test)]
+pub(crate) use caps::COOP_THREADS;
+#[cfg(test)]
 pub(crate) use caps::ChunkBytes;
 pub(crate) use caps::{COOP_TILE_BYTES, Caps};
 pub(crate) use device_queue::{DeviceQueue, ViewGuard};

@@ -11,13 +11,13 @@ pub(crate) const TILE: usize = 1024;
 const ROWS: u64 = 4;
 
 /// `BLOCK_QUERIES` in `shaders/search/coop_scan.wgsl`.
-const BLOCK_QUERIES: usize = 128;
+const BLOCK_QUERIES: usize = 256;
 
 /// `PANEL` there.
-pub(crate) const PANEL: usize = 64;
+pub(crate) const PANEL: usize = 32;
 
 /// Bytes of workgroup memory there, beside the pairs.
-const COOP_BYTES: u64 = 2 * 128 * 72 + 4 * 8 * 256 + 16 * 128 + 12 * 128;
+const COOP_BYTES: u64 = 2 * 128 * 40 + 4 * 16 * 256 + 16 * 128 + 12 * 256;
 
 /// What a search binds beside data of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

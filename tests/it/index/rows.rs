@@ -172,7 +172,7 @@ fn both_engines_find_the_same_rows_among_many() {
     ] {
         let case = case(dim, 30, config, false);
         let codes = random_codes(&case.model, 30_000, &mut random);
-        let queries = queries(60, &case.rows, dim);
+        let queries = queries(70, &case.rows, dim);
         let words: Vec<u64> = (0..30_000u64.div_ceil(64)).map(|word| word | word << 40).collect();
         for metric in Metric::ALL {
             let [on_cpu, on_gpu] = [cpu(), gpu()].map(|engine| {
@@ -181,7 +181,7 @@ fn both_engines_find_the_same_rows_among_many() {
                 index.append(codes.slice(10_000..30_000).unwrap()).unwrap();
                 index
             });
-            for (count, k) in [(1, 10), (3, 2048), (2, 2049), (60, 10)] {
+            for (count, k) in [(1, 10), (3, 2048), (2, 2049), (70, 10)] {
                 let found = on_gpu.search(&queries[..count], k).unwrap();
                 let expected = on_cpu.search(&queries[..count], k).unwrap();
                 assert_eq!(found, expected, "{metric}, {count} queries, k {k}");
