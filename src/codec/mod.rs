@@ -95,6 +95,7 @@ use gpu_engine::GpuEngine;
 /// | [`decode_flat_f16`](Codec::decode_flat_f16) | `Vec<f16>` | one | the result |
 /// | [`decode`](Codec::decode) | `Vec<Vec<f32>>` | one | a `Vec` per row |
 /// | [`encode`](Codec::encode), [`encode_flat`](Codec::encode_flat) | [`Codes`](crate::Codes) | one each way | the result |
+/// | `record_encode`, `record_decode`, in a GPU's command encoder | the caller's buffers | none | a small buffer, bind groups |
 ///
 /// Every verb blocks until its result is there, once per chunk. `decode_into` on the same batch size
 /// creates no GPU object after the first call: [`Codec::stats`] shows it.

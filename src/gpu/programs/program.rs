@@ -227,8 +227,8 @@ fn pipeline(gpu: &Gpu, kernel: &Kernel) -> ComputePipeline {
         source: ShaderSource::Wgsl(kernel.wgsl().into()),
     };
     // SAFETY: a shader must not index beyond a binding or an array, and must not loop for ever.
-    // (a) A chunk has at most as many rows as its buffers have room for: `Slot::fill` checks it, and
-    //     writes that number to `params.rows`, to which shaders clamp rows.
+    // (a) A chunk has at most as many rows as its buffers have room for: `Slot::fill` and `codec::record`
+    //     check it, and write that number to `params.rows`, to which shaders clamp rows of any values.
     // (b) A section has capacity x row_bytes bytes, of the `RowLayout` that `programs::verbs` makes
     //     from the sizes it makes the kernels' constants from. Resident data has the sizes of those
     //     constants, too. Starts of regions are bounded, and rows of an order clamped, where made.
