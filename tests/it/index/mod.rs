@@ -93,7 +93,7 @@ fn hits_are_those_of_plain_f64(engine: &CodecOptions) {
         for metric in Metric::ALL {
             let truth = Truth::new(&model, &codes, metric);
             let index = Index::new(&codec, codes.clone(), metric).unwrap();
-            for (count, k) in [(1, 1), (5, 10), (300, 7), (3, 1000)] {
+            for (count, k) in [(1, 1), (5, 10), (70, 7), (3, 1000)] {
                 let queries = queries(count, &rows, dim);
                 let hits = index.search(&queries, k).unwrap();
                 let label = format!("{label}, {metric}, {count} queries, k {k}");
