@@ -72,7 +72,6 @@ impl Listing {
     }
 
     /// How many rows are listed.
-    #[cfg(feature = "gpu")]
     pub(crate) fn row_count(&self) -> usize {
         self.starts.last().copied().unwrap_or(0)
     }

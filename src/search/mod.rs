@@ -33,6 +33,6 @@ pub(crate) use bitmap::Bitmap;
 pub(crate) use listing::Listing;
 pub use metric::Metric;
 pub(crate) use metric::{Products, Terms};
-pub(crate) use queries::Queries;
+pub(crate) use queries::{Projection, Queries};
 pub(crate) use records::Records;
 pub(crate) use slack::{FastProducts, slacks};

@@ -16,7 +16,7 @@ use crate::simd::vectorized;
 const LANES: usize = 32;
 
 /// Queries that are answered together.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Queries {
     pub(crate) metric: Metric,
     /// The number of the first of them in the call.
@@ -66,22 +66,13 @@ impl Queries {
     }
 
     /// Some of the queries, by their numbers.
+    #[cfg(feature = "gpu")]
     pub(crate) fn select(&self, numbers: &[usize]) -> Self {
-        let of_region = |projection: &Projection| {
-            let Projection { stride, centers, norms, .. } = projection;
-            let row = |number: &usize| projection.query(*number);
-            Projection {
-                stride: *stride,
-                values: numbers.iter().flat_map(row).copied().collect(),
-                centers: numbers.iter().map(|number| centers[*number]).collect(),
-                norms: numbers.iter().map(|number| norms[*number]).collect(),
-            }
-        };
         Self {
             metric: self.metric,
             first: self.first,
             squared_norms: numbers.iter().map(|number| self.squared_norms[*number]).collect(),
-            projections: self.projections.iter().map(of_region).collect(),
+            projections: self.projections.iter().map(|all| all.select(numbers)).collect(),
         }
     }
 
@@ -134,6 +125,21 @@ const MAX_MAGNITUDE: f32 = f32::MAX / 16.0;
 const BLOCK_QUERIES: usize = 16;
 
 impl Projection {
+    pub(crate) fn count(&self) -> usize {
+        self.centers.len()
+    }
+
+    /// Some of the queries, by their numbers.
+    pub(crate) fn select(&self, numbers: &[usize]) -> Self {
+        let row = |number: &usize| self.query(*number);
+        Self {
+            stride: self.stride,
+            values: numbers.iter().flat_map(row).copied().collect(),
+            centers: numbers.iter().map(|number| self.centers[*number]).collect(),
+            norms: numbers.iter().map(|number| self.norms[*number]).collect(),
+        }
+    }
+
     /// The values of a query, and zeros.
     pub(crate) fn query(&self, number: usize) -> &[f32] {
         &self.values[number * self.stride..][..self.stride]

@@ -13,7 +13,7 @@
 
 use crate::bit_codes::BitPlan;
 use crate::model::Model;
-use crate::search::Queries;
+use crate::search::Projection;
 
 /// Rows per region from which on tables repay their making.
 const MIN_ROWS: usize = 4096;
@@ -24,24 +24,24 @@ pub(super) struct ByteTables {
     tables: Vec<[f32; 256]>,
 }
 
-/// The tables of a region, where rows are scored byte by byte. The regions have `rows` rows together.
+/// The tables of a region for queries in it, where rows are scored byte by byte. The regions have `rows` rows
+/// together.
 pub(super) fn byte_tables(
     model: &Model,
-    queries: &Queries,
     region: usize,
+    queries: &Projection,
     rows: usize,
 ) -> Option<ByteTables> {
     let plan = model.plan(region)?;
     let is_wide = rows / model.region_count() >= MIN_ROWS;
-    (is_wide && plan.has_bytes()).then(|| ByteTables::new(plan, queries, region))
+    (is_wide && plan.has_bytes()).then(|| ByteTables::new(plan, queries))
 }
 
 impl ByteTables {
-    fn new(plan: &BitPlan, queries: &Queries, region: usize) -> Self {
+    fn new(plan: &BitPlan, queries: &Projection) -> Self {
         let (bytes, entries) = (plan.code_bytes(), plan.tables().entries());
-        let projection = queries.region(region);
         let mut tables = vec![[0.0; 256]; queries.count() * bytes];
-        let queries = projection.values.chunks_exact(projection.stride);
+        let queries = queries.values.chunks_exact(queries.stride);
         for (query, tables) in queries.zip(tables.chunks_exact_mut(bytes)) {
             let mut sums = vec![[0.0f64; 256]; bytes];
             for (q, window) in query.iter().zip(plan.latent_windows()) {

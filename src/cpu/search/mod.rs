@@ -24,11 +24,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use bytes::{ByteTables, byte_tables};
+use bytes::byte_tables;
 use exact::Exact;
 pub(crate) use load::load;
 use probes::probes;
-use tile::{FEW_QUERIES, Scratch, Tile, tiles};
+use tile::{Asked, FEW_QUERIES, Scratch, Tile, tiles};
 
 use super::threads;
 use crate::error::Result;
@@ -51,14 +51,6 @@ pub(crate) fn queries_at_once(model: &Model, k: usize) -> usize {
     max.clamp(1, MAX_QUERIES)
 }
 
-/// The queries that look at a region.
-struct Asked<'a> {
-    queries: Cow<'a, Queries>,
-    /// Their numbers in the search.
-    numbers: Vec<usize>,
-    byte_tables: Option<ByteTables>,
-}
-
 /// The `k` best rows of each query, best first, with their exact keys. With a recall below 1, about that share of
 /// them.
 ///
@@ -75,17 +67,20 @@ pub(crate) fn search(
     let probes = probes(model, views, queries, k, recall);
     let mut tiles = tiles(model, views);
     let rows = tiles.iter().map(Tile::row_count).sum();
+    // The queries that look at a region, and their numbers.
     let asked = |region: usize| {
-        let (queries, numbers) = match &probes {
-            None => (Cow::Borrowed(queries), (0..queries.count()).collect()),
-            Some(probes) => (Cow::Owned(queries.select(&probes[region])), probes[region].clone()),
+        let all = queries.region(region);
+        let (chosen, numbers) = match &probes {
+            None => (Cow::Borrowed(all), (0..all.count()).collect()),
+            Some(probes) => (Cow::Owned(all.select(&probes[region])), probes[region].clone()),
         };
-        let is_few = (1..FEW_QUERIES).contains(&queries.count());
-        let byte_tables = if is_few { byte_tables(model, &queries, region, rows) } else { None };
-        Asked { queries, numbers, byte_tables }
+        let is_few = (1..FEW_QUERIES).contains(&chosen.count());
+        let byte_tables = if is_few { byte_tables(model, region, &chosen, rows) } else { None };
+        (Asked { metric: queries.metric, queries: chosen, byte_tables }, numbers)
     };
-    let asked: Vec<Asked<'_>> = (0..model.region_count()).into_par_iter().map(asked).collect();
-    tiles.retain(|tile| !asked[tile.region].numbers.is_empty());
+    let asked: Vec<(Asked<'_>, Vec<usize>)> =
+        (0..model.region_count()).into_par_iter().map(asked).collect();
+    tiles.retain(|tile| !asked[tile.region].1.is_empty());
     let next = AtomicUsize::new(0);
     let thresholds: Vec<Threshold> = slacks.iter().map(|_| Threshold::new()).collect();
     let exact = || Exact::new(model, views, queries);
@@ -94,12 +89,12 @@ pub(crate) fn search(
         let mut best: Vec<Best> = slacks.iter().map(|slack| Best::new(k, *slack)).collect();
         let mut scratch = Scratch::default();
         while let Some(tile) = tiles.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let Asked { queries, numbers, byte_tables } = &asked[tile.region];
+            let (asked, numbers) = &asked[tile.region];
             for (threshold, &number) in scratch.start(numbers.len()).iter_mut().zip(numbers) {
                 *threshold = thresholds[number].raise(best[number].threshold());
             }
-            let (view, tables) = (&views[tile.view], byte_tables.as_ref());
-            tile.score(model, view, queries, tables, &mut scratch, |query, row, key| {
+            let view = &views[tile.view];
+            tile.score(model, view, asked, &mut scratch, |query, row, key| {
                 let query = numbers[query];
                 let best = &mut best[query];
                 if view.is_allowed(row) {

@@ -12,7 +12,11 @@
 //! Both numbers make up for tails that are longer than normal ones, and were chosen on 30,000 rows of real
 //! embeddings with 16 regions, for 1, 10 and 100 hits and recalls of 0.8 to 0.99.
 
-use super::tile::{Scratch, Tile};
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
+use super::tile::{Asked, Scratch, Tile};
 use crate::model::Model;
 use crate::search::{Queries, View};
 
@@ -60,15 +64,12 @@ pub(super) fn probes(
     recall: f32,
 ) -> Option<Vec<Vec<usize>>> {
     let regions = model.region_count();
-    let rows: usize = views
-        .iter()
-        .map(|view| (0..regions).map(|r| view.listing().region(r).len()).sum::<usize>())
-        .sum();
+    let rows: usize = views.iter().map(|view| view.listing().row_count()).sum();
     if regions == 1 || rows < MIN_ROWS || recall >= 1.0 {
         return None;
     }
     let sampled: Vec<(f64, Vec<Keys>)> =
-        (0..regions).map(|region| sample(model, views, queries, region)).collect();
+        (0..regions).into_par_iter().map(|region| sample(model, views, queries, region)).collect();
     let share = 1.0 - (1.0 - f64::from(recall)).powf(1.5);
     let mut probes = vec![Vec::new(); regions];
     for query in 0..queries.count() {
@@ -117,6 +118,11 @@ fn chosen(regions: &[Region], k: f64, share: f64) -> Vec<usize> {
 /// About how many rows of a region may be found, and the keys of some of them for each query.
 fn sample(model: &Model, views: &[View<'_>], queries: &Queries, region: usize) -> (f64, Vec<Keys>) {
     let mut keys = vec![Keys::default(); queries.count()];
+    let asked = Asked {
+        metric: queries.metric,
+        queries: Cow::Borrowed(queries.region(region)),
+        byte_tables: None,
+    };
     let mut scratch = Scratch::default();
     let mut rows = 0.0;
     for (number, view) in views.iter().enumerate() {
@@ -129,7 +135,7 @@ fn sample(model: &Model, views: &[View<'_>], queries: &Queries, region: usize) -
             found += run.clone().filter(|at| view.is_allowed(view.listing().row(*at))).count();
             scratch.start(queries.count()).fill(f32::NEG_INFINITY);
             let tile = Tile { view: number, region, rows: run };
-            tile.score(model, view, queries, None, &mut scratch, |query, row, key| {
+            tile.score(model, view, &asked, &mut scratch, |query, row, key| {
                 if view.is_allowed(row) {
                     let (keys, key) = (&mut keys[query], f64::from(key));
                     keys.drawn += 1.0;

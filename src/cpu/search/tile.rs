@@ -1,5 +1,6 @@
 //! Tiles: some rows of a region, scored with all queries.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
@@ -8,7 +9,7 @@ use super::bytes::ByteTables;
 use crate::bit_codes::{BitPlan, PaddedRow};
 use crate::linear::linear;
 use crate::model::Model;
-use crate::search::{Queries, Terms, View};
+use crate::search::{Metric, Projection, Terms, View};
 use crate::simd::vectorized;
 
 /// Rows of a tile: their values and keys fit a core's second cache.
@@ -25,6 +26,14 @@ pub(super) struct Tile {
     pub(super) region: usize,
     /// Positions in the view's listing.
     pub(super) rows: Range<usize>,
+}
+
+/// Queries that rows of one region are scored with.
+pub(super) struct Asked<'a> {
+    pub(super) metric: Metric,
+    pub(super) queries: Cow<'a, Projection>,
+    /// Where rows are scored byte by byte.
+    pub(super) byte_tables: Option<ByteTables>,
 }
 
 /// A thread's memory, used again for each of its tiles.
@@ -73,20 +82,19 @@ impl Tile {
         self.rows.len()
     }
 
-    /// Scores all rows with all queries, byte by byte if tables are given. Gives each key that reaches the
+    /// Scores all rows with all queries, byte by byte if there are tables. Gives each key that reaches the
     /// query's threshold to `take`, which returns the query's threshold from then on.
     pub(super) fn score(
         &self,
         model: &Model,
         view: &View<'_>,
-        queries: &Queries,
-        byte_tables: Option<&ByteTables>,
+        asked: &Asked<'_>,
         scratch: &mut Scratch,
         mut take: impl FnMut(usize, u32, f32) -> f32,
     ) {
         let layers = model.region(self.region);
-        let (latents, count) = (layers.decoder.inputs, queries.count());
-        let projection = queries.region(self.region);
+        let Asked { metric, queries: projection, byte_tables } = asked;
+        let (latents, count) = (layers.decoder.inputs, projection.count());
         let stride = projection.stride;
         let listing = view.listing();
         let Scratch { thresholds, codes, padded, values, keys } = scratch;
@@ -119,7 +127,7 @@ impl Tile {
         }
         for (at, keys) in self.rows.clone().zip(keys.chunks_exact_mut(count)) {
             let row = listing.row(at);
-            let terms = view.batch.terms(queries.metric, row);
+            let terms = view.batch.terms(*metric, row);
             if !reach(keys, terms, &projection.centers, thresholds) {
                 continue;
             }
