@@ -122,22 +122,23 @@ impl GpuSearches {
         recorded: RecordedQueries<'_>,
     ) -> Result<()> {
         let RecordedQueries { queries, k, .. } = recorded;
-        let limit = |what, required: u64, available: u64, remedy| {
-            Err(Error::Limit { what, required, available, remedy })
-        };
-        if k > MAX_HITS {
-            let remedy = "call Index::search";
-            return limit("hits of a recorded search", k as u64, MAX_HITS as u64, remedy);
-        }
-        let rows = views.iter().map(|view| view.batch.row_count() as u64).sum();
-        if !is_possible(&self.gpu, rows, k) {
-            return limit("rows of a recorded search", rows, u32::MAX.into(), "call Index::search");
-        }
         let programs = self.programs(model, metric)?;
+        let rows = views.iter().map(|view| view.batch.row_count() as u64).sum();
         let max_queries = programs.max_recorded(&self.gpu, model.config().dim, k);
-        if queries as u64 > max_queries {
-            let what = "queries of a recorded search";
-            return limit(what, queries as u64, max_queries, "record several searches");
+        for (what, required, available, remedy) in [
+            ("hits of a recorded search", k as u64, MAX_HITS as u64, "call Index::search"),
+            // They are numbered in 32 bits.
+            ("rows of a recorded search", rows, u32::MAX.into(), "call Index::search"),
+            (
+                "queries of a recorded search",
+                queries as u64,
+                max_queries,
+                "record several searches",
+            ),
+        ] {
+            if required > available {
+                return Err(Error::Limit { what, required, available, remedy });
+            }
         }
         let resident = self.all_resident(model, metric, batches)?;
         let searched = searched(views, &resident);

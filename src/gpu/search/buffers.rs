@@ -42,12 +42,21 @@ impl Pooled for SearchSlot {
     }
 }
 
+/// The bytes of a buffer, rounded up, so that few sizes exist and buffers are found again.
+pub(super) fn rounded(bytes: u64) -> u64 {
+    bytes.max(4096).next_power_of_two()
+}
+
 impl SearchBytes {
-    /// The same, rounded up, so that few sizes exist and buffers are found again.
+    /// The same, each rounded up.
     pub(super) fn rounded(self) -> Self {
-        let up = |bytes: u64| bytes.max(4096).next_power_of_two();
         let Self { input, lists, candidates, found } = self;
-        Self { input: up(input), lists: up(lists), candidates: up(candidates), found: up(found) }
+        Self {
+            input: rounded(input),
+            lists: rounded(lists),
+            candidates: rounded(candidates),
+            found: rounded(found),
+        }
     }
 
     fn all(self) -> u64 {

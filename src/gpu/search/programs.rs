@@ -52,12 +52,11 @@ impl SearchPrograms {
 
     /// Compiled when it is first asked for.
     pub(super) fn ends(&self, gpu: &Gpu, model: &Model) -> Result<&Ends> {
-        if self.ends.get().is_none() {
-            let ends = Ends::new(gpu, &self.layout, model)?;
-            // Another thread may have been faster.
-            let _ = self.ends.set(ends);
+        if let Some(ends) = self.ends.get() {
+            return Ok(ends);
         }
-        Ok(self.ends.get().expect("it was just set"))
+        let ends = Ends::new(gpu, &self.layout, model)?;
+        Ok(self.ends.get_or_init(|| ends))
     }
 
     /// Uploads the rows of a batch.

@@ -11,6 +11,7 @@ use wgpu::{Buffer, BufferUsages, CommandEncoder};
 use super::super::chunk::{Lease, Pool, Pooled};
 use super::super::device::Gpu;
 use super::super::kernels::SearchBuffer;
+use super::buffers::rounded;
 use super::layout::SearchLayout;
 use super::programs::SearchPrograms;
 use super::work::{Memory, Part, Searched, Wanted, Work, candidate_bytes};
@@ -41,7 +42,7 @@ impl Pooled for RecordSlot {
 
 impl RecordSlot {
     fn lease(gpu: &Gpu, pool: &RecordPool, sizes: Sizes) -> Result<Lease<Sizes, Self>> {
-        let sizes = sizes.map(|bytes| bytes.max(4096).next_power_of_two());
+        let sizes = sizes.map(rounded);
         pool.lease(sizes, || sizes.iter().sum(), || Self::new(gpu, sizes))
     }
 
@@ -98,10 +99,9 @@ impl SearchPrograms {
         let found = wanted.found_bytes();
         let sizes = [work.bytes, query_bytes, lists, candidates, found];
         let slot = RecordSlot::lease(gpu, pool, sizes)?;
-        let mut words = vec![0u32; work.bytes.div_ceil(4) as usize];
-        work.write(&mut bytemuck::cast_slice_mut(&mut words)[..work.bytes as usize]);
-        let parameters = &bytemuck::cast_slice(&words)[..work.bytes as usize];
-        let upload = gpu.upload("vecodec.search.recorded.upload", parameters)?;
+        let mut parameters = vec![0; work.bytes as usize];
+        work.write(&mut parameters);
+        let upload = gpu.upload("vecodec.search.recorded.upload", &parameters)?;
         let memory = Memory {
             parameters: &slot.parameters,
             others: vec![
@@ -133,7 +133,8 @@ impl SearchPrograms {
         let by_queries = limits.whole_bytes() / group_bytes * at_once.count() as u64;
         let by_candidates = limits.whole_bytes() / candidate_bytes(k);
         let by_rows = limits.binding_bytes / (4 * dim as u64);
-        let by_groups = u64::from(limits.groups / 4 * 4);
+        // One workgroup for each query, and for what fills up the last group.
+        let by_groups = u64::from(limits.groups) / at_once.count() as u64 * at_once.count() as u64;
         by_queries.min(by_candidates).min(by_rows).min(by_groups)
     }
 }

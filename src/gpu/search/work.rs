@@ -171,9 +171,16 @@ impl<'a> Work<'a> {
             self.searched.iter().enumerate().flat_map(shards).collect();
         let tiles: usize = shards.iter().map(|(shard, _)| shard.tiles as usize).sum();
         let Wanted { queries, k, breaks_ties, .. } = self.wanted;
+        let common = Round {
+            k: count(k),
+            capacity: count(capacity(k)),
+            found_capacity: count(self.wanted.found_capacity()),
+            breaks_ties: breaks_ties.into(),
+            query_count: count(queries),
+            ..Round::default()
+        };
         let strides = strides(tiles, capacity(k));
         let last = strides.len() - 1;
-        let common = Round { query_count: count(queries), ..self.common() };
         let mut dispatches = Vec::new();
         let mut push = |round, shard| {
             let at = dispatches.len() as u64 * ALIGNMENT;
@@ -189,7 +196,7 @@ impl<'a> Work<'a> {
                     let view = self.searched[part].view;
                     let round = Round {
                         workgroups: tiles.tile_count.min(self.workgroups()),
-                        // `is_possible` has bounded it.
+                        // Those who search have bounded it.
                         first_row: view.first_row as u32,
                         shard_row: shard.first_row,
                         is_filtered: view.allowed.is_some().into(),
@@ -202,17 +209,6 @@ impl<'a> Work<'a> {
             push(Round { is_last: is_last.into(), ..common }, None);
         }
         dispatches
-    }
-
-    /// What all rounds have in common.
-    fn common(&self) -> Round {
-        Round {
-            k: count(self.wanted.k),
-            capacity: count(capacity(self.wanted.k)),
-            found_capacity: count(self.wanted.found_capacity()),
-            breaks_ties: self.wanted.breaks_ties.into(),
-            ..Round::default()
-        }
     }
 
     /// The most workgroups over the tiles of a dispatch.
