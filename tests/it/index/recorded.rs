@@ -7,6 +7,7 @@ use vecodec::{
 };
 
 use super::oracle::Truth;
+use super::rows::copies_are_found_in_order;
 use super::{Case, case, cases, queries};
 use crate::buffers::{assert_says, encoder, filled, gpu_of, storage, submitted};
 use crate::data::Random;
@@ -88,22 +89,9 @@ fn recorded_searches_see_filters_and_removals(engine: &CodecOptions) {
 fn copies_of_one_row_overflow_no_list(engine: &CodecOptions) {
     for regions in [1, 3] {
         let config = ModelConfig::bits(24, 8).with_regions(vecodec::Regions::Count(regions));
-        let case = case(24, 30, config, true);
-        let codec = codec(engine, &case.model);
-        let one = codec.encode_flat(&case.rows[..24]).unwrap();
-        let copies = one.select(&vec![0; 100_000]).unwrap();
-        for metric in Metric::ALL {
-            let index = Index::new(&codec, copies.clone(), metric).unwrap();
-            for k in [1, 10, 300] {
-                let queries = queries(3, &case.rows, 24);
-                let hits = recorded(engine, &index, &queries, k, SearchOptions::default());
-                for query in 0..3 {
-                    let (ids, scores) = hits.query(query);
-                    assert!(ids.iter().copied().eq(0..k as u64), "{metric} {k} {ids:?}");
-                    assert!(scores.iter().all(|score| *score == scores[0]), "{metric} {k}");
-                }
-            }
-        }
+        copies_are_found_in_order(engine, config, |index, queries, k| {
+            recorded(engine, index, queries, k, SearchOptions::default())
+        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows that an index finds hard: equal rows, many batches, and values at the ends of `f32`.
 
 use vecodec::{
-    CodecOptions, Codes, Coding, EngineKind, Error, Filter, Index, IndexError, Metric, Model,
+    CodecOptions, Codes, Coding, EngineKind, Error, Filter, Hits, Index, IndexError, Metric, Model,
     ModelConfig, Regions, RowNorm, SearchOptions,
 };
 
@@ -20,14 +20,24 @@ engine_suite!(
 );
 
 fn equal_rows_are_found_in_the_order_in_which_they_were_added(engine: &CodecOptions) {
-    let case = case(24, 30, ModelConfig::bits(24, 8), true);
+    let search = |index: &Index, queries: &[Vec<f32>], k| index.search(queries, k).unwrap();
+    copies_are_found_in_order(engine, ModelConfig::bits(24, 8), search);
+}
+
+/// Searches 100,000 copies of one row.
+pub fn copies_are_found_in_order(
+    engine: &CodecOptions,
+    config: impl Into<ModelConfig>,
+    search: impl Fn(&Index, &[Vec<f32>], usize) -> Hits,
+) {
+    let case = case(24, 30, config, true);
     let codec = codec(engine, &case.model);
     let one = codec.encode_flat(&case.rows[..24]).unwrap();
     let copies = one.select(&vec![0; 100_000]).unwrap();
     for metric in Metric::ALL {
         let index = Index::new(&codec, copies.clone(), metric).unwrap();
         for k in [1, 10, 300] {
-            let hits = index.search(&queries(3, &case.rows, 24), k).unwrap();
+            let hits = search(&index, &queries(3, &case.rows, 24), k);
             for query in 0..3 {
                 let (ids, scores) = hits.query(query);
                 assert!(ids.iter().copied().eq(0..k as u64), "{metric} {k} {ids:?}");
