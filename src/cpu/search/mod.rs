@@ -8,7 +8,7 @@
 //! keys [rows, queries]   = a (values queries^T) + b centers + o
 //! ```
 //!
-//! An approximate search leaves out the regions of which a query expects little ([`probes`]).
+//! An approximate search leaves out the regions of which a query expects little ([`mod@probes`]).
 //!
 //! Threads take tiles from one list, and each has its own best rows of every query. A threshold that one
 //! thread has found serves all.
