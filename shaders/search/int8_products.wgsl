@@ -1,9 +1,12 @@
 // Products of queries with 8-bit codes, four codes in a word:
 //     products[row, query] = sum_l code[row, l] q[query, l]
 // needs: TILE, ROWS, WORKGROUP, CODE_WORDS, planes, QUERIES, Sum, load_fours, add_fours
-// gives: prepare, products
+// gives: prepare, prepare_region, products
 
 fn prepare(thread: u32) {
+}
+
+fn prepare_region(region: u32, group: u32, thread: u32) {
 }
 
 // The products of the thread's rows, whose first words are at `at`, with the queries at `values`.

@@ -1,6 +1,6 @@
 // Pairs of values in workgroup memory, as two f16 in a word. Only for tables that are exact in f16.
 // needs: WORKGROUP
-// gives: prepare, pair
+// gives: prepare, prepare_region, pair
 
 override PAIRS: u32;
 
@@ -13,6 +13,9 @@ fn prepare(thread: u32) {
         near_pairs[i] = pairs[i];
     }
     workgroupBarrier();
+}
+
+fn prepare_region(region: u32, group: u32, thread: u32) {
 }
 
 fn pair(at: u32) -> vec2<f32> {

@@ -3,16 +3,12 @@
 //     if key >= threshold: list[count++] = (key, row)
 // queries [groups of queries, REGIONS, VALUES4 * QUERIES + 1]: what latents are multiplied by, then the
 // products of the queries with the centroid.
-// A workgroup takes every so many tiles. A thread has ROWS rows of a tile, so that it waits for memory for
-// all of them at once, and loads queries once for all of them.
+// A workgroup takes neighbouring tiles, most of which are of one region. A thread has ROWS rows of a tile, so that
+// it waits for memory for all of them at once, and loads queries once for all of them.
 // needs: round, lists, TILE, CODE_WORDS, REGIONS, PLANES, tiles, terms, row_number, offer, is_in_round
-// needs: prepare, products, QUERIES, of_query
-// gives: ROWS, WORKGROUP, queries
+// needs: ROWS, prepare, prepare_region, products, QUERIES, of_query
+// gives: WORKGROUP, VALUES4, queries
 
-// Rows of a tile per thread.
-// H200, 5 million rows of 64 bytes, one query: 0.9 ms with tiles of 1,024 rows and four rows per thread, and
-// 1.6 ms with 256 rows and two. Each workgroup copies its tables once, for all of its rows.
-const ROWS: u32 = 4u;
 const WORKGROUP: u32 = TILE / ROWS;
 
 // Values of a query in a region, in fours.
@@ -44,6 +40,15 @@ fn score(tile: u32, group: u32, thresholds: vec4<u32>, thread: u32) {
     }
 }
 
+// The tile that a round visits as its i-th one.
+fn tile_of(i: u32) -> u32 {
+    return round.first_tile + i * round.tile_stride;
+}
+
+fn region_of(i: u32) -> u32 {
+    return tiles[tile_of(i)] >> 24u;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -54,9 +59,23 @@ fn main(
     for (var query = 0u; query < QUERIES; query++) {
         thresholds[query] = lists[group.y * QUERIES + query].threshold;
     }
-    for (var i = group.x; i < round.tile_count; i += round.workgroups) {
-        if is_in_round(i) {
-            score(round.first_tile + i * round.tile_stride, group.y, thresholds, thread);
+    let count = (round.tile_count + round.workgroups - 1u) / round.workgroups;
+    let end = min((group.x + 1u) * count, round.tile_count);
+    var i = group.x * count;
+    loop {
+        if i >= end {
+            break;
+        }
+        let region = region_of(i);
+        prepare_region(region, group.y, thread);
+        loop {
+            if is_in_round(i) {
+                score(tile_of(i), group.y, thresholds, thread);
+            }
+            i += 1u;
+            if i >= end || region_of(i) != region {
+                break;
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::gpu::{
     is_possible,
 };
 use crate::model::Model;
-use crate::search::{FastProducts, Metric, Queries, View, slacks};
+use crate::search::{Metric, Queries, View, slacks};
 
 /// Bytes of idle buffers of searches.
 const IDLE_BYTES: u64 = 512 << 20;
@@ -87,12 +87,7 @@ impl GpuSearches {
         k: usize,
     ) -> Result<Vec<Option<Vec<u64>>>> {
         let programs = self.programs(model, queries.metric)?;
-        let products = match model.plan(0) {
-            Some(plan) if programs.rounds_queries(queries.count()) => {
-                FastProducts::F16 { largest_entry: plan.tables().largest() }
-            }
-            _ => FastProducts::F32,
-        };
+        let products = programs.products(model, queries);
         let slacks = slacks(model, views, queries, products)?;
         let resident = self.all_resident(model, queries.metric, batches)?;
         let searched = searched(views, &resident);

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::Model;
 
 /// How a fast pass computes products of latents.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum FastProducts {
     /// In `f32`.
     F32,
@@ -14,12 +14,16 @@ pub(crate) enum FastProducts {
     /// Each sum may be truncated. Entries of tables are at most so large.
     #[cfg(feature = "gpu")]
     F16 { largest_entry: f32 },
+    /// As sums of entries of 16 bits. The product of latents with each query is off by at most so much.
+    #[cfg(feature = "gpu")]
+    Bytes { errors: Vec<f32> },
 }
 
 /// Twice the bound on the error of each query's keys.
 ///
 /// ```text
 /// F32    error <= (n + 4) 2^-24 (|q D| a |z| + |q . c| b + o)                  n latents
+/// Bytes  error <= the same + a e                                               e of the entries' rounding
 /// F16    error <= twice as much + 2^-11 |q D| a |z| + 2^-38 max |q_i| n a max |entry|
 /// ```
 ///
@@ -45,15 +49,19 @@ pub(crate) fn slacks(
     }
     let latents = model.config().latent_dim as f32;
     let roundings = (latents + 4.0) * (f32::EPSILON / 2.0);
+    #[cfg(feature = "gpu")]
+    let largest_scale = reaches.iter().fold(0.0, |max: f32, reach| max.max(reach.scale));
     let slack = |query| {
         let in_f32 = roundings * queries.magnitude(query, &reaches)?;
         Ok(2.0
-            * match products {
+            * match &products {
                 FastProducts::F32 => in_f32,
                 #[cfg(feature = "gpu")]
                 FastProducts::F16 { largest_entry } => {
                     2.0 * in_f32 + queries.f16_error(query, &reaches, latents * largest_entry)
                 }
+                #[cfg(feature = "gpu")]
+                FastProducts::Bytes { errors } => in_f32 + errors[query] * largest_scale,
             })
     };
     (0..queries.count()).map(slack).collect()

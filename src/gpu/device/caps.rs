@@ -20,6 +20,8 @@ pub(crate) struct Caps {
     pub(crate) subgroup: Option<u32>,
     /// Bytes of workgroup memory.
     pub(crate) workgroup_bytes: u64,
+    /// Threads of a workgroup, at most.
+    pub(crate) workgroup_threads: u32,
     /// Iterations after which a thread's loops end, whatever their conditions say.
     pub(crate) max_loop_iterations: Option<u64>,
     /// Bytes of input or output that a chunk aims at.
@@ -66,6 +68,7 @@ impl Caps {
             subgroup: (device.features().contains(Features::SUBGROUP)
                 && info.subgroup_min_size == info.subgroup_max_size)
                 .then_some(info.subgroup_min_size),
+            workgroup_threads: limits.max_compute_invocations_per_workgroup,
             workgroup_bytes: limits.max_compute_workgroup_storage_size.into(),
             // Mesa's software adapter silently ends a thread's loops, all counted together, after
             // 65,535 iterations: a longer sum would be wrong.

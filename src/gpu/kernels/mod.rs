@@ -3,10 +3,11 @@
 //! A [`Kernel`] is everything that one dispatch is made from. `gemm` makes the kernels that multiply
 //! matrices, `quantize`, `normalize` and `pad` the kernels that treat each row by itself, `bit_codes` the
 //! encoders of bit codes, `regions` the kernels that choose regions and sort rows by them, `scan` and `select`
-//! the kernels of a search, for which `pairs` makes tables. `tiling` decides how a GEMM is divided, `weights` packs
+//! the kernels of a search, for which `pairs` makes tables, `bytes` those that score a row byte by byte. `tiling` decides how a GEMM is divided, `weights` packs
 //! its weights, and `shaders` names the files of `shaders/`.
 
 mod bit_codes;
+mod bytes;
 mod gemm;
 mod normalize;
 mod pad;
@@ -22,6 +23,7 @@ mod weights;
 #[cfg(test)]
 pub(crate) use bit_codes::SearchedSymbol;
 pub(crate) use bit_codes::{BitCodes, Search};
+pub(crate) use bytes::{ByteShape, WIDE_THREADS, byte_scan, byte_tables};
 pub(crate) use gemm::{ByRegion, Epilogue, Layer, Lhs, Span, gemm};
 pub(crate) use normalize::normalize;
 pub(crate) use pad::pad;
@@ -131,6 +133,8 @@ pub(crate) enum Resident {
     LeadingCosts,
     /// How a search reads bit codes: see `shaders/search/bit_products.wgsl`.
     SearchSteps,
+    /// Where latents lie in their bytes: see `shaders/search/byte_tables.wgsl`.
+    ByteLatents,
     /// The pairs of values that a search looks up.
     Pairs,
     /// The same pairs, and how they are looked up for cooperative matrices.
@@ -159,6 +163,7 @@ impl Resident {
             Self::LeadingBias => "vecodec.regions.leading.bias",
             Self::LeadingCosts => "vecodec.regions.leading.costs",
             Self::SearchSteps => "vecodec.search.steps",
+            Self::ByteLatents => "vecodec.search.byte_latents",
             Self::Pairs => "vecodec.search.pairs",
             Self::LookUps => "vecodec.search.look_ups",
             Self::QueryWeights => "vecodec.search.query_weights",

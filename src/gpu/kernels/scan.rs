@@ -7,7 +7,7 @@ use crate::plan::Grid;
 /// Rows of a tile: `TILE` in `shaders/search/candidates.wgsl`.
 pub(crate) const TILE: usize = 1024;
 
-/// `ROWS` in `shaders/search/scan.wgsl`.
+/// `ROWS` in `shaders/search/four_rows.wgsl`.
 const ROWS: u64 = 4;
 
 /// `BLOCK_QUERIES` in `shaders/search/coop_scan.wgsl`.
@@ -36,6 +36,8 @@ pub(crate) enum SearchBuffer {
     Centers,
     /// A bit for each row.
     Allowed,
+    /// A query's tables of bytes.
+    ByteTables,
     /// The rows that are read back.
     Found,
     /// Queries as rows, in a buffer of the caller's.
@@ -71,10 +73,12 @@ pub(crate) struct PairShape {
     pub(crate) in_workgroup: bool,
 }
 
-/// How many queries a kernel answers together.
+/// How many queries a kernel answers together, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AtOnce {
     One,
+    /// One, whose products with rows are looked up byte by byte.
+    OneByBytes,
     Four,
     /// A block of them, on cooperative matrices.
     Many,
@@ -83,7 +87,7 @@ pub(crate) enum AtOnce {
 impl AtOnce {
     pub(crate) fn count(self) -> usize {
         match self {
-            Self::One => 1,
+            Self::One | Self::OneByBytes => 1,
             Self::Four => 4,
             Self::Many => BLOCK_QUERIES,
         }
@@ -92,7 +96,8 @@ impl AtOnce {
 
 /// The kernel that scores the tiles of a round with one query or four.
 pub(crate) fn scan(shape: &ScanShape, at_once: AtOnce) -> Kernel {
-    let mut files = vec![&shaders::SEARCH, &shaders::SEARCH_CANDIDATES, &shaders::SCAN];
+    let mut files =
+        vec![&shaders::SEARCH, &shaders::SEARCH_CANDIDATES, &shaders::SCAN, &shaders::FOUR_ROWS];
     let (queries, file) = match at_once {
         AtOnce::One => ("one_query", &shaders::ONE_QUERY),
         _ => ("four_queries", &shaders::FOUR_QUERIES),
@@ -159,7 +164,7 @@ pub(crate) fn coop_bytes(pairs: u32) -> u64 {
 }
 
 /// The bindings of a kernel that scores rows, of which two are its own.
-fn bindings(middle: [Binding; 2]) -> Vec<Binding> {
+pub(super) fn bindings(middle: [Binding; 2]) -> Vec<Binding> {
     use SearchBuffer::{Allowed, Candidates, Lists, Planes, Queries, Round, Tiles};
     let first = [Round, Tiles, Planes, Queries].map(Binding::Search);
     let last = [Lists, Candidates, Allowed].map(Binding::Search);
@@ -168,7 +173,7 @@ fn bindings(middle: [Binding; 2]) -> Vec<Binding> {
 
 impl ScanShape {
     /// What `shaders/search/candidates.wgsl` declares.
-    fn constants(&self) -> Vec<(&'static str, f64)> {
+    pub(super) fn constants(&self) -> Vec<(&'static str, f64)> {
         vec![
             ("REGIONS", self.regions.into()),
             ("METRIC", self.metric.into()),

@@ -88,6 +88,10 @@ files! {
     BIT_PRODUCTS = "search/bit_products.wgsl";
     PAIRS_IN_WORKGROUP = "search/pairs_in_workgroup.wgsl";
     PAIRS_IN_STORAGE = "search/pairs_in_storage.wgsl";
+    TWO_ROWS = "search/two_rows.wgsl";
+    FOUR_ROWS = "search/four_rows.wgsl";
+    BYTE_TABLES = "search/byte_tables.wgsl";
+    BYTE_PRODUCTS = "search/byte_products.wgsl";
     SELECT = "search/select.wgsl";
     PROJECT = "search/project.wgsl";
     RANK = "search/rank.wgsl";

@@ -16,6 +16,8 @@ pub(crate) struct SearchBytes {
     pub(super) lists: u64,
     pub(super) candidates: u64,
     pub(super) found: u64,
+    /// Tables of bytes; 0 if there are none.
+    pub(super) tables: u64,
 }
 
 /// Buffers of a search, idle or in use.
@@ -26,6 +28,7 @@ pub(crate) struct SearchSlot {
     pub(super) lists: Buffer,
     pub(super) candidates: Buffer,
     pub(super) found: Buffer,
+    pub(super) tables: Buffer,
     /// The lists, and the found rows behind them.
     pub(super) readback: Buffer,
     last_use: Option<SubmissionIndex>,
@@ -50,17 +53,18 @@ pub(super) fn rounded(bytes: u64) -> u64 {
 impl SearchBytes {
     /// The same, each rounded up.
     pub(super) fn rounded(self) -> Self {
-        let Self { input, lists, candidates, found } = self;
+        let Self { input, lists, candidates, found, tables } = self;
         Self {
             input: rounded(input),
             lists: rounded(lists),
             candidates: rounded(candidates),
             found: rounded(found),
+            tables: rounded(tables),
         }
     }
 
     fn all(self) -> u64 {
-        2 * self.input + 2 * self.lists + self.candidates + 2 * self.found
+        2 * self.input + 2 * self.lists + self.candidates + 2 * self.found + self.tables
     }
 }
 
@@ -90,6 +94,7 @@ impl SearchSlot {
                 lists: buffer("vecodec.search.lists", bytes.lists, storage | to | from),
                 candidates: buffer("vecodec.search.candidates", bytes.candidates, storage),
                 found: buffer("vecodec.search.found", bytes.found, storage | from),
+                tables: buffer("vecodec.search.tables", bytes.tables, storage),
                 readback: buffer(
                     "vecodec.search.readback",
                     bytes.lists + bytes.found,

@@ -4,13 +4,14 @@ use rayon::prelude::*;
 
 use super::super::device::Caps;
 use super::super::kernels::{
-    AtOnce, Kernel, PANEL, PairCodes, PairShape, Resident, ScanShape, TILE, coop_bytes, coop_scan,
-    scan,
+    AtOnce, Kernel, PANEL, PairCodes, PairShape, Resident, ScanShape, TILE, byte_scan, byte_tables,
+    coop_bytes, coop_scan, scan,
 };
+use super::bytes::ByteLayout;
 use crate::bit_codes::BitPlan;
 use crate::model::Model;
 use crate::plan::{count, padded};
-use crate::search::{Batch, Metric, Queries};
+use crate::search::{Batch, FastProducts, Metric, Queries};
 
 /// The sizes of tiles and queries, and the order of a query's values.
 pub(crate) struct SearchLayout {
@@ -19,6 +20,8 @@ pub(crate) struct SearchLayout {
     pub(super) latent_dim: usize,
     /// None for 8-bit codes.
     pub(super) pairs: Option<PairCodes>,
+    /// None where rows are not scored byte by byte.
+    pub(crate) bytes: Option<ByteLayout>,
     /// Whether many queries are multiplied on cooperative matrices.
     has_coop: bool,
 }
@@ -134,18 +137,24 @@ impl SearchLayout {
             scales,
             bits,
         };
-        Self { metric, shape, latent_dim: config.latent_dim, pairs, has_coop }
+        let bytes = ByteLayout::new(&plans, caps);
+        Self { metric, shape, latent_dim: config.latent_dim, pairs, bytes, has_coop }
     }
 
-    /// The kernels that score one query and four queries at once.
-    pub(crate) fn scans(&self) -> [Kernel; 2] {
-        [AtOnce::One, AtOnce::Four].map(|at_once| scan(&self.shape, at_once))
+    /// The kernels that score rows.
+    pub(crate) fn scans(&self) -> Vec<(AtOnce, Kernel)> {
+        let mut scans: Vec<_> =
+            [AtOnce::One, AtOnce::Four].map(|at_once| (at_once, scan(&self.shape, at_once))).into();
+        let bytes = self.bytes.as_ref().map(|bytes| byte_scan(&self.shape, &bytes.shape));
+        scans.extend(bytes.map(|kernel| (AtOnce::OneByBytes, kernel)));
+        let bits = self.shape.bits.filter(|_| self.has_coop);
+        scans.extend(bits.map(|bits| (AtOnce::Many, coop_scan(&self.shape, bits.pairs))));
+        scans
     }
 
-    /// The kernel for many queries, where the adapter has one.
-    pub(crate) fn coop_scan(&self) -> Option<Kernel> {
-        let bits = self.shape.bits.filter(|_| self.has_coop)?;
-        Some(coop_scan(&self.shape, bits.pairs))
+    /// The kernel that forms tables of bytes, where rows are scored by them.
+    pub(crate) fn byte_tables(&self) -> Option<Kernel> {
+        self.bytes.as_ref().map(|bytes| byte_tables(&self.shape, &bytes.shape))
     }
 
     /// Data of the model that the kernels read.
@@ -170,6 +179,7 @@ impl SearchLayout {
             residents.push((Resident::LookUps, bytes));
         }
         residents.push((Resident::Pairs, values));
+        residents.extend(self.bytes.iter().flat_map(ByteLayout::residents));
         residents
     }
 
@@ -241,7 +251,33 @@ impl SearchLayout {
             MANY_QUERIES.. if self.has_coop => {
                 (queries.div_ceil(AtOnce::Many.count()), AtOnce::Many)
             }
-            _ => Self::groups_in_f32(queries),
+            _ => match &self.bytes {
+                Some(bytes) if queries <= bytes.max_queries() => (queries, AtOnce::OneByBytes),
+                _ => Self::groups_in_f32(queries),
+            },
+        }
+    }
+
+    /// How many queries to answer together, at most, if their values may take so many bytes.
+    pub(super) fn max_queries(&self, bytes: u64) -> usize {
+        let at_once = match &self.bytes {
+            _ if self.has_coop => AtOnce::Many,
+            Some(tables) => return tables.max_queries(),
+            None => AtOnce::Four,
+        };
+        at_once.count() * (bytes / self.group_bytes(at_once)[0]) as usize
+    }
+
+    /// How products of so many queries with rows are computed.
+    pub(super) fn products(&self, model: &Model, queries: &Queries) -> FastProducts {
+        match (self.groups(queries.count()).1, &self.bytes, model.plan(0)) {
+            (AtOnce::Many, _, Some(plan)) => {
+                FastProducts::F16 { largest_entry: plan.tables().largest() }
+            }
+            (AtOnce::OneByBytes, Some(bytes), _) => {
+                FastProducts::Bytes { errors: bytes.errors(queries) }
+            }
+            _ => FastProducts::F32,
         }
     }
 
@@ -259,6 +295,7 @@ impl SearchLayout {
                 let queries = regions * AtOnce::Many.count() as u64;
                 [2 * queries * self.matrix_values() as u64, 8 * queries]
             }
+            AtOnce::OneByBytes => [self.bytes.as_ref().map_or(0, ByteLayout::query_bytes), 0],
             _ => [16 * regions * (u64::from(self.shape.values4) * at_once.count() as u64 + 1), 0],
         }
     }

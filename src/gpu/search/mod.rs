@@ -20,6 +20,9 @@
 //! about `64 k` rows reach it, wherever the best rows lie. A list holds twice as many. If more reach it
 //! nevertheless, copies of one row say, the query is answered on the CPU.
 //!
+//! With few queries, scalar codes are scored byte by byte from tables of each query, which a kernel forms first
+//! ([`bytes`]).
+//!
 //! Thresholds change between rounds alone. So the rows that are found depend on no order of threads.
 //!
 //! # Exact
@@ -32,6 +35,7 @@
 //! list.
 
 mod buffers;
+mod bytes;
 mod layout;
 mod programs;
 mod projection;

@@ -14,13 +14,14 @@ use super::layout::SearchLayout;
 use super::resident::ResidentRows;
 use crate::error::Result;
 use crate::model::Model;
-use crate::search::{Batch, Metric};
+use crate::search::{Batch, FastProducts, Metric, Queries};
 
 /// What a search runs on a device, for one model and one metric.
 pub(crate) struct SearchPrograms {
     pub(super) layout: SearchLayout,
-    scans: [SearchProgram; 2],
-    coop_scan: Option<SearchProgram>,
+    scans: Vec<(AtOnce, SearchProgram)>,
+    /// Where rows are scored byte by byte.
+    pub(super) byte_tables: Option<SearchProgram>,
     pub(super) select: SearchProgram,
     /// What searches from and into buffers of the caller's need. Most indexes never see one.
     ends: OnceLock<Ends>,
@@ -44,10 +45,11 @@ impl SearchPrograms {
         let layout = SearchLayout::new(model, metric, gpu.caps());
         let residents = upload(gpu, &layout.residents())?;
         let program = |kernel: Kernel| SearchProgram::new(gpu, kernel, &residents);
-        let [one, four] = layout.scans();
-        let (scans, select) = ([program(one)?, program(four)?], program(select())?);
-        let coop_scan = layout.coop_scan().map(program).transpose()?;
-        Ok(Self { layout, scans, coop_scan, select, ends: OnceLock::new() })
+        let scan = |(at_once, kernel)| Ok((at_once, program(kernel)?));
+        let scans = layout.scans().into_iter().map(scan).collect::<Result<_>>()?;
+        let byte_tables = layout.byte_tables().map(program).transpose()?;
+        let select = program(select())?;
+        Ok(Self { layout, scans, byte_tables, select, ends: OnceLock::new() })
     }
 
     /// Compiled when it is first asked for.
@@ -67,19 +69,14 @@ impl SearchPrograms {
         ResidentRows::new(gpu, &self.layout, batch)
     }
 
-    /// Whether so many queries are rounded to f16.
-    pub(crate) fn rounds_queries(&self, queries: usize) -> bool {
-        self.layout.groups(queries).1 == AtOnce::Many
+    /// How products of these queries with rows are computed.
+    pub(crate) fn products(&self, model: &Model, queries: &Queries) -> FastProducts {
+        self.layout.products(model, queries)
     }
 
     pub(super) fn scan(&self, at_once: AtOnce) -> &SearchProgram {
-        match at_once {
-            AtOnce::One => &self.scans[0],
-            AtOnce::Four => &self.scans[1],
-            AtOnce::Many => {
-                self.coop_scan.as_ref().expect("a layout with blocks has a kernel for them")
-            }
-        }
+        let found = self.scans.iter().find(|(found, _)| *found == at_once);
+        &found.expect("a layout has the kernels of its groups").1
     }
 }
 

@@ -25,10 +25,7 @@ impl SearchPrograms {
         let by_lists = (LIST_BYTES.min(max_bytes) / candidate_bytes(k)) as usize;
         // Queries share a buffer with the filters.
         let bytes = QUERY_BYTES.min(max_bytes / 2);
-        let at_once = self.layout.groups(usize::MAX).1;
-        let [group_bytes, _] = self.layout.group_bytes(at_once);
-        let by_queries = at_once.count() * (bytes / group_bytes) as usize;
-        by_lists.min(by_queries).max(1)
+        by_lists.min(self.layout.max_queries(bytes)).max(1)
     }
 
     /// The rows that the `k` best of each query are among, by their numbers among all rows. None for a query
@@ -112,6 +109,17 @@ impl<'a> Search<'a> {
             lists: wanted.list_bytes(),
             candidates: wanted.candidate_bytes(),
             found: wanted.found_bytes(),
+            tables: self.table_bytes(),
+        }
+    }
+
+    /// Bytes of all tables of bytes.
+    fn table_bytes(&self) -> u64 {
+        match (self.work.wanted.at_once, &self.programs.layout.bytes) {
+            (AtOnce::OneByBytes, Some(bytes)) => {
+                self.work.wanted.groups as u64 * bytes.table_bytes()
+            }
+            _ => 0,
         }
     }
 
@@ -138,6 +146,10 @@ impl<'a> Search<'a> {
                 let centers = &mut centers[..bytes as usize];
                 self.programs.layout.write_matrices(self.queries, values, centers);
             }
+            AtOnce::OneByBytes => {
+                let bytes = self.programs.layout.bytes.as_ref();
+                bytes.expect("it has tables").write_queries(self.queries, values);
+            }
             at_once => self.programs.layout.write_queries(self.queries, at_once, values),
         }
     }
@@ -155,6 +167,7 @@ impl<'a> Search<'a> {
                 (SearchBuffer::Lists, (&slot.lists, 0..lists)),
                 (SearchBuffer::Candidates, (&slot.candidates, 0..wanted.candidate_bytes())),
                 (SearchBuffer::Found, (&slot.found, 0..found)),
+                (SearchBuffer::ByteTables, (&slot.tables, 0..self.table_bytes())),
             ],
         };
         let submission = self.gpu.with_error_scopes("the work of a search", || {
@@ -163,6 +176,7 @@ impl<'a> Search<'a> {
             let input = self.lists_at + lists;
             encoding.copy_buffer_to_buffer(&slot.upload, 0, &slot.input, 0, input);
             encoding.copy_buffer_to_buffer(&slot.upload, self.lists_at, &slot.lists, 0, lists);
+            self.work.record_byte_tables(&mut encoding, &memory);
             let mut row_queries = 0;
             for dispatch in &self.work.dispatches {
                 self.work.record(&mut encoding, &memory, dispatch);

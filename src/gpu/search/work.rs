@@ -271,6 +271,16 @@ impl<'a> Work<'a> {
         });
     }
 
+    /// Records what forms the tables of bytes of all queries, if rows are scored by them.
+    pub(super) fn record_byte_tables(&self, encoder: &mut CommandEncoder, memory: &Memory<'_>) {
+        let layout = &self.programs.layout;
+        let both = layout.bytes.as_ref().zip(self.programs.byte_tables.as_ref());
+        if let Some((bytes, program)) = both.filter(|_| self.wanted.at_once == AtOnce::OneByBytes) {
+            let groups = [bytes.table_count(), count(self.wanted.groups)];
+            program.record(self.gpu, encoder, groups, |buffer| memory.binding(buffer));
+        }
+    }
+
     /// Records a program that works on lists, with the parameters that all dispatches share.
     pub(super) fn record_on_lists(
         &self,

@@ -10,7 +10,7 @@ mod translate;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::device::{Caps, ChunkBytes};
+use super::device::{COOP_THREADS, Caps, ChunkBytes};
 use super::kernels::{Kernel, KernelOptions, Precision, Tiling, select};
 use super::programs::{Recipes, recipes};
 use super::search::SearchLayout;
@@ -168,7 +168,7 @@ fn models() -> Vec<Model> {
     int8.chain(bits).chain(regions).chain(centered).collect()
 }
 
-fn caps(software: bool, coop_side: Option<u32>) -> Caps {
+pub(super) fn caps(software: bool, coop_side: Option<u32>) -> Caps {
     Caps {
         limits: Limits { binding_bytes: 1 << 27, buffer_bytes: 1 << 28, groups: 65_535 },
         software,
@@ -176,6 +176,7 @@ fn caps(software: bool, coop_side: Option<u32>) -> Caps {
         direct_readback: software,
         coop_side,
         subgroup: coop_side.map(|_| 32),
+        workgroup_threads: if coop_side == Some(16) { COOP_THREADS } else { 256 },
         workgroup_bytes: if coop_side == Some(16) { 48 << 10 } else { 32 << 10 },
         max_loop_iterations: software.then_some(65_000),
         chunk_bytes: ChunkBytes { copied: 1 << 20, large: 1 << 20 },
@@ -218,8 +219,8 @@ fn search_kernels() -> Vec<Kernel> {
         for caps in adapters() {
             for metric in Metric::ALL {
                 let layout = SearchLayout::new(&model, metric, &caps);
-                kernels.extend(layout.scans());
-                kernels.extend(layout.coop_scan());
+                kernels.extend(layout.scans().into_iter().map(|(_, kernel)| kernel));
+                kernels.extend(layout.byte_tables());
                 kernels.push(select());
                 kernels.extend(layout.projections(model.config().dim));
                 kernels.push(layout.rank());

@@ -13,7 +13,7 @@ use crate::model::Model;
 use crate::plan::count;
 use crate::search::{Batch, Listing, Metric, Reach, Records};
 
-const ROWS: usize = 1500;
+const ROWS: usize = 4500;
 const CAPACITY: u32 = 64;
 const FOUND: u32 = 16;
 const SELECT: &str = "scan.select";
@@ -80,6 +80,9 @@ fn violations(
         SearchBuffer::Candidates => contents(8 * u64::from(lists * CAPACITY)),
         SearchBuffer::Found => vec![0; (4 * lists * FOUND) as usize],
         SearchBuffer::Allowed => vec![0xff; ROWS.div_ceil(64) * 8],
+        SearchBuffer::ByteTables => {
+            contents(u64::from(groups) * layout.bytes.as_ref().unwrap().table_bytes())
+        }
         SearchBuffer::QueryRows => contents(4 * u64::from(lists - 1) * model.config().dim as u64),
         SearchBuffer::Hits => vec![0; (8 * lists * k) as usize],
     };
@@ -104,6 +107,7 @@ fn violations(
     let workgroups = match kernel.name.as_str() {
         SELECT | RANK => [lists, 1, 1],
         "scan.project" => [lists, count(model.region_count()), 1],
+        "tables.bytes" => [layout.bytes.as_ref().unwrap().table_count(), groups, 1],
         _ => [round.workgroups, groups, 1],
     };
     dispatched(gpu, &pipeline(gpu, kernel, None), &buffers, workgroups)
@@ -111,18 +115,16 @@ fn violations(
 
 /// The kernels, each with how many queries it answers together.
 fn kernels(layout: &SearchLayout, dim: usize) -> Vec<(Kernel, AtOnce)> {
-    let [one, four] = layout.scans();
     let [project_one, project_four] = layout.projections(dim);
-    let many = layout.coop_scan().map(|kernel| (kernel, AtOnce::Many));
-    let all = [
-        (one, AtOnce::One),
-        (four, AtOnce::Four),
+    let scans = layout.scans().into_iter().map(|(at_once, kernel)| (kernel, at_once));
+    let tables = layout.byte_tables().map(|kernel| (kernel, AtOnce::OneByBytes));
+    let others = [
         (select(), AtOnce::Four),
         (project_one, AtOnce::One),
         (project_four, AtOnce::Four),
         (layout.rank(), AtOnce::Four),
     ];
-    all.into_iter().chain(many).collect()
+    scans.chain(tables).chain(others).collect()
 }
 
 #[test]
@@ -148,16 +150,22 @@ fn no_index_of_a_search_reaches_beyond_what_the_host_sizes() {
 fn a_buffer_of_a_search_that_is_too_small_is_noticed() {
     let gpu = Gpu::new().unwrap();
     let models = models();
-    let model = models.iter().find(|model| model.region_count() == 5).unwrap();
-    let batch = batch(model);
-    let layout = SearchLayout::new(model, Metric::L2, gpu.caps());
-    for (kernel, at_once) in kernels(&layout, model.config().dim) {
-        for binding in &kernel.bindings {
-            let Binding::Search(buffer) = binding else { continue };
-            if *buffer != SearchBuffer::Round {
-                let short = Some(*buffer);
-                let found = violations(&gpu, model, &layout, &batch, (&kernel, at_once), short);
-                assert!(!found.is_empty(), "{}: half of {buffer:?} is not missed", kernel.name);
+    // A trellis, and a scalar code that is scored byte by byte.
+    for has_bytes in [false, true] {
+        let layout = |model: &Model| SearchLayout::new(model, Metric::L2, gpu.caps());
+        let suits = |model: &&Model| {
+            model.region_count() >= 3 && layout(model).bytes.is_some() == has_bytes
+        };
+        let model = models.iter().find(suits).expect("there is a model of each kind");
+        let (batch, layout) = (batch(model), layout(model));
+        for (kernel, at_once) in kernels(&layout, model.config().dim) {
+            for binding in &kernel.bindings {
+                let Binding::Search(buffer) = binding else { continue };
+                if *buffer != SearchBuffer::Round {
+                    let short = Some(*buffer);
+                    let found = violations(&gpu, model, &layout, &batch, (&kernel, at_once), short);
+                    assert!(!found.is_empty(), "{}: half of {buffer:?} is not missed", kernel.name);
+                }
             }
         }
     }

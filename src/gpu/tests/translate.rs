@@ -7,6 +7,7 @@ use naga::{AddressSpace, CooperativeSize, Module, ShaderStage, TypeInner};
 
 use super::super::device::COOP_THREADS;
 use super::super::kernels::Kernel;
+use super::super::kernels::WIDE_THREADS;
 use super::shipped_kernels;
 
 pub(super) fn parsed(kernel: &Kernel) -> (Module, ModuleInfo) {
@@ -138,8 +139,12 @@ fn workgroups_are_as_large_as_their_kernels_say() {
         assert!(bytes <= max_bytes, "{}: {bytes} of {max_bytes} bytes", kernel.name);
         let entry = module.entry_points.iter().find(|e| e.name == "main").unwrap();
         let threads: u32 = entry.workgroup_size.iter().product();
-        // Only adapters that allow it are given this kernel.
-        let max_threads = if kernel.name == "scan.bits.coop16" { COOP_THREADS } else { 256 };
+        // Only adapters that allow it are given these kernels.
+        let max_threads = match kernel.name.as_str() {
+            "scan.bits.coop16" => COOP_THREADS,
+            "scan.bytes.two_rows" => WIDE_THREADS,
+            _ => 256,
+        };
         assert!(threads <= max_threads, "{}: {threads} threads", kernel.name);
     }
 }
