@@ -17,7 +17,7 @@ The peers score the rows as they decode them.
 With `--engine gpu` the peer is PyTorch: a product of rows in f16 with the queries, then topk, on the
 same GPU. Its rows are random, because its rate depends on none of their values.
 
-`--record NAME` writes search-cpu.csv and search-cpu.txt, or search-gpu.*, to benches/record/NAME. With
+`--record NAME` writes search-cpu.csv, .txt and .svg, or search-gpu.*, to benches/record/NAME. With
 `--models FOLDER` models are looked for there before they are fitted, and saved there. Needs numpy, and
 faiss-cpu, turbovec and torch for their codecs.
 """
@@ -32,6 +32,7 @@ from pathlib import Path
 
 import numpy as np
 
+import scatter
 from compare import rate
 from quality import facts, nearest, shared
 from vecodec_codecs import run
@@ -204,6 +205,8 @@ def main():
             writer.writeheader()
             writer.writerows(lines)
         (folder / f"search-{args.engine}.txt").write_text(about)
+        (folder / f"search-{args.engine}.svg").write_text(
+            scatter.draw(f"Searches of {args.rows:,} rows, {data[0].shape[1]} values per row", lines))
 
 
 if __name__ == "__main__":
