@@ -52,7 +52,7 @@ adapter:
 
 # Every fuzz target for SECONDS seconds, on the committed seeds and on what earlier runs found. It needs
 # a nightly toolchain and cargo-fuzz.
-FUZZ_TARGETS = model_file codes_file raw_weights use_loaded data_file
+FUZZ_TARGETS = model_file codes_file raw_weights use_loaded index_folder data_file
 fuzz: SECONDS ?= 60
 fuzz:
 	@command -v cargo-fuzz > /dev/null || { \

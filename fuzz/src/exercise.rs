@@ -3,7 +3,7 @@
 
 use std::sync::Once;
 
-use vecodec::{Codec, CodecOptions, Codes, CodesReader, Engine, Model, f16};
+use vecodec::{Codec, CodecOptions, Codes, CodesReader, Engine, Index, Model, f16};
 
 use crate::Scratch;
 use crate::valid::Seeded;
@@ -25,6 +25,18 @@ pub fn codec(model: &Model) -> Codec {
     });
     let options = CodecOptions::default().with_engine(Engine::Cpu);
     Codec::with_options(model.clone(), options).expect("the CPU engine takes every model")
+}
+
+/// An index that opened answers, and one that did not says why.
+pub fn index(codec: &Codec, opened: vecodec::Result<Index>) {
+    let index = match opened {
+        Ok(index) => index,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let query = vec![0.5; codec.model().config().dim];
+    let hits = index.search(&query, 3).expect("a query of the model's dimension");
+    assert!(hits.k() <= 3 && hits.scores.iter().all(|score| !score.is_nan()));
+    assert!(index.len() as u64 <= index.row_count());
 }
 
 /// A model is what it says it is, and comes back from a file as it was.
