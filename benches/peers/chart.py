@@ -14,19 +14,9 @@ def draw(title, lines):
 
     Each family has one point per budget in each panel, that of the best variant.
     """
-    families = list(dict.fromkeys(line["family"] for line in lines))
-    colours = {}
-    for family in families:
-        ours = family.startswith("vecodec")
-        taken = sum(name.startswith("vecodec") == ours for name in colours)
-        palette = OURS if ours else PEERS
-        colours[family] = palette[taken % len(palette)]
-    colours[BOUND] = "#000"
+    colours = colours_of(line["family"] for line in lines) | {BOUND: "#000"}
     budgets = sorted({line["budget"] for line in lines})
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFTS[1] + WIDTH + 260}" '
-           f'height="{TOP + HEIGHT + 50}" font-family="sans-serif" font-size="12">',
-           '<rect width="100%" height="100%" fill="white"/>',
-           f'<text x="{LEFTS[0]}" y="22" font-size="15">{title}</text>']
+    out = head(title, 260)
     out += panel(LEFTS[0], "Relative MSE", best(lines, ERROR, min), colours, budgets, log_axis)
     out += panel(LEFTS[1], "recall@10, rows scaled to their norms", best(lines, RECALL, max),
                  colours, budgets, linear_axis)
@@ -35,6 +25,28 @@ def draw(title, lines):
         out += [f'<line x1="{x}" y1="{y}" x2="{x + 25}" y2="{y}" {stroke(family, colour)}/>',
                 f'<text x="{x + 31}" y="{y + 4}">{family}</text>']
     return "\n".join(out + ["</svg>"]) + "\n"
+
+
+def is_ours(name):
+    return name.startswith("vecodec")
+
+
+def colours_of(names):
+    """Returns the colour of each name, from one palette for this library and one for peers."""
+    colours = {}
+    for name in dict.fromkeys(names):
+        taken = sum(is_ours(other) == is_ours(name) for other in colours)
+        palette = OURS if is_ours(name) else PEERS
+        colours[name] = palette[taken % len(palette)]
+    return colours
+
+
+def head(title, legend_width):
+    """Returns how an SVG of two panels and a legend begins."""
+    return [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFTS[1] + WIDTH + legend_width}" '
+            f'height="{TOP + HEIGHT + 50}" font-family="sans-serif" font-size="12">',
+            '<rect width="100%" height="100%" fill="white"/>',
+            f'<text x="{LEFTS[0]}" y="22" font-size="15">{title}</text>']
 
 
 def best(lines, field, choose):
@@ -92,7 +104,7 @@ def panel(left, title, series, colours, budgets, axis):
 
 def stroke(family, colour):
     """Draws this library's lines thick, those of peers dashed, and the bound dotted."""
-    kind = 'stroke-width="2.5"' if family.startswith("vecodec") else (
+    kind = 'stroke-width="2.5"' if is_ours(family) else (
         'stroke-width="1.5" stroke-dasharray="2 3"' if family == BOUND
         else 'stroke-width="1.5" stroke-dasharray="6 3"')
     return f'stroke="{colour}" {kind}'

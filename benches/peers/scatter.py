@@ -6,10 +6,11 @@ The table is one that `search.py --record` wrote; it draws it, too.
 """
 
 import csv
+import functools
 import math
 import sys
 
-from chart import HEIGHT, LEFTS, OURS, PEERS, TOP, WIDTH
+from chart import HEIGHT, LEFTS, TOP, WIDTH, colours_of, head, is_ours
 
 RECALL = "recall@10"
 RATE = "million_row_queries_per_s, "
@@ -21,35 +22,27 @@ def draw(title, lines):
     together = max((field for field in lines[0] if field.startswith(RATE)),
                    key=lambda field: int(field[len(RATE):]))
     queries = together[len(RATE):]
-    colours = []
-    for line in lines:
-        ours = line["codec"].startswith("vecodec")
-        taken = sum(is_ours == ours for is_ours, _ in colours)
-        palette = OURS if ours else PEERS
-        colours.append((ours, palette[taken % len(palette)]))
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFTS[1] + WIDTH + 310}" '
-           f'height="{TOP + HEIGHT + 50}" font-family="sans-serif" font-size="12">',
-           '<rect width="100%" height="100%" fill="white"/>',
-           f'<text x="{LEFTS[0]}" y="22" font-size="15">{title}</text>']
-    out += panel(LEFTS[0], "bytes per row", lines, "bytes_per_row", colours)
+    marks = [functools.partial(mark, number, name, colour) for number, (name, colour)
+             in enumerate(colours_of(line["codec"] for line in lines).items(), 1)]
+    out = head(title, 310)
+    out += panel(LEFTS[0], "bytes per row", lines, "bytes_per_row", marks)
     out += panel(LEFTS[1], f"million rows times queries per second, {queries} queries together",
-                 lines, together, colours)
-    for number, (line, colour) in enumerate(zip(lines, colours)):
+                 lines, together, marks)
+    for number, (line, draw_mark) in enumerate(zip(lines, marks)):
         x, y = LEFTS[1] + WIDTH + 25, TOP + 10 + 22 * number
-        out += [mark(x, y, number, colour), f'<text x="{x + 15}" y="{y + 4}">{line["codec"]}</text>']
+        out += [draw_mark(x, y), f'<text x="{x + 15}" y="{y + 4}">{line["codec"]}</text>']
     return "\n".join(out + ["</svg>"]) + "\n"
 
 
-def mark(x, y, number, colour):
+def mark(number, name, colour, x, y):
     """A numbered point: of this library's codecs a disk, of peers a ring."""
-    ours, colour = colour
-    fill, text = (colour, "white") if ours else ("white", colour)
+    fill, text = (colour, "white") if is_ours(name) else ("white", colour)
     return (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="{fill}" stroke="{colour}" stroke-width="1.5"/>'
             f'<text x="{x:.1f}" y="{y + 3.5:.1f}" text-anchor="middle" font-size="9.5" '
-            f'fill="{text}">{number + 1}</text>')
+            f'fill="{text}">{number}</text>')
 
 
-def panel(left, label, lines, field, colours):
+def panel(left, label, lines, field, marks):
     values = [float(line[field]) for line in lines]
     recalls = [float(line[RECALL]) for line in lines]
     low, high = min(values) / 1.3, max(values) * 1.3
@@ -71,9 +64,8 @@ def panel(left, label, lines, field, colours):
     for tick in (tick for tick in ticks if low < tick < high):
         out += [f'<line x1="{x(tick):.1f}" y1="{TOP}" x2="{x(tick):.1f}" y2="{TOP + HEIGHT}" stroke="#eee"/>',
                 f'<text x="{x(tick):.1f}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{tick:g}</text>']
-    for number, (value, recall) in enumerate(zip(values, recalls)):
-        out.append(mark(x(value), y(recall), number, colours[number]))
-    return out
+    return out + [draw_mark(x(value), y(recall))
+                  for draw_mark, value, recall in zip(marks, values, recalls)]
 
 
 def main():
