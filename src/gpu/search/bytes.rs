@@ -103,13 +103,14 @@ impl ByteLayout {
     }
 
     /// Bytes of the tables of a query.
-    pub(crate) fn table_bytes(&self) -> u64 {
+    fn table_bytes(&self) -> u64 {
         self.regions.len() as u64 * self.shape.table_bytes()
     }
 
-    /// Bytes of the values of a query.
-    pub(super) fn query_bytes(&self) -> u64 {
-        16 * self.regions.len() as u64 * (u64::from(self.shape.values4) + 1)
+    /// Bytes of the values, the centers apart and the tables of a query.
+    pub(super) fn query_bytes(&self) -> [u64; 3] {
+        let values = 16 * self.regions.len() as u64 * (u64::from(self.shape.values4) + 1);
+        [values, 0, self.table_bytes()]
     }
 
     /// Writes queries: values divided by the step, then the product with the centroid, the step and what all rows

@@ -287,16 +287,16 @@ impl SearchLayout {
         (queries.div_ceil(at_once.count()), at_once)
     }
 
-    /// Bytes of a group's values, and of its centers where these lie apart.
-    pub(crate) fn group_bytes(&self, at_once: AtOnce) -> [u64; 2] {
-        let regions = self.regions() as u64;
+    /// Bytes of a group's values, of its centers where these lie apart, and of its tables of bytes.
+    pub(crate) fn group_bytes(&self, at_once: AtOnce) -> [u64; 3] {
+        let (regions, values4) = (self.regions() as u64, u64::from(self.shape.values4));
         match at_once {
             AtOnce::Many => {
                 let queries = regions * AtOnce::Many.count() as u64;
-                [2 * queries * self.matrix_values() as u64, 8 * queries]
+                [2 * queries * self.matrix_values() as u64, 8 * queries, 0]
             }
-            AtOnce::OneByBytes => [self.bytes.as_ref().map_or(0, ByteLayout::query_bytes), 0],
-            _ => [16 * regions * (u64::from(self.shape.values4) * at_once.count() as u64 + 1), 0],
+            AtOnce::OneByBytes => self.bytes.as_ref().map_or([0; 3], ByteLayout::query_bytes),
+            _ => [16 * regions * (values4 * at_once.count() as u64 + 1), 0, 0],
         }
     }
 

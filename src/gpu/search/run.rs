@@ -76,6 +76,8 @@ struct Search<'a> {
     /// Of the products with centroids, where these lie apart.
     center_range: Range<u64>,
     lists_at: u64,
+    /// Of all tables of bytes.
+    table_bytes: u64,
 }
 
 impl<'a> Search<'a> {
@@ -95,11 +97,12 @@ impl<'a> Search<'a> {
             end = (end + bytes).next_multiple_of(ALIGNMENT);
             start..start + bytes
         };
-        let [values, centers] = programs.layout.group_bytes(at_once);
+        let [values, centers, tables] = programs.layout.group_bytes(at_once);
         let query_range = next(groups as u64 * values);
         let center_range = next(groups as u64 * centers);
         let lists_at = next(wanted.list_bytes()).start;
-        Self { programs, gpu, queries, work, query_range, center_range, lists_at }
+        let table_bytes = groups as u64 * tables;
+        Self { programs, gpu, queries, work, query_range, center_range, lists_at, table_bytes }
     }
 
     fn bytes(&self) -> SearchBytes {
@@ -109,17 +112,7 @@ impl<'a> Search<'a> {
             lists: wanted.list_bytes(),
             candidates: wanted.candidate_bytes(),
             found: wanted.found_bytes(),
-            tables: self.table_bytes(),
-        }
-    }
-
-    /// Bytes of all tables of bytes.
-    fn table_bytes(&self) -> u64 {
-        match (self.work.wanted.at_once, &self.programs.layout.bytes) {
-            (AtOnce::OneByBytes, Some(bytes)) => {
-                self.work.wanted.groups as u64 * bytes.table_bytes()
-            }
-            _ => 0,
+            tables: self.table_bytes,
         }
     }
 
@@ -167,7 +160,7 @@ impl<'a> Search<'a> {
                 (SearchBuffer::Lists, (&slot.lists, 0..lists)),
                 (SearchBuffer::Candidates, (&slot.candidates, 0..wanted.candidate_bytes())),
                 (SearchBuffer::Found, (&slot.found, 0..found)),
-                (SearchBuffer::ByteTables, (&slot.tables, 0..self.table_bytes())),
+                (SearchBuffer::ByteTables, (&slot.tables, 0..self.table_bytes)),
             ],
         };
         let submission = self.gpu.with_error_scopes("the work of a search", || {

@@ -80,9 +80,7 @@ fn violations(
         SearchBuffer::Candidates => contents(8 * u64::from(lists * CAPACITY)),
         SearchBuffer::Found => vec![0; (4 * lists * FOUND) as usize],
         SearchBuffer::Allowed => vec![0xff; ROWS.div_ceil(64) * 8],
-        SearchBuffer::ByteTables => {
-            contents(u64::from(groups) * layout.bytes.as_ref().unwrap().table_bytes())
-        }
+        SearchBuffer::ByteTables => contents(u64::from(groups) * layout.group_bytes(at_once)[2]),
         SearchBuffer::QueryRows => contents(4 * u64::from(lists - 1) * model.config().dim as u64),
         SearchBuffer::Hits => vec![0; (8 * lists * k) as usize],
     };

@@ -6,8 +6,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, CooperativeSize, Module, ShaderStage, TypeInner};
 
 use super::super::device::COOP_THREADS;
-use super::super::kernels::Kernel;
-use super::super::kernels::WIDE_THREADS;
+use super::super::kernels::{Kernel, WIDE_THREADS};
 use super::shipped_kernels;
 
 pub(super) fn parsed(kernel: &Kernel) -> (Module, ModuleInfo) {
