@@ -34,9 +34,10 @@ pub(crate) use allocate::{Distortions, allocate, byte_order, usual_distortions};
 #[cfg(feature = "gpu")]
 pub(crate) use costs::{cost_scale, is_narrow, level_range, table_scale};
 pub(crate) use encode::{BitPlan, PaddedRow};
+pub(crate) use plan::LatentWindow;
 pub(crate) use plan::Layout;
 #[cfg(feature = "gpu")]
-pub(crate) use plan::{LatentWindow, Symbol};
+pub(crate) use plan::Symbol;
 pub(crate) use rates::{MAX_SCALAR_WIDTH, RATE_COUNT, Rate};
 pub(crate) use tables::{Tables, Window};
 #[cfg(feature = "fit")]

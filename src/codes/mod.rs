@@ -35,6 +35,8 @@ struct Inner {
     config: ModelConfig,
     model: Fingerprint,
     rows: usize,
+    /// Bytes of a row in `packed`.
+    row_bytes: usize,
     packed: Vec<u8>,
     scales: Scales,
 }
@@ -134,7 +136,8 @@ impl Codes {
             Scales::Uniform(scale) if rows == 1 => Scales::PerRow(vec![scale]),
             scales => scales,
         };
-        Self(Arc::new(Inner { config, model, rows, packed, scales }))
+        let row_bytes = config.packed_size();
+        Self(Arc::new(Inner { config, model, rows, row_bytes, packed, scales }))
     }
 
     /// Number of encoded rows.
@@ -159,6 +162,7 @@ impl Codes {
     }
 
     /// The scale of a row.
+    #[inline(always)]
     pub(crate) fn scale(&self, row: usize) -> f32 {
         match &self.0.scales {
             Scales::PerRow(scales) => scales[row],
@@ -169,8 +173,8 @@ impl Codes {
     /// The packed codes of a row.
     #[inline(always)]
     pub(crate) fn packed(&self, row: usize) -> &[u8] {
-        let row_bytes = self.config().packed_size();
-        &self.0.packed[row * row_bytes..][..row_bytes]
+        let Inner { row_bytes, packed, .. } = &*self.0;
+        &packed[row * row_bytes..][..*row_bytes]
     }
 
     /// Shape and options of the model that made these codes.

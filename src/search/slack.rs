@@ -14,17 +14,16 @@ pub(crate) enum FastProducts {
     /// Each sum may be truncated. Entries of tables are at most so large.
     #[cfg(feature = "gpu")]
     F16 { largest_entry: f32 },
-    /// As sums of entries of 16 bits. The product of latents with each query is off by at most so much.
-    #[cfg(feature = "gpu")]
-    Bytes { errors: Vec<f32> },
+    /// In integers. The product of latents with each query is off by at most so much.
+    Integers { errors: Vec<f32> },
 }
 
 /// Twice the bound on the error of each query's keys.
 ///
 /// ```text
-/// F32    error <= (n + 4) 2^-24 (|q D| a |z| + |q . c| b + o)                  n latents
-/// Bytes  error <= the same + a e                                               e of the entries' rounding
-/// F16    error <= twice as much + 2^-11 |q D| a |z| + 2^-38 max |q_i| n a max |entry|
+/// F32       error <= (n + 4) 2^-24 (|q D| a |z| + |q . c| b + o)               n latents
+/// Integers  error <= the same + a e                                            e of the rounding to integers
+/// F16       error <= twice as much + 2^-11 |q D| a |z| + 2^-38 max |q_i| n a max |entry|
 /// ```
 ///
 /// 1. A sum of `n` products in `f32`, in any order, is off by at most about `n 2^-24` times the sum of the
@@ -49,7 +48,6 @@ pub(crate) fn slacks(
     }
     let latents = model.config().latent_dim as f32;
     let roundings = (latents + 4.0) * (f32::EPSILON / 2.0);
-    #[cfg(feature = "gpu")]
     let largest_scale = reaches.iter().fold(0.0, |max: f32, reach| max.max(reach.scale));
     let slack = |query| {
         let in_f32 = roundings * queries.magnitude(query, &reaches)?;
@@ -60,8 +58,7 @@ pub(crate) fn slacks(
                 FastProducts::F16 { largest_entry } => {
                     2.0 * in_f32 + queries.f16_error(query, &reaches, latents * largest_entry)
                 }
-                #[cfg(feature = "gpu")]
-                FastProducts::Bytes { errors } => in_f32 + errors[query] * largest_scale,
+                FastProducts::Integers { errors } => in_f32 + errors[query] * largest_scale,
             })
     };
     (0..queries.count()).map(slack).collect()

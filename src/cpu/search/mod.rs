@@ -5,16 +5,17 @@
 //!
 //! ```text
 //! values [rows, latents] = entries of tables, or 8-bit codes
-//! keys [rows, queries]   = a (values queries^T) + b centers + o
+//! keys [queries, rows]   = a (queries values^T) + b centers + o
 //! ```
 //!
+//! Few queries are multiplied with bit codes in integers, where the machine has instructions for it ([`mod@integers`]).
 //! An approximate search leaves out the regions of which a query expects little ([`mod@probes`]).
 //!
 //! Threads take tiles from one list, and each has its own best rows of every query. A threshold that one
 //! thread has found serves all.
 
-mod bytes;
 mod exact;
+mod integers;
 mod load;
 mod probes;
 mod tile;
@@ -24,11 +25,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use bytes::byte_tables;
 use exact::Exact;
+use integers::Integers;
 pub(crate) use load::load;
 use probes::probes;
-use tile::{Asked, FEW_QUERIES, Scratch, Tile, tiles};
+use tile::{Asked, Scratch, Tile, tiles};
 
 use super::threads;
 use crate::error::Result;
@@ -63,7 +64,6 @@ pub(crate) fn search(
     k: usize,
     recall: f32,
 ) -> Result<Vec<Vec<Candidate>>> {
-    let slacks = slacks(model, views, queries, FastProducts::F32)?;
     let probes = probes(model, views, queries, k, recall);
     let mut tiles = tiles(model, views);
     let rows = tiles.iter().map(Tile::row_count).sum();
@@ -74,12 +74,17 @@ pub(crate) fn search(
             None => (Cow::Borrowed(all), (0..all.count()).collect()),
             Some(probes) => (Cow::Owned(all.select(&probes[region])), probes[region].clone()),
         };
-        let is_few = (1..FEW_QUERIES).contains(&chosen.count());
-        let byte_tables = if is_few { byte_tables(model, region, &chosen, rows) } else { None };
-        (Asked { metric: queries.metric, queries: chosen, byte_tables }, numbers)
+        let integers = Integers::new(model, region, &chosen, rows);
+        (Asked { metric: queries.metric, queries: chosen, integers }, numbers)
     };
     let asked: Vec<(Asked<'_>, Vec<usize>)> =
         (0..model.region_count()).into_par_iter().map(asked).collect();
+    let mut errors = vec![0.0f32; queries.count()];
+    for (asked, numbers) in &asked {
+        let of_region = asked.integers.iter().flat_map(Integers::errors);
+        numbers.iter().zip(of_region).for_each(|(query, e)| errors[*query] = errors[*query].max(e));
+    }
+    let slacks = slacks(model, views, queries, FastProducts::Integers { errors })?;
     tiles.retain(|tile| !asked[tile.region].1.is_empty());
     let next = AtomicUsize::new(0);
     let thresholds: Vec<Threshold> = slacks.iter().map(|_| Threshold::new()).collect();

@@ -121,7 +121,7 @@ fn sample(model: &Model, views: &[View<'_>], queries: &Queries, region: usize) -
     let asked = Asked {
         metric: queries.metric,
         queries: Cow::Borrowed(queries.region(region)),
-        byte_tables: None,
+        integers: None,
     };
     let mut scratch = Scratch::default();
     let mut rows = 0.0;

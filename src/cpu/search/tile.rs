@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::bytes::ByteTables;
+use super::integers::{self, Integers};
 use crate::bit_codes::{BitPlan, PaddedRow};
 use crate::linear::linear;
 use crate::model::Model;
@@ -17,7 +17,7 @@ const TILE_ROWS: usize = 256;
 
 /// From so many queries on, a GEMM is faster than dot products: it packs rows first. With fewer queries a
 /// row is used up while it is in the first cache.
-pub(super) const FEW_QUERIES: usize = 6;
+const FEW_QUERIES: usize = 6;
 
 /// Some rows of one region of a view.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ pub(super) struct Tile {
 pub(super) struct Asked<'a> {
     pub(super) metric: Metric,
     pub(super) queries: Cow<'a, Projection>,
-    /// Where rows are scored byte by byte.
-    pub(super) byte_tables: Option<ByteTables>,
+    /// Where products are of integers.
+    pub(super) integers: Option<Integers>,
 }
 
 /// A thread's memory, used again for each of its tiles.
@@ -47,7 +47,9 @@ pub(super) struct Scratch {
     padded: PaddedRow,
     /// `[rows, stride]`: latents without their steps, and zeros.
     values: Vec<f32>,
-    /// `[rows, queries]`: products of latents, then keys.
+    integers: integers::Scratch,
+    terms: RowTerms,
+    /// `[queries, rows]`: products of latents, then keys.
     keys: Vec<f32>,
 }
 
@@ -82,7 +84,7 @@ impl Tile {
         self.rows.len()
     }
 
-    /// Scores all rows with all queries, byte by byte if there are tables. Gives each key that reaches the
+    /// Scores all rows with all queries. Gives each key that reaches the
     /// query's threshold to `take`, which returns the query's threshold from then on.
     pub(super) fn score(
         &self,
@@ -92,51 +94,68 @@ impl Tile {
         scratch: &mut Scratch,
         mut take: impl FnMut(usize, u32, f32) -> f32,
     ) {
-        let layers = model.region(self.region);
-        let Asked { metric, queries: projection, byte_tables } = asked;
-        let (latents, count) = (layers.decoder.inputs, projection.count());
-        let stride = projection.stride;
-        let listing = view.listing();
-        let Scratch { thresholds, codes, padded, values, keys } = scratch;
-        keys.resize(self.rows.len() * count, 0.0);
-        codes.clear();
-        self.rows
-            .clone()
-            .for_each(|at| codes.extend_from_slice(view.batch.packed(listing.row(at))));
-        let packed = codes.chunks_exact(codes.len() / self.rows.len());
-        if let Some(tables) = byte_tables {
-            tables.products(packed, keys);
-        } else if count < FEW_QUERIES {
-            values.resize(stride, 0.0);
-            values[latents..].fill(0.0);
-            let (plan, queries) = (layers.plan, projection.values.as_slice());
-            Arch::new().dispatch(Few { plan, packed, queries, padded, values, latents, keys });
-        } else {
-            values.resize(self.rows.len() * stride, 0.0);
-            vectorized(
-                #[inline(always)]
-                || {
-                    for (packed, values) in packed.clone().zip(values.chunks_exact_mut(stride)) {
-                        let (values, zeros) = values.split_at_mut(latents);
-                        unpack(layers.plan, packed, padded, values);
-                        zeros.fill(0.0);
-                    }
-                },
-            );
-            linear(keys, values, &projection.values, None, stride);
-        }
-        for (at, keys) in self.rows.clone().zip(keys.chunks_exact_mut(count)) {
-            let row = listing.row(at);
-            let terms = view.batch.terms(*metric, row);
-            if !reach(keys, terms, &projection.centers, thresholds) {
+        self.set_products(model, view, asked, scratch);
+        let Scratch { thresholds, terms, keys, .. } = scratch;
+        let rows = || self.rows.clone().map(|at| view.listing().row(at));
+        vectorized(
+            #[inline(always)]
+            || terms.set(rows().map(|row| view.batch.terms(asked.metric, row))),
+        );
+        let centers = &asked.queries.centers;
+        let all = keys.chunks_exact_mut(self.rows.len()).zip(thresholds).zip(centers);
+        for (query, ((keys, threshold), center)) in all.enumerate() {
+            if !reach(keys, terms, *center, *threshold) {
                 continue;
             }
-            for (query, (key, threshold)) in keys.iter().zip(thresholds.iter_mut()).enumerate() {
+            for (row, key) in rows().zip(keys) {
                 if *key >= *threshold {
                     *threshold = threshold.max(take(query, row, *key));
                 }
             }
         }
+    }
+
+    /// Writes the products of all rows with all queries.
+    fn set_products(
+        &self,
+        model: &Model,
+        view: &View<'_>,
+        asked: &Asked<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let layers = model.region(self.region);
+        let Asked { queries: projection, integers, .. } = asked;
+        let (latents, count, stride) =
+            (layers.decoder.inputs, projection.count(), projection.stride);
+        let Scratch { codes, padded, values, integers: memory, keys: products, .. } = scratch;
+        products.resize(self.rows.len() * count, 0.0);
+        let listing = view.listing();
+        let resident = self.rows.clone().map(|at| view.batch.packed(listing.row(at)));
+        if let Some(integers) = integers {
+            return integers.products(resident, memory, products);
+        }
+        codes.clear();
+        resident.for_each(|packed| codes.extend_from_slice(packed));
+        let packed = codes.chunks_exact(codes.len() / self.rows.len());
+        let (plan, queries) = (layers.plan, projection.values.as_slice());
+        if count < FEW_QUERIES {
+            values.resize(stride, 0.0);
+            values[latents..].fill(0.0);
+            Arch::new().dispatch(Few { plan, packed, queries, padded, values, latents, products });
+            return;
+        }
+        values.resize(self.rows.len() * stride, 0.0);
+        vectorized(
+            #[inline(always)]
+            || {
+                for (packed, values) in packed.clone().zip(values.chunks_exact_mut(stride)) {
+                    let (values, zeros) = values.split_at_mut(latents);
+                    unpack(plan, packed, padded, values);
+                    zeros.fill(0.0);
+                }
+            },
+        );
+        linear(products, queries, values, None, stride);
     }
 }
 
@@ -151,8 +170,8 @@ struct Few<'a, I> {
     /// `[stride]`: a row, and zeros from the number of latents on.
     values: &'a mut [f32],
     latents: usize,
-    /// `[rows, queries]`
-    keys: &'a mut [f32],
+    /// `[queries, rows]`
+    products: &'a mut [f32],
 }
 
 impl<'a, I: Iterator<Item = &'a [u8]>> WithSimd for Few<'_, I> {
@@ -160,12 +179,14 @@ impl<'a, I: Iterator<Item = &'a [u8]>> WithSimd for Few<'_, I> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { plan, packed, queries, padded, values, latents, keys } = self;
+        let Self { plan, packed, queries, padded, values, latents, products } = self;
         let stride = values.len();
-        for (packed, keys) in packed.zip(keys.chunks_exact_mut(queries.len() / stride)) {
+        let rows = products.len() * stride / queries.len();
+        for (row, packed) in packed.enumerate() {
             unpack(plan, packed, padded, &mut values[..latents]);
+            let products = products[row..].iter_mut().step_by(rows);
             let (row, _) = S::as_simd_f32s(values);
-            for (query, key) in queries.chunks_exact(stride).zip(keys) {
+            for (query, product) in queries.chunks_exact(stride).zip(products) {
                 let (query, _) = S::as_simd_f32s(query);
                 let (row, query) = (row.as_chunks::<4>().0, query.as_chunks::<4>().0);
                 let mut sums = [simd.splat_f32s(0.0); 4];
@@ -176,22 +197,45 @@ impl<'a, I: Iterator<Item = &'a [u8]>> WithSimd for Few<'_, I> {
                 }
                 let [a, b, c, d] = sums;
                 let sum = simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
-                *key = simd.reduce_sum_f32s(sum);
+                *product = simd.reduce_sum_f32s(sum);
             }
         }
     }
 }
 
-/// Turns the products of a row with each query into keys. Returns whether any reaches its threshold.
-fn reach(keys: &mut [f32], terms: Terms, centers: &[f32], thresholds: &[f32]) -> bool {
+/// The terms of rows, each kind by itself: so that loops take several rows at a time.
+#[derive(Default)]
+struct RowTerms {
+    latents: Vec<f32>,
+    centers: Vec<f32>,
+    offsets: Vec<f32>,
+}
+
+impl RowTerms {
+    #[inline(always)]
+    fn set(&mut self, rows: impl ExactSizeIterator<Item = Terms>) {
+        let Self { latents, centers, offsets } = self;
+        for kind in [&mut *latents, centers, offsets] {
+            kind.resize(rows.len(), 0.0);
+        }
+        for (((terms, latents), center), offset) in rows.zip(latents).zip(centers).zip(offsets) {
+            (*latents, *center, *offset) = (terms.latents, terms.center, terms.offset);
+        }
+    }
+}
+
+/// Turns the products of rows with a query into keys. Returns whether any reaches the threshold.
+fn reach(keys: &mut [f32], terms: &RowTerms, center: f32, threshold: f32) -> bool {
+    let RowTerms { latents, centers, offsets } = terms;
     vectorized(
         #[inline(always)]
         || {
             let mut any = false;
-            for ((key, center), threshold) in keys.iter_mut().zip(centers).zip(thresholds) {
-                *key = terms.latents * *key + (terms.center * center + terms.offset);
-                // Without an early end, so that it takes several queries at a time.
-                any |= *key >= *threshold;
+            let terms = latents.iter().zip(centers).zip(offsets);
+            for (key, ((latents, row_center), offset)) in keys.iter_mut().zip(terms) {
+                *key = latents * *key + (row_center * center + offset);
+                // Without an early end, so that it takes several rows at a time.
+                any |= *key >= threshold;
             }
             any
         },

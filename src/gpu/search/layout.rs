@@ -275,7 +275,7 @@ impl SearchLayout {
                 FastProducts::F16 { largest_entry: plan.tables().largest() }
             }
             (AtOnce::OneByBytes, Some(bytes), _) => {
-                FastProducts::Bytes { errors: bytes.errors(queries) }
+                FastProducts::Integers { errors: bytes.errors(queries) }
             }
             _ => FastProducts::F32,
         }

@@ -64,7 +64,7 @@ pub fn cases() -> Vec<Case> {
         case(24, 90, ModelConfig::int8(24, 11), true),
         case(33, 300, ModelConfig::int8(33, 16), false),
         case(13, 257, bits(13, 5, Coding::Scalar, 1, omit), true),
-        case(13, 90, bits(13, 11, Coding::Scalar, 3, store), false),
+        case(13, 901, bits(13, 11, Coding::Scalar, 3, store), false),
         case(24, 300, bits(24, 9, trellis(16), 1, omit), true),
         case(24, 513, bits(24, 9, trellis(256), 5, omit), true),
         case(24, 300, bits(24, 9, trellis(256), 4, omit), false),

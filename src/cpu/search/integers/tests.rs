@@ -1,0 +1,172 @@
+//! Products of integers beside those of `f64`.
+
+use std::sync::Arc;
+
+use super::blocks::{Block, LANES, Lanes, Vectors};
+use super::latents::{self, Latents};
+use super::nibbles::Nibbles;
+use super::{Integers, Kind, Scratch, padded};
+use crate::bit_codes::{BitPlan, Layout, PaddedRow, RATE_COUNT, Rate, Tables, Window};
+use crate::search::Projection;
+
+/// Rows that are no multiple of anything.
+const ROWS: usize = 77;
+const QUERIES: usize = 5;
+
+/// Numbers between -1 and 1.
+fn number(seed: u32) -> f32 {
+    (seed.wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 23) as f32 - 1.0
+}
+
+fn plan(window: Window, layout: Layout, half_bits: &[(u8, usize)], first_bit: u32) -> BitPlan {
+    let rate = |half_bits| match half_bits {
+        1 => Rate::HALF,
+        3 => Rate::ONE_AND_HALF,
+        even => Rate::whole(even / 2),
+    };
+    let rates: Vec<Rate> =
+        half_bits.iter().flat_map(|(bits, count)| vec![rate(*bits); *count]).collect();
+    let mut tables: [Vec<f32>; RATE_COUNT] = Default::default();
+    for rate in &rates {
+        // Not around zero, and of several sizes.
+        let entries = rate.latents() as u32 * (1 << window.bits(*rate));
+        let entry = |i: u32| 0.3 + number(i + 977 * rate.bits()) * (1.0 + rate.bits() as f32);
+        tables[rate.number()] = (0..entries).map(entry).collect();
+    }
+    let tables = Arc::new(Tables::new(window, &tables).unwrap());
+    let latents = rates.iter().map(|rate| rate.latents()).sum();
+    BitPlan::new(tables, layout, &rates, vec![1.0; latents], first_bit, None).unwrap()
+}
+
+/// Bits per latent in halves, and how many symbols have them.
+fn plans() -> Vec<BitPlan> {
+    let (last_8, last_4, own) = (Window::Last(8), Window::Last(4), Window::Own);
+    let usual = [(10, 1), (8, 7), (6, 62), (4, 78), (3, 27), (2, 44), (1, 12)];
+    vec![
+        plan(last_8, Layout::Packed, &usual, 0),
+        plan(last_8, Layout::Packed, &usual, 5),
+        plan(last_8, Layout::Packed, &[(16, 9), (14, 65), (12, 64), (2, 63)], 1),
+        plan(last_4, Layout::Packed, &[(12, 3), (8, 20), (4, 100), (2, 200)], 3),
+        plan(own, Layout::Packed, &[(16, 70), (10, 11), (6, 9), (2, 3)], 7),
+        plan(own, Layout::Bytes, &[(16, 2), (12, 1), (4, 1), (10, 1), (6, 1), (8, 6), (4, 41)], 0),
+        plan(own, Layout::Bytes, &[(6, 1), (6, 1), (4, 1), (2, 70)], 0),
+        plan(own, Layout::Bytes, &[(2, 1)], 0),
+    ]
+}
+
+fn queries(plan: &BitPlan) -> Projection {
+    let mut all = Projection::default();
+    all.stride = plan.latents().next_multiple_of(32);
+    for (query, size) in [1.0, 1e-3, 1e20, 1e-30, 0.0].into_iter().enumerate() {
+        let value = |i: u32| match i < plan.latents() as u32 {
+            true => size * number(i + 31 * query as u32),
+            false => 0.0,
+        };
+        all.values.extend((0..all.stride as u32).map(value));
+    }
+    all.centers = vec![0.0; QUERIES];
+    all
+}
+
+/// The codes of rows.
+fn rows(plan: &BitPlan) -> Vec<u8> {
+    let byte = |i: u32| (number(i) * 128.0) as i8 as u8;
+    (0..(ROWS * plan.code_bytes()) as u32).map(byte).collect()
+}
+
+/// Checks products, each against its bound, which is small beside what products differ by.
+fn check(plan: &BitPlan, queries: &Projection, products: &[f32], errors: &[f32], share: f64) {
+    let rows = rows(plan);
+    let (mut values, mut padded) = (vec![0.0; plan.latents()], PaddedRow::default());
+    for (query, (products, error)) in products.chunks_exact(ROWS).zip(errors).enumerate() {
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for (row, product) in rows.chunks_exact(plan.code_bytes()).zip(products) {
+            plan.values(row, &mut padded, &mut values);
+            let terms = queries.query(query).iter().zip(&values);
+            let exact: f64 = terms.map(|(q, v)| f64::from(*q) * f64::from(*v)).sum();
+            let off = (f64::from(*product) - exact).abs();
+            assert!(off <= f64::from(*error), "query {query}: {product}, {exact}, {error}");
+            (low, high) = (low.min(exact), high.max(exact));
+        }
+        let range = high - low;
+        let is_tiny = range < 1e-25;
+        assert!(is_tiny || f64::from(*error) < share * range, "query {query}: {error}, {range}");
+    }
+}
+
+/// The instructions of AVX-512, one lane at a time.
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl Vectors for Plain {
+    fn unpack(
+        self,
+        block: &Block,
+        codes: &[u8],
+        row_bytes: usize,
+        values: &mut [u8],
+        stride: usize,
+    ) {
+        for (row, values) in codes.chunks_exact(row_bytes).zip(values.chunks_exact_mut(stride)) {
+            let bytes = &row[block.first_byte..][..LANES];
+            for lane in 0..LANES {
+                let eight = &block.bytes[lane / 8 * 8..][..8];
+                let eight: [u8; 8] = std::array::from_fn(|i| bytes[usize::from(eight[i])]);
+                let window = u64::from_le_bytes(eight).rotate_right(block.shifts[lane].into());
+                values[block.first + lane] = block.table[usize::from(window as u8)];
+            }
+        }
+    }
+
+    fn sums(self, values: &[Lanes], stride: usize, weights: &[[Lanes; 2]]) -> [i32; padded::ROWS] {
+        std::array::from_fn(|row| {
+            let mut sum = 0;
+            for (values, [high, low]) in values[row * stride..].iter().zip(weights) {
+                for ((v, h), l) in values.0.into_iter().zip(high.0).zip(low.0) {
+                    let weight = 128 * i64::from(h as i8) + i64::from(l as i8);
+                    sum += i64::from(v) * weight;
+                }
+            }
+            sum as i32
+        })
+    }
+}
+
+#[test]
+fn products_of_latents_are_within_their_bound() {
+    for plan in plans() {
+        let queries = queries(&plan);
+        let latents = Latents::of(&plan, &queries).expect("windows of 8 bits");
+        let errors: Vec<f32> = latents.scales().iter().map(|scale| scale.error).collect();
+        let (mut scratch, mut products) = (Scratch::default(), vec![0.0; ROWS * QUERIES]);
+        let rows = rows(&plan);
+        let packed = rows.chunks_exact(plan.code_bytes());
+        scratch.codes.set(packed.clone(), plan.code_bytes(), latents::PADDING);
+        latents.products_with(Plain, &scratch.codes, &mut scratch.values, &mut products);
+        check(&plan, &queries, &products, &errors, 0.05);
+        // The same with the machine's instructions, if it has them.
+        if latents::instructions_exist() {
+            let same = Integers { row_bytes: plan.code_bytes(), kind: Kind::Latents(latents) };
+            let mut found = vec![0.0; ROWS * QUERIES];
+            same.products(packed, &mut scratch, &mut found);
+            assert_eq!(found, products);
+        }
+    }
+}
+
+#[test]
+fn products_of_nibbles_are_within_their_bound() {
+    let mut count = 0;
+    for plan in plans() {
+        let queries = queries(&plan);
+        let Some(nibbles) = Nibbles::new(&plan, &queries, 1 << 20) else { continue };
+        let (mut scratch, mut products) = (Scratch::default(), vec![0.0; ROWS * QUERIES]);
+        let all = Integers { row_bytes: plan.code_bytes(), kind: Kind::Nibbles(nibbles) };
+        let rows = rows(&plan);
+        all.products(rows.chunks_exact(plan.code_bytes()), &mut scratch, &mut products);
+        check(&plan, &queries, &products, &all.errors().collect::<Vec<_>>(), 0.005);
+        count += 1;
+    }
+    // Machines without such instructions have other products.
+    assert!(count == 3 || !super::nibbles::vectors_exist());
+}
