@@ -200,6 +200,7 @@ def main():
         print(*lines[-1].values(), sep="  ", flush=True)
     if args.record:
         folder = ROOT / "benches/record" / args.record
+        folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"search-{args.engine}.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, fields, lineterminator="\n")
             writer.writeheader()
