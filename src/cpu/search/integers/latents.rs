@@ -42,8 +42,11 @@ const LEAST_LATENTS: usize = 5;
 const MOST_QUERIES: usize = 32;
 /// The largest magnitude of `128 h + l`.
 const LARGEST_WEIGHT: f64 = 127.0 * 128.0;
-/// What the magnitudes of all weights of a query add up to, at most: sums of values times weights have 32 bits.
-const LARGEST_SUM: f64 = (1u32 << 24) as f64 - 1.0;
+/// Latents of a row, at most.
+const MOST_LATENTS: usize = 1 << 16;
+/// What the magnitudes of all weights of a query add up to, at most, before they are rounded: sums of 128 times as
+/// much have 32 bits.
+const LARGEST_SUM: f64 = ((1 << 24) - MOST_LATENTS) as f64;
 
 /// Some queries in integers, and how latents are unpacked.
 pub(super) struct Latents {
@@ -85,6 +88,9 @@ impl Latents {
 
     /// None where a window has more than 8 bits.
     pub(super) fn of(plan: &BitPlan, queries: &Projection) -> Option<Self> {
+        if plan.latents() > MOST_LATENTS {
+            return None;
+        }
         let mut kinds: Vec<Kind> = Vec::new();
         for (latent, window) in plan.latent_windows().enumerate() {
             if window.bits + window.missing > 8 {

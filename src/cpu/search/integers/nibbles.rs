@@ -37,6 +37,8 @@ const MOST_QUERIES: usize = 32;
 const MOST_TABLES: usize = 8;
 /// The largest sum of a row's entries.
 const LARGEST_SUM: f64 = 65535.0;
+/// Tables of a row, at most: each may round its entry up.
+const MOST_GROUPS: usize = 1 << 14;
 
 /// The tables of some queries.
 pub(super) struct Nibbles {
@@ -69,7 +71,10 @@ impl Nibbles {
         let groups = groups(plan, |bits| bits.len() <= 4 && in_byte(bits.start, bits.end));
         let is_in_byte = |group: &Group| in_byte(group.start, group.start + group.bits);
         let nibbles: Vec<Nibble> = groups.iter().flat_map(nibbles).collect();
-        if !groups.iter().all(is_in_byte) || nibbles.len() > MOST_TABLES * plan.code_bytes() {
+        if groups.len() > MOST_GROUPS
+            || !groups.iter().all(is_in_byte)
+            || nibbles.len() > MOST_TABLES * plan.code_bytes()
+        {
             return None;
         }
         let mut all = Self { nibbles, tables: Vec::new(), scales: Vec::new() };

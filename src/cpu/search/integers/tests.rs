@@ -154,6 +154,21 @@ fn products_of_latents_are_within_their_bound() {
     }
 }
 
+/// Weights that are all as large as they may be.
+#[test]
+fn sums_of_many_equal_weights_have_room() {
+    let plan = plan(Window::Last(4), Layout::Packed, &[(2, 4096)], 0);
+    let mut queries = Projection::default();
+    (queries.stride, queries.values) = (4096, vec![1.0; 4096]);
+    queries.centers = vec![0.0];
+    let latents = Latents::of(&plan, &queries).expect("windows of 8 bits");
+    let (mut scratch, mut products) = (Scratch::default(), vec![0.0; ROWS]);
+    let rows = rows(&plan);
+    scratch.codes.set(rows.chunks_exact(plan.code_bytes()), plan.code_bytes(), latents::PADDING);
+    latents.products_with(Plain, &scratch.codes, &mut scratch.values, &mut products);
+    check(&plan, &queries, &products, &[latents.scales()[0].error], 0.5);
+}
+
 #[test]
 fn products_of_nibbles_are_within_their_bound() {
     let mut count = 0;
