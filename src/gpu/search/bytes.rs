@@ -12,12 +12,10 @@ use super::super::device::Caps;
 use super::super::kernels::{ByteShape, Resident, WIDE_THREADS};
 use crate::bit_codes::{BitPlan, LatentWindow};
 use crate::plan::{count, padded};
-use crate::search::Queries;
+use crate::search::{Queries, SMALLEST_STEP};
 
 /// Tables have entries of 16 bits.
 const LARGEST_ENTRY: f64 = 65535.0;
-/// The smallest step: one over it is a number, too.
-const SMALLEST_STEP: f64 = 1.0 / (1u128 << 100) as f64;
 /// Bytes of the tables of all queries that are answered together.
 const TABLE_BYTES: u64 = 32 << 20;
 

@@ -1,69 +1,60 @@
 //! Neighbouring latents that are looked up together.
 
-use std::ops::Range;
-
 use crate::bit_codes::{BitPlan, LatentWindow};
-use crate::simd::vectorized;
 
 /// Neighbouring latents, and the bits of a row that they depend on.
 pub(super) struct Group {
     pub(super) start: u32,
     pub(super) bits: u32,
-    latents: Range<usize>,
-    windows: Vec<LatentWindow>,
+    /// Each latent's number, and its bits.
+    latents: Vec<(usize, LatentWindow)>,
 }
 
-/// Divides the latents of a plan into groups whose bits `fit`. A latent whose own bits don't is a group by
+/// Divides the latents of a plan into groups of up to 4 bits of one byte. A latent of more bits is a group by
 /// itself.
-pub(super) fn groups(plan: &BitPlan, fit: impl Fn(&Range<u32>) -> bool) -> Vec<Group> {
+pub(super) fn groups(plan: &BitPlan) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (latent, window) in plan.latent_windows().enumerate() {
-        let end = window.start + window.bits;
+        let LatentWindow { start, bits, .. } = window;
         if let Some(group) = groups.last_mut()
-            && group.start <= window.start
-            && fit(&(group.start..end.max(group.start + group.bits)))
+            && group.has_room(start, start + bits)
         {
-            group.bits = group.bits.max(end - group.start);
-            group.latents.end = latent + 1;
-            group.windows.push(window);
+            group.bits = start + bits - group.start;
+            group.latents.push((latent, window));
         } else {
-            let latents = latent..latent + 1;
-            let LatentWindow { start, bits, .. } = window;
-            groups.push(Group { start, bits, latents, windows: vec![window] });
+            groups.push(Group { start, bits, latents: vec![(latent, window)] });
         }
     }
     groups
 }
 
 impl Group {
+    /// Whether the bits of another latent, behind these ones, are looked up with them.
+    fn has_room(&self, start: u32, end: u32) -> bool {
+        self.start + self.bits <= start && end - self.start <= 4 && is_in_byte(self.start, end)
+    }
+
+    pub(super) fn is_in_byte(&self) -> bool {
+        is_in_byte(self.start, self.start + self.bits)
+    }
+
     /// What the latents add to the product with a query, for all that the bits may be.
     pub(super) fn sums(&self, plan: &BitPlan, query: &[f32]) -> Vec<f64> {
         let entries = plan.tables().entries();
         let mut sums = vec![0.0; 1 << self.bits];
-        for (q, window) in query[self.latents.clone()].iter().zip(&self.windows) {
-            let values: Vec<f64> = (0..1usize << window.bits)
-                .map(|bits| entries[window.table as usize + (bits << window.missing)])
-                .map(|entry| f64::from(*q) * f64::from(entry))
-                .collect();
-            let shift = window.start - self.start;
-            vectorized(
-                #[inline(always)]
-                || add(&mut sums, &values, shift),
-            );
+        for (latent, window) in &self.latents {
+            let (shift, mask) = (window.start - self.start, (1 << window.bits) - 1);
+            for (bits, sum) in sums.iter_mut().enumerate() {
+                let at = ((bits >> shift) & mask) << window.missing;
+                let entry = entries[window.table as usize + at];
+                *sum += f64::from(query[*latent]) * f64::from(entry);
+            }
         }
         sums
     }
 }
 
-/// Adds to each sum the value that its number's bits from `shift` on select.
-#[inline(always)]
-fn add(sums: &mut [f64], values: &[f64], shift: u32) {
-    if shift == 0 {
-        for sums in sums.chunks_exact_mut(values.len()) {
-            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-        }
-    } else {
-        let equal = sums.chunks_exact_mut(1 << shift).zip(values.iter().cycle());
-        equal.for_each(|(sums, value)| sums.iter_mut().for_each(|sum| *sum += value));
-    }
+/// Whether bits lie in one byte.
+fn is_in_byte(start: u32, end: u32) -> bool {
+    start / 8 == (end - 1) / 8
 }

@@ -38,8 +38,6 @@ pub(super) const PADDING: usize = 64;
 const LEAST_ROWS: usize = 32;
 /// Latents of a table that make a block.
 const LEAST_LATENTS: usize = 5;
-/// Queries up to which products of matrices are slower.
-const MOST_QUERIES: usize = 32;
 /// The largest magnitude of `128 h + l`.
 const LARGEST_WEIGHT: f64 = 127.0 * 128.0;
 /// Latents of a row, at most.
@@ -65,11 +63,11 @@ pub(super) struct Latents {
 }
 
 /// A latent that is looked up by itself.
-pub(super) struct Single {
-    pub(super) byte: usize,
-    pub(super) shift: u32,
-    pub(super) table: [u8; 256],
-    pub(super) value: usize,
+struct Single {
+    byte: usize,
+    shift: u32,
+    table: [u8; 256],
+    value: usize,
 }
 
 /// The latents of one table.
@@ -79,14 +77,12 @@ struct Kind {
 }
 
 impl Latents {
-    /// None where a window has more than 8 bits, where rows are few or queries many, or where the machine has no such
-    /// instructions.
+    /// None where a window has more than 8 bits, where rows are few, or where the machine has no such instructions.
     pub(super) fn new(plan: &BitPlan, queries: &Projection, rows: usize) -> Option<Self> {
-        let repays = rows >= LEAST_ROWS && (1..=MOST_QUERIES).contains(&queries.count());
-        (repays && instructions_exist()).then(|| Self::of(plan, queries))?
+        (rows >= LEAST_ROWS && instructions_exist()).then(|| Self::of(plan, queries))?
     }
 
-    /// None where a window has more than 8 bits.
+    /// None where a window has more than 8 bits, or where sums of so many latents would have more than 32.
     pub(super) fn of(plan: &BitPlan, queries: &Projection) -> Option<Self> {
         if plan.latents() > MOST_LATENTS {
             return None;
@@ -193,8 +189,8 @@ impl Latents {
         values.resize(ROWS * self.stride / LANES, Lanes([0; LANES]));
         for first in (0..rows).step_by(ROWS) {
             let count = ROWS.min(rows - first);
-            let codes = &codes.bytes[first * codes.stride..][..count * codes.stride];
-            let row_bytes = codes.len() / count;
+            let row_bytes = codes.stride;
+            let codes = &codes.bytes[first * row_bytes..][..count * row_bytes];
             let bytes: &mut [u8] = bytemuck::cast_slice_mut(values);
             for block in &self.blocks {
                 vectors.unpack(block, codes, row_bytes, bytes, self.stride);

@@ -37,6 +37,9 @@ use padded::PaddedCodes;
 use crate::model::Model;
 use crate::search::Projection;
 
+/// Queries up to which products of matrices are slower on all machines.
+const MOST_QUERIES: usize = 32;
+
 /// The queries of one region in integers, and how rows are multiplied with them.
 pub(super) struct Integers {
     row_bytes: usize,
@@ -64,6 +67,9 @@ impl Integers {
         queries: &Projection,
         rows: usize,
     ) -> Option<Self> {
+        if !(1..=MOST_QUERIES).contains(&queries.count()) {
+            return None;
+        }
         let plan = model.plan(region)?;
         let rows = rows / model.region_count();
         let latents = || Latents::new(plan, queries, rows).map(Kind::Latents);

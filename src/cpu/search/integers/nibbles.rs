@@ -31,8 +31,6 @@ use crate::search::Projection;
 
 /// Rows of a region from which on tables repay their making.
 const LEAST_ROWS: usize = 256;
-/// Queries up to which products of matrices are slower on all machines.
-const MOST_QUERIES: usize = 32;
 /// Tables per byte of a row up to which they are faster than products of `f32`.
 const MOST_TABLES: usize = 8;
 /// The largest sum of a row's entries.
@@ -60,19 +58,16 @@ struct Nibble {
 }
 
 impl Nibbles {
-    /// None where a latent crosses a byte, where tables would be many, rows few or queries many, or where the machine
-    /// has no instruction that looks up.
+    /// None where a latent crosses a byte, where tables would be many or rows few, or where the machine has no
+    /// instruction that looks up.
     pub(super) fn new(plan: &BitPlan, queries: &Projection, rows: usize) -> Option<Self> {
-        let repays = rows >= LEAST_ROWS && (1..=MOST_QUERIES).contains(&queries.count());
-        if !repays || !plan.has_bytes() || !vectors_exist() {
+        if rows < LEAST_ROWS || !plan.has_bytes() || !vectors_exist() {
             return None;
         }
-        let in_byte = |start: u32, end: u32| start / 8 == (end - 1) / 8;
-        let groups = groups(plan, |bits| bits.len() <= 4 && in_byte(bits.start, bits.end));
-        let is_in_byte = |group: &Group| in_byte(group.start, group.start + group.bits);
+        let groups = groups(plan);
         let nibbles: Vec<Nibble> = groups.iter().flat_map(nibbles).collect();
         if groups.len() > MOST_GROUPS
-            || !groups.iter().all(is_in_byte)
+            || !groups.iter().all(Group::is_in_byte)
             || nibbles.len() > MOST_TABLES * plan.code_bytes()
         {
             return None;

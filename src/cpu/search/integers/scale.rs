@@ -1,5 +1,7 @@
 //! What integers mean.
 
+use crate::search::SMALLEST_STEP;
+
 /// How a query's integers become products: `offset + step * integer`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
@@ -8,9 +10,6 @@ pub(super) struct Scale {
     /// How far a product may be off.
     pub(super) error: f32,
 }
-
-/// The smallest step: one over it is a number, too.
-const SMALLEST_STEP: f64 = 1.0 / (1u128 << 100) as f64;
 
 impl Scale {
     /// The scale at which `range` makes `integers`. A product is off by so many steps and by `error`. `magnitude`
