@@ -70,6 +70,15 @@ pub(crate) fn wide_dot<T: Copy + Into<f64>>(a: &[T], b: &[f32]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
+/// `out[rows, others] = rows[rows, inputs] others[others, inputs]^T` in `f64`, all row-major, on the calling thread.
+pub(crate) fn wide_products(out: &mut [f64], rows: &[f64], others: &[f64], inputs: usize) {
+    let (count, others_count) = (rows.len() / inputs, others.len() / inputs);
+    let out = MatMut::from_row_major_slice_mut(out, count, others_count);
+    let rows = MatRef::from_row_major_slice(rows, count, inputs);
+    let others = MatRef::from_row_major_slice(others, others_count, inputs).transpose();
+    matmul(out, Accum::Replace, rows, others, 1.0, Par::Seq);
+}
+
 fn gemm(out: &mut [f32], x: &[f32], w: Weights<'_>, bias: Option<&[f32]>, inputs: usize) {
     let outputs = w.values.len() / inputs;
     let rows = x.len() / inputs;

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::batch::Reach;
 use super::metric::Metric;
 use crate::error::{Error, IndexError, Result};
-use crate::linear::wide_dot;
+use crate::linear::{wide_dot, wide_products};
 use crate::model::{Model, RegionLayers};
 use crate::rows::Rows;
 use crate::simd::vectorized;
@@ -42,7 +42,8 @@ pub(crate) struct Projection {
 }
 
 impl Queries {
-    /// Projects some of a call's queries, on all threads. Sums are in `f64`, and are rounded once.
+    /// Projects some of a call's queries, on all threads if that takes less time. Sums are in `f64`, and are
+    /// rounded once.
     pub(crate) fn new(model: &Model, metric: Metric, rows: &Rows<'_>, range: Range<usize>) -> Self {
         let dim = model.config().dim;
         let (first, count) = (range.start, range.len());
@@ -56,8 +57,14 @@ impl Queries {
             squared_norms.push(squared);
         }
         let regions = 0..model.region_count();
-        let project = |number| Projection::new(&model.region(number), &wide, dim);
-        let projections = regions.into_par_iter().map(project).collect();
+        let products = regions.len() * model.config().latent_dim * wide.len();
+        let projections = if products <= FEW_PRODUCTS {
+            let project = |number| Projection::of_few(&model.region(number), &wide, dim);
+            regions.map(project).collect()
+        } else {
+            let project = |number| Projection::new(&model.region(number), &wide, dim);
+            regions.into_par_iter().map(project).collect()
+        };
         Self { metric, first, squared_norms, projections }
     }
 
@@ -121,8 +128,12 @@ impl Queries {
 /// Sums of keys stay finite below it.
 const MAX_MAGNITUDE: f32 = f32::MAX / 16.0;
 
-/// Queries that a thread projects at a time.
-const BLOCK_QUERIES: usize = 16;
+/// So many products take a thread about as long as it takes to wake others.
+const FEW_PRODUCTS: usize = 1 << 20;
+/// Of many queries, those that a thread projects at a time.
+const BLOCK_QUERIES: usize = 64;
+/// So many queries are worth it to convert a decoder to `f64` first.
+const MANY_QUERIES: usize = 64;
 
 impl Projection {
     pub(crate) fn count(&self) -> usize {
@@ -153,12 +164,15 @@ impl Projection {
 
     /// Projects queries `[queries, dim]`.
     fn new(region: &RegionLayers<'_>, queries: &[f64], dim: usize) -> Self {
+        if queries.len() < MANY_QUERIES * dim {
+            return Self::of_few(region, queries, dim);
+        }
         let columns = region.decoder.by_input();
+        let columns: Vec<f64> = columns.iter().map(|value| f64::from(*value)).collect();
         let blocks = queries.par_chunks(BLOCK_QUERIES * dim);
-        let blocks = blocks.map(|queries| Self::of_block(region, &columns, queries, dim));
-        let mut all = Self::default();
-        for block in blocks.collect::<Vec<_>>() {
-            all.stride = block.stride;
+        let of_block = |queries| Self::of_many(region, &columns, queries, dim);
+        let mut all = Self::empty(region);
+        for block in blocks.map(of_block).collect::<Vec<_>>() {
             all.values.extend(block.values);
             all.centers.extend(block.centers);
             all.norms.extend(block.norms);
@@ -166,29 +180,79 @@ impl Projection {
         all
     }
 
-    /// Projects some of the queries with the columns of the decoder.
-    fn of_block(region: &RegionLayers<'_>, columns: &[f32], queries: &[f64], dim: usize) -> Self {
-        let latents = region.decoder.inputs;
-        let stride = latents.next_multiple_of(LANES);
-        let mut projection = Self { stride, ..Self::default() };
-        vectorized(
-            #[inline(always)]
-            || {
-                for query in queries.chunks_exact(dim) {
-                    let mut squared = 0.0;
-                    for (latent, column) in columns.chunks_exact(dim).enumerate() {
-                        let value = wide_dot(query, column);
-                        let step = region.plan.map_or(1.0, |plan| f64::from(plan.steps()[latent]));
-                        squared += value * value;
-                        projection.values.push((value * step) as f32);
-                    }
-                    projection.values.resize(projection.values.len() + stride - latents, 0.0);
-                    let center = region.decoder.bias.map_or(0.0, |center| wide_dot(query, center));
-                    projection.centers.push(center as f32);
-                    projection.norms.push(squared.sqrt() as f32);
-                }
-            },
-        );
+    /// Projects some of many queries with the columns of the decoder, which are in `f64` for all of them.
+    fn of_many(region: &RegionLayers<'_>, columns: &[f64], queries: &[f64], dim: usize) -> Self {
+        let mut products = vec![0.0; queries.len() / dim * region.decoder.inputs];
+        wide_products(&mut products, queries, columns, dim);
+        let mut projection = Self::empty(region);
+        let of_query = products.chunks_exact(region.decoder.inputs);
+        for (query, products) in queries.chunks_exact(dim).zip(of_query) {
+            projection.push(region, query, products);
+        }
         projection
+    }
+
+    /// Projects a few queries, on the calling thread.
+    fn of_few(region: &RegionLayers<'_>, queries: &[f64], dim: usize) -> Self {
+        let columns = region.decoder.by_input();
+        let mut projection = Self::empty(region);
+        let mut products = vec![0.0; region.decoder.inputs];
+        for query in queries.chunks_exact(dim) {
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (product, column) in products.iter_mut().zip(columns.chunks_exact(dim)) {
+                        *product = wide_dot(query, column);
+                    }
+                },
+            );
+            projection.push(region, query, &products);
+        }
+        projection
+    }
+
+    fn empty(region: &RegionLayers<'_>) -> Self {
+        Self { stride: region.decoder.inputs.next_multiple_of(LANES), ..Self::default() }
+    }
+
+    /// Appends a query by its products with the columns of the decoder.
+    fn push(&mut self, region: &RegionLayers<'_>, query: &[f64], products: &[f64]) {
+        let end = self.values.len() + self.stride;
+        let step = |latent: usize| region.plan.map_or(1.0, |plan| f64::from(plan.steps()[latent]));
+        let values = products.iter().enumerate().map(|(at, value)| (value * step(at)) as f32);
+        self.values.extend(values);
+        self.values.resize(end, 0.0);
+        let center = region.decoder.bias.map_or(0.0, |center| wide_dot(query, center));
+        self.centers.push(center as f32);
+        self.norms.push(products.iter().map(|value| value * value).sum::<f64>().sqrt() as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ModelConfig;
+
+    /// Few queries are projected in another way than many. Both round the same sums to `f32`.
+    #[test]
+    #[cfg_attr(miri, ignore = "takes hours under Miri")]
+    fn few_and_many_queries_are_projected_alike() {
+        let (dim, count) = (40, 2 * BLOCK_QUERIES + 3);
+        let model = Model::random(ModelConfig::int8(dim, 24), 5).unwrap();
+        let value = |i: usize| ((i * 7919) as f64 * 0.618).sin();
+        let queries: Vec<f64> = (0..count * dim).map(value).collect();
+        let region = model.region(0);
+        let many = Projection::new(&region, &queries, dim);
+        let few = Projection::of_few(&region, &queries, dim);
+        assert_eq!((many.count(), many.stride), (count, few.stride));
+        let close = |a: &[f32], b: &[f32]| {
+            assert_eq!(a.len(), b.len());
+            let differ = a.iter().zip(b).filter(|(a, b)| (*a - *b).abs() > 1e-6 * b.abs());
+            assert_eq!(differ.count(), 0);
+        };
+        close(&many.values, &few.values);
+        close(&many.centers, &few.centers);
+        close(&many.norms, &few.norms);
+        assert!(few.norms.iter().all(|norm| *norm > 0.0));
     }
 }
