@@ -1,0 +1,145 @@
+//! The class `Model`.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use vecodec::Coding;
+
+use crate::error::OrRaise;
+use crate::process::detached;
+
+/// An encoder and a decoder: plain data, without an engine.
+#[pyclass(frozen, module = "vecodec")]
+pub(crate) struct Model {
+    pub(crate) inner: vecodec::Model,
+    /// How the fit went, where this process fitted it.
+    report: Option<Py<PyAny>>,
+}
+
+impl Model {
+    pub(crate) fn new(inner: vecodec::Model, report: Option<Py<PyAny>>) -> Self {
+        Self { inner, report }
+    }
+}
+
+#[pymethods]
+impl Model {
+    /// Values of a row.
+    #[getter]
+    fn dim(&self) -> usize {
+        self.inner.config().dim
+    }
+
+    /// Latents of a row, at most.
+    #[getter]
+    fn latent_dim(&self) -> usize {
+        self.inner.config().latent_dim
+    }
+
+    /// Bytes of an encoded row.
+    #[getter]
+    fn bytes_per_row(&self) -> usize {
+        self.inner.config().code_size()
+    }
+
+    /// "8-bit", "scalar" or "trellis".
+    #[getter]
+    fn coding(&self) -> &'static str {
+        match self.inner.config().coding() {
+            None => "8-bit",
+            Some(Coding::Trellis { .. }) => "trellis",
+            Some(_) => "scalar",
+        }
+    }
+
+    #[getter]
+    fn regions(&self) -> usize {
+        self.inner.region_count()
+    }
+
+    /// Bytes of a row of float32 over bytes of an encoded one.
+    #[getter]
+    fn compression_ratio(&self) -> f32 {
+        self.inner.config().compression_ratio()
+    }
+
+    /// What codes name their model by.
+    #[getter]
+    fn fingerprint(&self) -> String {
+        self.inner.fingerprint().to_string()
+    }
+
+    /// How the fit went, or None if the model was loaded.
+    #[getter]
+    fn fit_report(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.report.as_ref().map(|report| report.clone_ref(py))
+    }
+
+    /// Writes a safetensors file.
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        detached(py, || self.inner.save(path))?.or_raise()
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self.inner.fingerprint() == other.inner.fingerprint()
+    }
+
+    fn __hash__(&self) -> u64 {
+        let text = self.inner.fingerprint().to_string();
+        u64::from_str_radix(text.get(..16).unwrap_or_default(), 16).unwrap_or(0)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "Model(dim={}, bytes_per_row={}, coding='{}', regions={}, fingerprint='{}')",
+            self.dim(),
+            self.bytes_per_row(),
+            self.coding(),
+            self.regions(),
+            self.fingerprint()
+        )
+    }
+
+    fn __copy__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __deepcopy__<'py>(slf: PyRef<'py, Self>, _memo: &Bound<'py, PyAny>) -> PyRef<'py, Self> {
+        slf
+    }
+
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        let bytes =
+            in_file(|path| self.inner.save(path).or_raise(), |path| Ok(std::fs::read(path)?))?;
+        let function = py.import("vecodec._vecodec")?.getattr("model_from_bytes")?;
+        Ok((function, (PyBytes::new(py, &bytes),)))
+    }
+}
+
+/// Writes a temporary file and reads it: models and codes have one form outside memory, which is a file.
+pub(crate) fn in_file<T>(
+    write: impl FnOnce(PathBuf) -> PyResult<()>,
+    read: impl FnOnce(PathBuf) -> PyResult<T>,
+) -> PyResult<T> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("data.safetensors");
+    write(path.clone())?;
+    read(path)
+}
+
+/// Loads a model from a safetensors file.
+#[pyfunction]
+pub(crate) fn load_model(py: Python<'_>, path: PathBuf) -> PyResult<Model> {
+    let inner = detached(py, || vecodec::Model::load(path))?.or_raise()?;
+    Ok(Model::new(inner, None))
+}
+
+/// The model of a file with these bytes.
+#[pyfunction]
+pub(crate) fn model_from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Model> {
+    in_file(|path| Ok(std::fs::write(path, data)?), |path| load_model(py, path))
+}
