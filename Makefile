@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test soak check fmt clippy docs features spelling format adapter fuzz deny miri
+.PHONY: test test-python soak check fmt clippy docs features spelling format adapter fuzz deny miri
 
 # The whole suite of the library and the program: unit, integration and documentation tests, every
 # benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks. The
@@ -13,6 +13,12 @@ test: adapter
 	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release --test it gpu -- --skip asynchronous
 	./tools/with-adapter $(CARGO) test --release --doc
 
+# The Python package: builds the wheel (some five minutes on two cores), installs it into new environments and runs its
+# tests, its type checks and the example of its README. PYTHONS are the interpreters that test the same wheel.
+PYTHONS ?= python3
+test-python:
+	./tools/test-python $(PYTHONS)
+
 # Mixed calls on 16 threads, with losses of the device, for so many seconds.
 soak: SECONDS ?= 600
 soak: adapter
@@ -22,7 +28,7 @@ soak: adapter
 check: fmt spelling format clippy docs features
 
 fmt:
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 
 spelling:
 	./tools/typos
