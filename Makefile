@@ -12,6 +12,7 @@ test: adapter
 	./tools/with-adapter $(CARGO) test --release --all-targets
 	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release --test it gpu -- --skip asynchronous
 	./tools/with-adapter $(CARGO) test --release --doc
+	@echo "The Python package has tests of its own: make test-python"
 
 # The Python package: builds the wheel (some five minutes on two cores), installs it into new environments and runs its
 # tests, its type checks and the example of its README. PYTHONS are the interpreters that test the same wheel.

@@ -19,6 +19,15 @@ fn the_readme_shows_its_examples_as_they_are() {
 }
 
 #[test]
+fn both_readmes_show_one_python_example() {
+    let package = read("python/README.md");
+    let (_, rest) = package.split_once("```python\n").expect("an example");
+    let (code, _) = rest.split_once("```").expect("its end");
+    assert!(code.contains("import vecodec"));
+    assert!(read("README.md").contains(&format!("```python\n{code}```")));
+}
+
+#[test]
 fn the_readme_names_the_manifests_compiler() {
     let manifest = read("Cargo.toml");
     let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap();
