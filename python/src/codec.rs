@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 use vecodec::{CodecOptions, Element, Engine, EngineKind, Gpu};
 
 use crate::arrays::{Rows, float32_rows};
+use crate::arrow;
 use crate::codes::Codes;
 use crate::error::OrRaise;
 use crate::model::Model;
@@ -39,7 +40,11 @@ impl Codec {
         }
     }
 
-    fn encode_rows<T: Element>(&self, py: Python<'_>, values: &[T]) -> PyResult<vecodec::Codes> {
+    pub(crate) fn encode_rows<T: Element>(
+        &self,
+        py: Python<'_>,
+        values: &[T],
+    ) -> PyResult<vecodec::Codes> {
         let block_rows = self.block_rows();
         let encode = |values: &[T], first: usize| {
             let encode = || self.inner.encode_flat(values);
@@ -54,7 +59,7 @@ impl Codec {
         Ok(codes)
     }
 
-    fn decode_rows<T: Element>(
+    pub(crate) fn decode_rows<T: Element>(
         &self,
         py: Python<'_>,
         codes: &vecodec::Codes,
@@ -183,6 +188,28 @@ impl Codec {
             return Err(PyTypeError::new_err(message));
         }
         Ok(out.clone())
+    }
+
+    /// A batch or table of Arrow whose lists of floats in `column` are encoded, one fixed-size binary for each row.
+    #[pyo3(signature = (batch, column = "embedding"))]
+    fn encode_batch<'py>(
+        &self,
+        py: Python<'py>,
+        batch: &Bound<'py, PyAny>,
+        column: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        arrow::convert(py, batch, column, |field, rows| arrow::encode(py, self, field, rows))
+    }
+
+    /// A batch or table of Arrow whose codes in `column` are decoded, to lists of float32.
+    #[pyo3(signature = (batch, column = "embedding"))]
+    fn decode_batch<'py>(
+        &self,
+        py: Python<'py>,
+        batch: &Bound<'py, PyAny>,
+        column: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        arrow::convert(py, batch, column, |field, codes| arrow::decode(py, self, field, codes))
     }
 
     /// Encodes and decodes rows, and measures what is lost.

@@ -6,6 +6,7 @@
 #![allow(missing_docs, reason = "Python's users read the docstrings and the stubs")]
 
 mod arrays;
+mod arrow;
 mod codec;
 mod codes;
 mod error;

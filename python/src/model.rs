@@ -46,11 +46,7 @@ impl Model {
     /// "8-bit", "scalar" or "trellis".
     #[getter]
     fn coding(&self) -> &'static str {
-        match self.inner.config().coding() {
-            None => "8-bit",
-            Some(Coding::Trellis { .. }) => "trellis",
-            Some(_) => "scalar",
-        }
+        coding(&self.inner)
     }
 
     #[getter]
@@ -117,6 +113,15 @@ impl Model {
             in_file(|path| self.inner.save(path).or_raise(), |path| Ok(std::fs::read(path)?))?;
         let function = py.import("vecodec._vecodec")?.getattr("model_from_bytes")?;
         Ok((function, (PyBytes::new(py, &bytes),)))
+    }
+}
+
+/// How a model codes latents.
+pub(crate) fn coding(model: &vecodec::Model) -> &'static str {
+    match model.config().coding() {
+        None => "8-bit",
+        Some(Coding::Trellis { .. }) => "trellis",
+        Some(_) => "scalar",
     }
 }
 
