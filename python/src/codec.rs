@@ -87,9 +87,11 @@ impl Codec {
         py: Python<'py>,
         codes: &vecodec::Codes,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let array = PyArray2::<T>::zeros(py, [codes.row_count(), self.dim()], false);
-        self.decode_to(py, codes, &array)?;
-        Ok(array.into_any())
+        // NumPy's own function: where memory is short it raises, and rust-numpy would panic.
+        let shape = (codes.row_count(), self.dim());
+        let array = py.import("numpy")?.call_method1("empty", (shape, T::get_dtype(py)))?;
+        self.decode_to(py, codes, array.cast::<PyArray2<T>>().map_err(PyErr::from)?)?;
+        Ok(array)
     }
 
     fn decode_to<T: Element + NumpyElement>(
@@ -107,7 +109,9 @@ impl Codec {
         if !out.is_c_contiguous() {
             return Err(PyValueError::new_err("out is not C-contiguous: pass an array that is"));
         }
-        self.decode_rows(py, codes, out.try_readwrite()?.as_slice_mut()?)
+        let borrowed = out.try_readwrite();
+        let mut out = borrowed.map_err(|error| PyValueError::new_err(format!("out: {error}")))?;
+        self.decode_rows(py, codes, out.as_slice_mut()?)
     }
 }
 

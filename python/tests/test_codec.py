@@ -49,6 +49,10 @@ def test_other_types_of_results(codec, codes):
         codec.decode(codes, out=np.empty((3, DIM), np.float32))
     with pytest.raises(ValueError, match="C-contiguous"):
         codec.decode(codes, out=np.empty((DIM, len(codes)), np.float32).T)
+    with pytest.raises(ValueError, match="out: .* not writeable"):
+        locked = np.empty(y.shape, np.float32)
+        locked.flags.writeable = False
+        codec.decode(codes, out=locked)
     with pytest.raises(TypeError, match="dtype is float64"):
         codec.decode(codes, dtype="float64")
     with pytest.raises(TypeError, match="not both"):
