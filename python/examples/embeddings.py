@@ -1,0 +1,50 @@
+"""Fits codecs to real embeddings, draws their errors by bytes per row, and searches.
+
+    python python/examples/embeddings.py [ROWS.npy]
+
+Without a file, the rows are the 2,600 sentence embeddings of this repository. One half is fitted on, the other half is
+measured. With matplotlib, the errors are drawn to embeddings.png. The `# %%` lines are the cells of a notebook.
+"""
+
+# %% Rows
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import vecodec
+
+path = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2] / "examples/data/wordnet-minilm-384.npy"
+x = np.load(path).astype(np.float32)
+x = x[np.random.default_rng(0).permutation(len(x))]
+train, test = np.split(x, [len(x) // 2])
+print(f"{len(train)} rows to fit on, {len(test)} to measure, {x.shape[1]} values per row")
+
+# %% The error by bytes per row
+sizes = [32, 64, 128]
+codecs = {size: vecodec.Codec(vecodec.fit(train, bytes=size, objective="reconstruction")) for size in sizes}
+errors = [codecs[size].evaluate(test).relative_mse for size in sizes]
+
+print({size: round(error, 4) for size, error in zip(sizes, errors)})
+
+# %% The curve
+try:
+    import matplotlib.pyplot as plt
+except ImportError:
+    print("matplotlib is not installed: pip install matplotlib draws the curve")
+else:
+    plt.semilogy(sizes, errors, marker="o")
+    plt.xlabel("bytes per row")
+    plt.ylabel("relative squared error")
+    plt.savefig("embeddings.png")
+
+# %% A search of the codes, beside one of the rows themselves
+codec = codecs[64]
+index = vecodec.Index(codec, codec.encode(test), metric="cosine")
+queries = train[:200]
+scores, ids = index.search(queries, k=10)
+units = test / np.linalg.norm(test, axis=1, keepdims=True)
+exact = np.argsort(-(queries @ units.T), axis=1)[:, :10]
+recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(ids, exact)])
+print(f"recall@10 with 64 bytes per row: {recall:.3f}")
+print(f"the row nearest to the first query is {ids[0, 0]}, of cosine {scores[0, 0]:.3f}")
