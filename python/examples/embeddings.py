@@ -17,7 +17,7 @@ import vecodec
 path = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2] / "examples/data/wordnet-minilm-384.npy"
 x = np.load(path).astype(np.float32)
 x = x[np.random.default_rng(0).permutation(len(x))]
-train, test = np.split(x, [len(x) // 2])
+train, test = x[: len(x) // 2], x[len(x) // 2 :]
 print(f"{len(train)} rows to fit on, {len(test)} to measure, {x.shape[1]} values per row")
 
 # %% The error by bytes per row
