@@ -22,25 +22,19 @@ pub(crate) enum Rows<'py> {
 }
 
 impl<'py> Rows<'py> {
-    /// `name` is what errors call them.
-    pub(crate) fn new(x: &Bound<'py, PyAny>, name: &str) -> PyResult<Self> {
+    /// Rows of `dim` values. `name` is what errors call them.
+    pub(crate) fn new(x: &Bound<'py, PyAny>, name: &str, dim: usize) -> PyResult<Self> {
         let array = helper(x.py(), "rows", (x, name))?;
-        match array.cast::<PyArray2<f32>>() {
-            Ok(rows) => Ok(Self::F32(rows.try_readonly().map_err(PyErr::from)?)),
-            Err(_) => {
-                let rows = array.cast::<PyArray2<f16>>().map_err(PyErr::from)?;
-                Ok(Self::F16(rows.try_readonly().map_err(PyErr::from)?))
-            }
-        }
-    }
-
-    /// Fails unless rows have `dim` values.
-    pub(crate) fn check_dim(&self, dim: usize, name: &str) -> PyResult<()> {
-        let shape = match self {
+        let rows = match array.cast::<PyArray2<f32>>() {
+            Ok(rows) => Self::F32(rows.try_readonly()?),
+            Err(_) => Self::F16(array.cast::<PyArray2<f16>>()?.try_readonly()?),
+        };
+        let shape = match &rows {
             Self::F32(rows) => rows.shape(),
             Self::F16(rows) => rows.shape(),
         };
-        check_dim(shape, dim, name)
+        check_dim(shape, dim, name)?;
+        Ok(rows)
     }
 }
 
@@ -62,7 +56,7 @@ pub(crate) fn float32_rows<'py>(
     dim: Option<usize>,
 ) -> PyResult<PyReadonlyArray2<'py, f32>> {
     let array = helper(x.py(), "float32_rows", (x, name))?;
-    let rows = array.cast::<PyArray2<f32>>().map_err(PyErr::from)?.try_readonly()?;
+    let rows = array.cast::<PyArray2<f32>>()?.try_readonly()?;
     if let Some(dim) = dim {
         check_dim(rows.shape(), dim, name)?;
     }
@@ -71,7 +65,7 @@ pub(crate) fn float32_rows<'py>(
 
 /// What a function of `vecodec._arrays` returns: an array of uint64.
 pub(crate) fn u64s<'py>(array: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArray1<'py, u64>> {
-    Ok(array.cast::<PyArray1<u64>>().map_err(PyErr::from)?.try_readonly()?)
+    Ok(array.cast::<PyArray1<u64>>()?.try_readonly()?)
 }
 
 /// A view `[rows, columns]` of memory that `owner` owns and nobody changes.
@@ -80,7 +74,7 @@ pub(crate) fn view<'py, T: Element>(
     columns: usize,
     owner: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let rows = values.len().checked_div(columns).unwrap_or(0);
+    let rows = values.len() / columns;
     let shaped = ArrayView2::from_shape((rows, columns), values)
         .map_err(|error| PyValueError::new_err(error.to_string()))?;
     // SAFETY: `borrow_from_array` needs memory that lives as long as `owner`. `values` are those of the `Codes` in

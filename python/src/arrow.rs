@@ -9,9 +9,9 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float16Type, Float32Type};
 use arrow_array::{
-    Array, ArrayRef, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, RecordBatch,
+    Array, ArrayRef, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, OffsetSizeTrait,
+    RecordBatch,
 };
-use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, FieldRef, Schema};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
@@ -21,6 +21,7 @@ use pyo3_arrow::input::AnyRecordBatch;
 use vecodec::{Codes, Element, Model, RowNorm};
 
 use crate::codec::Codec;
+use crate::codes::packed_size;
 use crate::error::OrRaise;
 
 /// The key and the name of the extension type, and the key of what it says of the model.
@@ -113,7 +114,7 @@ pub(crate) fn encode(
     let size = model.config().code_size();
     let mut records = vec![0; size * column.len()];
     if let Some(codes) = &codes {
-        let packed = codes.as_bytes().chunks_exact(codes.as_bytes().len() / codes.row_count());
+        let packed = codes.as_bytes().chunks_exact(packed_size(codes));
         for ((number, row), packed) in lists.rows.iter().enumerate().zip(packed) {
             let record = &mut records[row * size..][..size];
             record[..packed.len()].copy_from_slice(packed);
@@ -133,8 +134,7 @@ pub(crate) fn encode(
     let mut metadata = field.metadata().clone();
     metadata.insert(NAME_KEY.to_owned(), NAME.to_owned());
     metadata.insert(METADATA_KEY.to_owned(), about);
-    let field = Field::new(field.name(), array.data_type().clone(), field.is_nullable());
-    Ok((Arc::new(field.with_metadata(metadata)), Arc::new(array)))
+    Ok(replaced(field, metadata, Arc::new(array)))
 }
 
 /// Decodes a column that `encode` made, to lists of float32.
@@ -156,7 +156,7 @@ pub(crate) fn decode(
         );
         return Err(PyTypeError::new_err(message));
     };
-    let rows: Vec<usize> = (0..column.len()).filter(|row| column.is_valid(*row)).collect();
+    let rows = valid_rows(column);
     let mut values = vec![0.0f32; dim * column.len()];
     if !rows.is_empty() {
         let packed_size = if has_scales(model) { size - 4 } else { size };
@@ -187,8 +187,22 @@ pub(crate) fn decode(
     let array = array.map_err(raised)?;
     let mut metadata: HashMap<String, String> = field.metadata().clone();
     metadata.retain(|key, _| key != NAME_KEY && key != METADATA_KEY);
-    let field = Field::new(name, array.data_type().clone(), field.is_nullable());
-    Ok((Arc::new(field.with_metadata(metadata)), Arc::new(array)))
+    Ok(replaced(field, metadata, Arc::new(array)))
+}
+
+/// A column in the place of another one, under its name.
+fn replaced(
+    field: &Field,
+    metadata: HashMap<String, String>,
+    array: ArrayRef,
+) -> (FieldRef, ArrayRef) {
+    let field = Field::new(field.name(), array.data_type().clone(), field.is_nullable());
+    (Arc::new(field.with_metadata(metadata)), array)
+}
+
+/// The rows that are not null.
+fn valid_rows(column: &dyn Array) -> Vec<usize> {
+    (0..column.len()).filter(|row| column.is_valid(*row)).collect()
 }
 
 /// Fails if a column says that another model made its codes.
@@ -209,13 +223,19 @@ fn has_scales(model: &Model) -> bool {
     model.config().row_norm().is_none_or(|norm| norm == RowNorm::Store)
 }
 
+/// The values of all lists, and where each begins.
+fn of_offsets<O: OffsetSizeTrait>(column: &ArrayRef) -> (ArrayRef, Vec<usize>) {
+    let list = column.as_list::<O>();
+    (list.values().clone(), list.value_offsets().iter().map(|offset| offset.as_usize()).collect())
+}
+
 /// A column of lists, and which of its rows are there.
 struct Lists<'a> {
     name: &'a str,
     dim: usize,
     /// Of all rows.
     values: ArrayRef,
-    /// Where the values of each row begin.
+    /// Where the values of each row begin, and where those of the last one end.
     starts: Vec<usize>,
     /// The rows that are not null.
     rows: Vec<usize>,
@@ -223,9 +243,7 @@ struct Lists<'a> {
 
 impl<'a> Lists<'a> {
     fn new(name: &'a str, column: &ArrayRef, dim: usize) -> PyResult<Self> {
-        let nulls: Option<&NullBuffer> = column.nulls();
-        let rows = (0..column.len()).filter(|row| nulls.is_none_or(|nulls| nulls.is_valid(*row)));
-        let rows: Vec<usize> = rows.collect();
+        let rows = valid_rows(column);
         let (values, starts): (ArrayRef, Vec<usize>) = match column.data_type() {
             DataType::FixedSizeList(..) => {
                 let list = column.as_fixed_size_list();
@@ -236,28 +254,18 @@ impl<'a> Lists<'a> {
                     );
                     return Err(PyValueError::new_err(message));
                 }
-                (list.values().clone(), (0..column.len()).map(|row| row * dim).collect())
+                (list.values().clone(), (0..=column.len()).map(|row| row * dim).collect())
             }
-            DataType::List(_) => {
-                let list = column.as_list::<i32>();
-                let starts = list.value_offsets().iter().map(|offset| *offset as usize);
-                (list.values().clone(), starts.collect())
-            }
-            DataType::LargeList(_) => {
-                let list = column.as_list::<i64>();
-                let starts = list.value_offsets().iter().map(|offset| *offset as usize);
-                (list.values().clone(), starts.collect())
-            }
+            DataType::List(_) => of_offsets::<i32>(column),
+            DataType::LargeList(_) => of_offsets::<i64>(column),
             other => {
                 let message =
                     format!("column {name:?} is {other}: pass lists of float32 or float16");
                 return Err(PyTypeError::new_err(message));
             }
         };
-        let is_fixed = matches!(column.data_type(), DataType::FixedSizeList(..));
         if let Some((row, found)) = rows
             .iter()
-            .filter(|_| !is_fixed)
             .map(|&row| (row, starts[row + 1] - starts[row]))
             .find(|(_, found)| *found != dim)
         {

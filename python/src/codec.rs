@@ -13,8 +13,9 @@ use crate::codes::Codes;
 use crate::error::OrRaise;
 use crate::model::Model;
 use crate::process::detached;
+use crate::results::result;
 
-/// Rows between two looks for Ctrl-C. A thread of a CPU encodes some 100,000 rows a second, and slower ones of many
+/// Rows of a block on each engine. A thread of a CPU encodes some 100,000 rows a second, and slower ones of many
 /// dimensions some 10,000.
 const CPU_BLOCK_ROWS: usize = 1 << 13;
 const GPU_BLOCK_ROWS: usize = 1 << 18;
@@ -26,6 +27,8 @@ pub(crate) struct Codec {
     /// What the caller asked for.
     wanted: String,
     model: Py<Model>,
+    /// Rows between two looks for Ctrl-C.
+    block_rows: usize,
 }
 
 impl Codec {
@@ -33,19 +36,12 @@ impl Codec {
         self.inner.model().config().dim
     }
 
-    fn block_rows(&self) -> usize {
-        match self.inner.engine().kind {
-            EngineKind::Cpu => CPU_BLOCK_ROWS,
-            _ => GPU_BLOCK_ROWS,
-        }
-    }
-
     pub(crate) fn encode_rows<T: Element>(
         &self,
         py: Python<'_>,
         values: &[T],
     ) -> PyResult<vecodec::Codes> {
-        let block_rows = self.block_rows();
+        let block_rows = self.block_rows;
         let encode = |values: &[T], first: usize| {
             let encode = || self.inner.encode_flat(values);
             detached(py, encode)?.map_err(|error| error.with_row_offset(first)).or_raise()
@@ -65,8 +61,8 @@ impl Codec {
         codes: &vecodec::Codes,
         out: &mut [T],
     ) -> PyResult<()> {
-        let block_rows = self.block_rows();
-        // Also where there are no rows, so that codes of other models are errors.
+        let block_rows = self.block_rows;
+        // A slice would copy the codes.
         if codes.row_count() <= block_rows {
             return detached(py, || self.inner.decode_into(codes, out))?.or_raise();
         }
@@ -90,7 +86,7 @@ impl Codec {
         // NumPy's own function: where memory is short it raises, and rust-numpy would panic.
         let shape = (codes.row_count(), self.dim());
         let array = py.import("numpy")?.call_method1("empty", (shape, T::get_dtype(py)))?;
-        self.decode_to(py, codes, array.cast::<PyArray2<T>>().map_err(PyErr::from)?)?;
+        self.decode_to(py, codes, array.cast::<PyArray2<T>>()?)?;
         Ok(array)
     }
 
@@ -124,7 +120,11 @@ impl Codec {
         let chosen = detached(py, || parse_engine(engine))??;
         let options = CodecOptions::default().with_engine(chosen);
         let inner = detached(py, || vecodec::Codec::with_options(inner, options))?.or_raise()?;
-        Ok(Self { inner, wanted: engine.to_owned(), model })
+        let block_rows = match inner.engine().kind {
+            EngineKind::Cpu => CPU_BLOCK_ROWS,
+            _ => GPU_BLOCK_ROWS,
+        };
+        Ok(Self { inner, wanted: engine.to_owned(), model, block_rows })
     }
 
     #[getter]
@@ -144,9 +144,7 @@ impl Codec {
 
     /// Encodes rows [rows, dim] of float32 or float16.
     fn encode(&self, py: Python<'_>, x: &Bound<'_, PyAny>) -> PyResult<Codes> {
-        let rows = Rows::new(x, "x")?;
-        rows.check_dim(self.dim(), "x")?;
-        let codes = match &rows {
+        let codes = match &Rows::new(x, "x", self.dim())? {
             Rows::F32(rows) => self.encode_rows(py, rows.as_slice()?)?,
             Rows::F16(rows) => self.encode_rows(py, rows.as_slice()?)?,
         };
@@ -235,7 +233,7 @@ impl Codec {
         fields.set_item("max_error", metrics.max_error)?;
         fields.set_item("encode_rows_per_s", metrics.encode_rows_per_s)?;
         fields.set_item("decode_rows_per_s", metrics.decode_rows_per_s)?;
-        py.import("vecodec._results")?.getattr("Evaluation")?.call((), Some(&fields))
+        result(py, "Evaluation", &fields)
     }
 
     /// Compares rows with those that the model was fitted to.
@@ -249,7 +247,7 @@ impl Codec {
         fields.set_item("fitted_relative_mse", drift.fitted_relative_mse)?;
         fields.set_item("clipped_rows", drift.clipped_rows)?;
         fields.set_item("first_clipped_row", drift.first_clipped_row)?;
-        py.import("vecodec._results")?.getattr("Drift")?.call((), Some(&fields))
+        result(py, "Drift", &fields)
     }
 
     /// Moves codes of another codec's model to this codec's.
@@ -281,8 +279,7 @@ impl Codec {
 /// The names of the GPUs, in the order of their numbers in `gpu:N`.
 #[pyfunction]
 pub(crate) fn list_gpus(py: Python<'_>) -> PyResult<Vec<String>> {
-    let adapters = detached(py, Gpu::list)?.or_raise()?;
-    Ok(adapters.iter().map(|adapter| adapter.get_info().name).collect())
+    Ok(names(&detached(py, Gpu::list)?.or_raise()?))
 }
 
 /// An engine by its name.
@@ -298,7 +295,7 @@ fn parse_engine(text: &str) -> PyResult<Engine> {
         return Err(PyValueError::new_err(message));
     };
     let adapters = Gpu::list().or_raise()?;
-    let names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+    let names = names(&adapters);
     let contains = |name: &String| name.to_lowercase().contains(&wanted.to_lowercase());
     let by_number = wanted.parse().ok().filter(|number| *number < names.len());
     match by_number.or_else(|| names.iter().position(contains)) {
@@ -307,4 +304,8 @@ fn parse_engine(text: &str) -> PyResult<Engine> {
             "no GPU has the number or name {wanted:?}; found: {names:?}: pass one of these, or \"cpu\""
         ))),
     }
+}
+
+fn names(adapters: &[vecodec::wgpu::Adapter]) -> Vec<String> {
+    adapters.iter().map(|adapter| adapter.get_info().name).collect()
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PySlice};
+use pyo3::types::PySlice;
 
 use crate::arrays::{helper, u64s, view};
 use crate::error::OrRaise;
-use crate::model::in_file;
+use crate::pickle::{Reduced, reduced, restored};
 use crate::process::detached;
 
 /// Encoded rows.
@@ -29,8 +29,7 @@ impl Codes {
     #[getter]
     fn codes<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let inner = &slf.get().inner;
-        let columns = inner.as_bytes().len().checked_div(inner.row_count()).unwrap_or(0);
-        view(inner.as_bytes(), columns, slf.as_any())
+        view(inner.as_bytes(), packed_size(inner), slf.as_any())
     }
 
     /// Scales, or norms of bit codes: float32 [rows], or [1] where all rows share one. A view that cannot be written.
@@ -116,15 +115,14 @@ impl Codes {
         slf
     }
 
-    fn __reduce__<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
-        let bytes =
-            in_file(|path| self.inner.save(path).or_raise(), |path| Ok(std::fs::read(path)?))?;
-        let function = py.import("vecodec._vecodec")?.getattr("codes_from_bytes")?;
-        Ok((function, (PyBytes::new(py, &bytes),)))
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        reduced(py, "codes_from_bytes", |path| self.inner.save(path))
     }
+}
+
+/// Bytes of a row without its scale. Codes have at least one row.
+pub(crate) fn packed_size(codes: &vecodec::Codes) -> usize {
+    codes.as_bytes().len() / codes.row_count()
 }
 
 /// Loads codes from a safetensors file.
@@ -136,7 +134,7 @@ pub(crate) fn load_codes(py: Python<'_>, path: PathBuf) -> PyResult<Codes> {
 /// The codes of a file with these bytes.
 #[pyfunction]
 pub(crate) fn codes_from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Codes> {
-    in_file(|path| Ok(std::fs::write(path, data)?), |path| load_codes(py, path))
+    restored(data, |path| load_codes(py, path))
 }
 
 /// The rows of several codes of one model, in order.

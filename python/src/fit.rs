@@ -1,6 +1,6 @@
 //! The function `fit`, and models of the caller's weights.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use numpy::{PyReadonlyArray2, PyUntypedArrayMethods};
@@ -16,6 +16,7 @@ use crate::arrays::float32_rows;
 use crate::error::OrRaise;
 use crate::model::Model;
 use crate::process::cancellable;
+use crate::results::result;
 
 /// What the caller says of the model.
 #[derive(FromPyObject)]
@@ -106,6 +107,12 @@ enum Source<'py> {
     File(PathBuf),
 }
 
+/// The same, as the library takes it.
+enum Given<'a> {
+    Rows(&'a [f32]),
+    File(&'a Path),
+}
+
 impl<'py> Source<'py> {
     fn new(x: &Bound<'py, PyAny>) -> PyResult<Self> {
         match x.extract::<PathBuf>() {
@@ -144,18 +151,15 @@ pub(crate) fn fit<'py>(
     let old = warm_start.as_ref().map(|old| &old.get().inner);
     let cancel = CancelToken::new();
     let raised = Mutex::new(None);
-    let values = match &source {
-        Source::Rows(rows) => Some(rows.as_slice()?),
-        Source::File(_) => None,
+    // Without objects of Python, so that another thread can fit.
+    let given = match &source {
+        Source::Rows(_) if sample.is_some() => {
+            let message = "sample is for files: pass a path, or fewer rows";
+            return Err(PyTypeError::new_err(message));
+        }
+        Source::Rows(rows) => Given::Rows(rows.as_slice()?),
+        Source::File(path) => Given::File(path),
     };
-    let path = match &source {
-        Source::Rows(_) => None,
-        Source::File(path) => Some(path),
-    };
-    if let (Some(_), Some(_)) = (sample, values) {
-        let message = "sample is for files: pass a path, or fewer rows";
-        return Err(PyTypeError::new_err(message));
-    }
     let call = |stage: &FitStage| {
         let Some(progress) = &progress else { return };
         let args = (stage.name.as_str(), stage.relative_mse, stage.seconds);
@@ -177,9 +181,9 @@ pub(crate) fn fit<'py>(
         if let Some(rows) = sample {
             options = options.with_sample(rows);
         }
-        match (values, path) {
-            (Some(values), _) => vecodec::Model::fit_with(values, config, options),
-            (None, path) => vecodec::Model::fit_file(path.expect("it is a file"), config, options),
+        match given {
+            Given::Rows(values) => vecodec::Model::fit_with(values, config, options),
+            Given::File(path) => vecodec::Model::fit_file(path, config, options),
         }
     };
     let result = cancellable(py, &cancel, work)?;
@@ -203,7 +207,7 @@ fn report_object<'py>(py: Python<'py>, report: &FitReport) -> PyResult<Bound<'py
     fields.set_item("rows_used", report.rows_used)?;
     fields.set_item("stages", stages)?;
     fields.set_item("warnings", warnings)?;
-    py.import("vecodec._results")?.getattr("FitReport")?.call((), Some(&fields))
+    result(py, "FitReport", &fields)
 }
 
 /// An 8-bit model of weights [latent, dim] and [dim, latent], and their biases.

@@ -38,7 +38,7 @@ impl Index {
             let words = helper(py, "bitmap", (array, self.inner.row_count()))?;
             return Ok(Rows::Bits(u64s(&words)?.as_slice()?.to_vec()));
         }
-        Ok(Rows::Ids(ids(py, filter, "filter")?))
+        Ok(Rows::Ids(ids(py, &array, "filter")?))
     }
 }
 

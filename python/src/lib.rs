@@ -13,7 +13,9 @@ mod error;
 mod fit;
 mod index;
 mod model;
+mod pickle;
 mod process;
+mod results;
 
 use pyo3::prelude::*;
 

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 use vecodec::Coding;
 
 use crate::error::OrRaise;
+use crate::pickle::{Reduced, reduced, restored};
 use crate::process::detached;
 
 /// An encoder and a decoder: plain data, without an engine.
@@ -105,14 +105,8 @@ impl Model {
         slf
     }
 
-    fn __reduce__<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
-        let bytes =
-            in_file(|path| self.inner.save(path).or_raise(), |path| Ok(std::fs::read(path)?))?;
-        let function = py.import("vecodec._vecodec")?.getattr("model_from_bytes")?;
-        Ok((function, (PyBytes::new(py, &bytes),)))
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        reduced(py, "model_from_bytes", |path| self.inner.save(path))
     }
 }
 
@@ -125,17 +119,6 @@ pub(crate) fn coding(model: &vecodec::Model) -> &'static str {
     }
 }
 
-/// Writes a temporary file and reads it: models and codes have one form outside memory, which is a file.
-pub(crate) fn in_file<T>(
-    write: impl FnOnce(PathBuf) -> PyResult<()>,
-    read: impl FnOnce(PathBuf) -> PyResult<T>,
-) -> PyResult<T> {
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("data.safetensors");
-    write(path.clone())?;
-    read(path)
-}
-
 /// Loads a model from a safetensors file.
 #[pyfunction]
 pub(crate) fn load_model(py: Python<'_>, path: PathBuf) -> PyResult<Model> {
@@ -146,5 +129,5 @@ pub(crate) fn load_model(py: Python<'_>, path: PathBuf) -> PyResult<Model> {
 /// The model of a file with these bytes.
 #[pyfunction]
 pub(crate) fn model_from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Model> {
-    in_file(|path| Ok(std::fs::write(path, data)?), |path| load_model(py, path))
+    restored(data, |path| load_model(py, path))
 }

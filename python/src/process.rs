@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_millis(50);
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
 /// Fails in a process that was forked from one whose threads it lacks: it would wait for them for ever.
-pub(crate) fn check_process() -> PyResult<()> {
+fn check_process() -> PyResult<()> {
     let own = process::id();
     match OWNER.compare_exchange(0, own, Ordering::Relaxed, Ordering::Relaxed) {
         Err(owner) if owner != own => Err(PyRuntimeError::new_err(format!(
@@ -28,7 +28,7 @@ pub(crate) fn check_process() -> PyResult<()> {
     }
 }
 
-/// Runs `work` without the interpreter. `check_process` comes first.
+/// Runs `work` without the interpreter.
 pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
     check_process()?;
     Ok(py.detach(work))
