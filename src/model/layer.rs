@@ -3,8 +3,12 @@
 use std::borrow::Cow;
 
 use crate::bit_codes::BitPlan;
-use crate::linear::{Weights, linear_with};
+use crate::linear::{Weights, linear_with, wide_products};
 use crate::mixture::center_rows;
+
+/// How far `W^T W` may be from the identity, as a Frobenius norm, where [`Layer::is_orthonormal`] says yes. Weights in
+/// `f32` of a fit leave some 1e-7; squared lengths are then as right as `f32` holds them.
+const ORTHONORMAL_WITHIN: f64 = 1e-6;
 
 /// A linear layer: `out = W x + bias`.
 #[derive(Clone, Copy, Debug)]
@@ -61,11 +65,46 @@ impl Layer<'_> {
         }
     }
 
+    /// Whether `W x` is as long as `x`: the weights of the inputs are orthonormal.
+    pub(crate) fn is_orthonormal(&self) -> bool {
+        if self.inputs > self.outputs {
+            return false;
+        }
+        let columns: Vec<f64> = self.by_input().iter().map(|weight| f64::from(*weight)).collect();
+        let mut gram = vec![0.0; self.inputs * self.inputs];
+        wide_products(&mut gram, &columns, &columns, self.outputs);
+        gram.iter_mut().step_by(self.inputs + 1).for_each(|square| *square -= 1.0);
+        gram.iter().map(|error| error * error).sum::<f64>().sqrt() <= ORTHONORMAL_WITHIN
+    }
+
     /// The weight of an input for an output.
     pub(crate) fn weight(&self, output: usize, input: usize) -> f32 {
         match self.transposed {
             true => self.weights[input * self.outputs + output],
             false => self.weights[output * self.inputs + input],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orthonormal_columns_are_found_in_both_layouts() {
+        let by_output = |weights: &[f32], inputs| {
+            let (bias, outputs) = (None, weights.len() / inputs);
+            Layer { weights, transposed: false, bias, inputs, outputs }.is_orthonormal()
+        };
+        assert!(by_output(&[0.6, -0.8, 0.8, 0.6, 0.0, 0.0], 2));
+        // Columns of other lengths, columns that are not orthogonal, and more columns than rows.
+        assert!(!by_output(&[0.6, -0.8, 0.8, 0.601, 0.0, 0.0], 2));
+        assert!(!by_output(&[1.0, 0.6, 0.0, 0.8, 0.0, 0.0], 2));
+        assert!(!by_output(&[1.0, 0.0, 0.0, 0.0, 1.0, 0.0], 3));
+
+        let weights = [0.6, 0.8, 0.0, -0.8, 0.6, 0.0];
+        let layer =
+            Layer { weights: &weights, transposed: true, bias: None, inputs: 2, outputs: 3 };
+        assert!(layer.is_orthonormal());
     }
 }

@@ -17,7 +17,7 @@ mod sizes;
 mod weights;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use builders::{BitsConfig, Int8Config};
 pub use config::ModelConfig;
@@ -70,6 +70,8 @@ struct Inner {
     numbers: Numbers,
     fingerprint: Fingerprint,
     facts: Option<FitFacts>,
+    /// Of each region, once it is asked for: whether its decoder keeps lengths.
+    orthonormal: Vec<OnceLock<bool>>,
 }
 
 /// What a model computes with.
@@ -151,7 +153,8 @@ impl Model {
             }
             Numbers::Mixture(mixture) => fingerprint::of_mixture(&config, mixture, facts.as_ref()),
         };
-        Self(Arc::new(Inner { config, numbers, fingerprint, facts }))
+        let orthonormal = vec![OnceLock::new(); config.region_count()];
+        Self(Arc::new(Inner { config, numbers, fingerprint, facts, orthonormal }))
     }
 
     /// The same model with what its fit saw. It has no clones yet.
@@ -219,6 +222,12 @@ impl Model {
     /// Number of regions: 1 in a model of 8-bit codes.
     pub fn region_count(&self) -> usize {
         self.mixture().map_or(1, |mixture| mixture.regions().len())
+    }
+
+    /// Whether decoded rows of a region, without its centroid, are as long as their latents. It takes a product of
+    /// matrices to find out, once.
+    pub(crate) fn has_orthonormal_decoder(&self, region: usize) -> bool {
+        *self.0.orthonormal[region].get_or_init(|| self.region(region).decoder.is_orthonormal())
     }
 
     /// Fails for a model of several regions: latents alone do not say which region they belong to.

@@ -40,6 +40,9 @@ pub(crate) fn load(model: &Model, metric: Metric, records: Records) -> Result<Ba
     }
     for region in 0..regions {
         let listed = batch.listing.region(region);
+        if listed.is_empty() {
+            continue;
+        }
         let loader = Loader::new(model, metric, &batch, region);
         let blocks = listed.clone().into_par_iter().step_by(BLOCK_ROWS);
         let load = |scratch: &mut Scratch, first: usize| {
@@ -74,7 +77,7 @@ struct Scratch {
     padded: PaddedRow,
     /// `[rows, latents]`
     latents: Vec<f32>,
-    /// `[rows, dim]`: rows without their centroid.
+    /// `[rows, dim]`: rows without their centroid, where latents do not do.
     remainders: Vec<f32>,
 }
 
@@ -85,6 +88,9 @@ struct Loader<'a> {
     metric: Metric,
     /// The squared norm of the centroid.
     center: f64,
+    /// `D^T c`, where the columns of the decoder `D` are orthonormal. A row's products then come from its latents `z`
+    /// alone, for a `dim`-th of the work: `r . r = z . z` and `c . r = (D^T c) . z`, since `r = D z`.
+    center_latents: Option<Vec<f64>>,
     /// Whether rows had norm 1 before they were encoded, up to the norms that are stored.
     is_known: bool,
 }
@@ -93,7 +99,14 @@ impl<'a> Loader<'a> {
     fn new(model: &'a Model, metric: Metric, batch: &'a Batch, region: usize) -> Self {
         let layers = model.region(region);
         let center = layers.decoder.bias.map_or(0.0, |center| wide_dot(center, center));
-        Self { batch, layers, metric, center, is_known: model.codes_rows_of_norm_one() }
+        let by_latents = metric.has_numbers() && model.has_orthonormal_decoder(region);
+        let center_latents = by_latents.then(|| {
+            let centroid = layers.decoder.bias.unwrap_or_default();
+            let columns = layers.decoder.by_input();
+            columns.chunks_exact(layers.decoder.outputs).map(|d| wide_dot(centroid, d)).collect()
+        });
+        let is_known = model.codes_rows_of_norm_one();
+        Self { batch, layers, metric, center, center_latents, is_known }
     }
 
     /// Loads the rows at these positions of the listing.
@@ -111,12 +124,21 @@ impl<'a> Loader<'a> {
             },
         );
         let mut block = Block { numbers: Vec::new(), reach: Reach::default() };
-        if self.metric.has_numbers() {
-            remainders.resize(positions.len() * decoder.outputs, 0.0);
-            let weights = Weights { values: decoder.weights, transposed: decoder.transposed };
-            linear_with(remainders, latents, weights, None, count);
-            let rows = positions.clone().zip(remainders.chunks_exact(decoder.outputs));
-            block.numbers.extend(rows.map(|(at, rest)| self.number(listing.row(at), rest)));
+        let rows = positions.clone().map(|at| listing.row(at));
+        match &self.center_latents {
+            _ if !self.metric.has_numbers() => {}
+            Some(center) => {
+                let rows = rows.zip(latents.chunks_exact(count));
+                block.numbers.extend(rows.map(|(row, z)| self.number(row, z, center)));
+            }
+            None => {
+                remainders.resize(positions.len() * decoder.outputs, 0.0);
+                let weights = Weights { values: decoder.weights, transposed: decoder.transposed };
+                linear_with(remainders, latents, weights, None, count);
+                let center = decoder.bias.unwrap_or_default();
+                let rows = rows.zip(remainders.chunks_exact(decoder.outputs));
+                block.numbers.extend(rows.map(|(row, rest)| self.number(row, rest, center)));
+            }
         }
         for (index, z) in latents.chunks_exact(count).enumerate() {
             let row = listing.row(positions.start + index);
@@ -138,13 +160,12 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// The number of a row, whose rest without the centroid is given.
-    fn number(&self, row: u32, rest: &[f32]) -> f32 {
-        let products = Products {
-            center: self.center,
-            cross: self.layers.decoder.bias.map_or(0.0, |center| wide_dot(center, rest)),
-            rest: wide_dot(rest, rest),
-        };
+    /// The number of a row, whose rest without the centroid is given with the centroid: both as values or both as
+    /// latents. A model without biases has no centroid.
+    #[inline(always)]
+    fn number<T: Copy + Into<f64>>(&self, row: u32, rest: &[f32], center: &[T]) -> f32 {
+        let (cross, rest) = (wide_dot(center, rest), wide_dot(rest, rest));
+        let products = Products { center: self.center, cross, rest };
         let norm = f64::from(self.batch.norm_and_scale(row).0);
         self.metric.number(products, norm, self.is_known) as f32
     }
