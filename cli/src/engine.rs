@@ -27,34 +27,9 @@ impl EngineArgs {
                 let detail = "--gpu has no use with --engine cpu: leave out one of them";
                 Err(CliError::Other(detail.to_owned()))
             }
-            (Some(wanted), _) => Ok(Engine::Gpu(silenced(|| gpu(wanted))?)),
+            (Some(wanted), _) => Ok(Engine::Gpu(silenced(|| Gpu::find(wanted))?)),
         }
     }
-}
-
-/// Opens a GPU by its number, or the first one whose name contains a text.
-fn gpu(wanted: &str) -> Result<Gpu> {
-    let adapters = Gpu::list()?;
-    let names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
-    let by_name = || names.iter().position(|name| contains(name, wanted));
-    let number = wanted.parse().ok().filter(|number| *number < names.len()).or_else(by_name);
-    match number {
-        Some(number) => Ok(Gpu::open(&adapters[number])?),
-        None => {
-            let listed = names.iter().enumerate().map(|(number, name)| format!("{number} {name}"));
-            let listed = listed.collect::<Vec<_>>().join(", ");
-            let detail = format!(
-                "no GPU has the number or name {wanted:?}; found: {listed}: pass a number or a part of a \
-                 name, or use --engine cpu"
-            );
-            Err(CliError::Other(detail))
-        }
-    }
-}
-
-/// Whether a name contains a text, which is not empty, in whatever case.
-fn contains(name: &str, text: &str) -> bool {
-    !text.is_empty() && name.to_lowercase().contains(&text.to_lowercase())
 }
 
 /// Makes a codec of a model on an engine.

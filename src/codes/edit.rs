@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::{Codes, Inner, Scales};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
-use crate::model::ModelConfig;
+use crate::memory;
+use crate::model::{Model, ModelConfig};
 
 impl Codes {
     /// Copies the codes of these rows, in this order. A row may be named several times.
@@ -88,6 +89,54 @@ impl Codes {
     pub fn into_parts(self) -> (Vec<u8>, Scales) {
         let Inner { packed, scales, .. } = Arc::unwrap_or_clone(self.0);
         (packed, scales)
+    }
+
+    /// Codes of rows that `model` encoded, of their records: `[rows, code_size]` bytes, as [`records`](Self::records)
+    /// gives them.
+    ///
+    /// # Errors
+    /// No rows, a number of bytes that is no multiple of the model's code size, a scale that is negative or not finite.
+    pub fn from_records(model: &Model, records: &[u8]) -> Result<Self> {
+        let config = model.config();
+        if !config.has_row_scales() {
+            return Self::from_parts(model, records.to_vec(), 1.0);
+        }
+        let (row_len, row_bytes) = (config.code_size(), config.packed_size());
+        if !records.len().is_multiple_of(row_len) {
+            return Err(Error::FlatLength { what: "records", len: records.len(), row_len });
+        }
+        let rows = records.len() / row_len;
+        let mut packed = memory::reserved("packed codes", &[rows, row_bytes])?;
+        let mut scales = memory::reserved("scales", &[rows])?;
+        for record in records.chunks_exact(row_len) {
+            let (codes, scale) = record.split_at(row_bytes);
+            packed.extend_from_slice(codes);
+            scales.push(bytemuck::pod_read_unaligned::<f32>(scale));
+        }
+        Self::from_parts(model, packed, scales)
+    }
+
+    /// The records of all rows, `[rows, code_size]` bytes: a row's packed codes, and then the four bytes of its scale
+    /// where the model stores scales, as codes files have them (docs/format.md). A row is known by its record alone.
+    ///
+    /// # Errors
+    /// Too little memory, or a scale that the record of this model has no place for, as only
+    /// [`from_parts`](Self::from_parts) can set one.
+    pub fn records(&self) -> Result<Vec<u8>> {
+        if self.config().has_row_scales() {
+            let mut records = memory::reserved("records", &[self.row_count(), self.code_size()])?;
+            for row in 0..self.row_count() {
+                records.extend_from_slice(self.packed(row));
+                records.extend_from_slice(&self.scale(row).to_le_bytes());
+            }
+            return Ok(records);
+        }
+        if self.scales().iter().any(|scale| *scale != 1.0) {
+            let (what, found) = ("scales other than 1", self.scales().len());
+            let remedy = "the records of a model without norms have no place for them";
+            return Err(Error::CodesShape { what, expected: 0, found, remedy });
+        }
+        Ok(self.as_bytes().to_vec())
     }
 
     /// The one scale of the two batches together, if it is to be stored once. A batch of one row

@@ -110,6 +110,41 @@ fn assert_same_scales(left: &Codes, right: &Codes) {
 }
 
 #[test]
+fn records_of_rows_are_their_codes_and_scales() {
+    for (codec, codes) in batches() {
+        let (case, size) = (format!("{codes:?}"), codes.code_size());
+        let records = codes.records().unwrap();
+        assert_eq!(records.len(), ROWS * size, "{case}");
+        let again = Codes::from_records(codec.model(), &records).unwrap();
+        assert_eq!(
+            codec.decode_flat(&again).unwrap(),
+            codec.decode_flat(&codes).unwrap(),
+            "{case}"
+        );
+        assert_eq!(again.records().unwrap(), records, "{case}");
+        // A row's record is the row's alone.
+        let rows = codes.select(&[7, 3]).unwrap().records().unwrap();
+        assert_eq!(rows, [&records[7 * size..8 * size], &records[3 * size..4 * size]].concat());
+
+        let refused = Codes::from_records(codec.model(), &records[1..]);
+        let len = (records.len() - 1).to_string();
+        assert_error!(refused.unwrap_err(), Error::FlatLength { .. }, &len, "multiple");
+        let refused = Codes::from_records(codec.model(), &[]);
+        assert_error!(refused.unwrap_err(), Error::EmptyBatch { .. }, "empty");
+    }
+    let [(int8, codes), (omitted, plain), ..] = &batches()[..] else { unreachable!() };
+    let mut records = codes.records().unwrap();
+    let end = records.len();
+    records[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    let refused = Codes::from_records(int8.model(), &records);
+    assert_error!(refused.unwrap_err(), Error::InvalidScale { .. }, "row 60", "NaN");
+    let (packed, _) = plain.clone().into_parts();
+    let scaled = Codes::from_parts(omitted.model(), packed, 2.0).unwrap();
+    let refused = scaled.records().unwrap_err();
+    assert_error!(refused, Error::CodesShape { .. }, "1 scales other than 1", "no place");
+}
+
+#[test]
 fn a_uniform_scale_is_expanded_beside_others() {
     let model = Model::random(ModelConfig::int8(3, 2), 1).unwrap();
     let uniform = Codes::from_parts(&model, vec![1, 2, 3, 4], 0.5).unwrap();

@@ -49,7 +49,8 @@ fn write(path: &Path, model: &Model, codes: &Codes, ids: Option<&[u64]>, block_r
 #[test]
 fn blocks_of_any_size_give_one_file() {
     let folder = tempfile::tempdir().unwrap();
-    let (whole, blocks) = (folder.path().join("whole"), folder.path().join("blocks"));
+    let [whole, blocks, with_ids] =
+        ["whole", "blocks", "with_ids"].map(|name| folder.path().join(name));
     for rows in [1, SEGMENT_ROWS - 1, SEGMENT_ROWS, SEGMENT_ROWS + 1, 2 * SEGMENT_ROWS + 77] {
         for (model, codes) in batches(rows) {
             codes.save(&whole).unwrap();
@@ -58,6 +59,8 @@ fn blocks_of_any_size_give_one_file() {
                 let same = fs::read(&blocks).unwrap() == fs::read(&whole).unwrap();
                 assert!(same, "{model:?}, {rows} rows in blocks of {block_rows}");
                 write(&blocks, &model, &codes, Some(&ids(rows)), block_rows);
+                codes.save_with_ids(&with_ids, &ids(rows)).unwrap();
+                assert!(fs::read(&blocks).unwrap() == fs::read(&with_ids).unwrap(), "{rows} rows");
                 let mut reader = CodesReader::open(&blocks).unwrap();
                 assert!(reader.has_ids());
                 let (found, found_ids) = reader.read_with_ids(0..rows).unwrap();
@@ -67,7 +70,7 @@ fn blocks_of_any_size_give_one_file() {
             assert_eq!(Codes::load(&blocks).unwrap(), codes, "ids change no rows");
         }
     }
-    assert_eq!(names(folder.path()), ["blocks", "whole"]);
+    assert_eq!(names(folder.path()), ["blocks", "whole", "with_ids"]);
 }
 
 #[test]

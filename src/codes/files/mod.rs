@@ -36,6 +36,16 @@ impl Codes {
         writer.finish()
     }
 
+    /// Writes the file of [`save`](Self::save) with an id for each row: any 64-bit numbers.
+    ///
+    /// # Errors
+    /// There is another number of ids than of rows, or the file cannot be written.
+    pub fn save_with_ids(&self, path: impl AsRef<Path>, ids: &[u64]) -> Result<()> {
+        let mut writer = CodesWriter::of_batch(path.as_ref(), self)?;
+        writer.append_with_ids(self, ids)?;
+        writer.finish()
+    }
+
     /// Reads what [`Codes::save`] or a [`CodesWriter`] wrote. Ids are left out:
     /// [`CodesReader::read_with_ids`] gives them.
     ///

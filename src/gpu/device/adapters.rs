@@ -58,11 +58,7 @@ pub(super) async fn best() -> Result<Adapter> {
     let all = all().await?;
     let wanted = env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty());
     let found = describe(&all);
-    let serves = |adapter: &Adapter| {
-        wanted.as_ref().is_none_or(|name| {
-            adapter.get_info().name.to_lowercase().contains(&name.to_lowercase())
-        })
-    };
+    let serves = |adapter: &Adapter| wanted.as_ref().is_none_or(|name| has_name(adapter, name));
     all.into_iter().filter(serves).min_by_key(rank).ok_or_else(|| {
         let wanted = match &wanted {
             Some(name) => format!("whose name contains {name:?} (WGPU_ADAPTER_NAME)"),
@@ -70,6 +66,25 @@ pub(super) async fn best() -> Result<Adapter> {
         };
         Error::NoAdapter { wanted, found }
     })
+}
+
+/// The adapter of this number, or else the first one whose name contains the text.
+pub(super) fn find(all: &[Adapter], number_or_name: &str) -> Result<Adapter> {
+    let by_name = || all.iter().find(|adapter| has_name(adapter, number_or_name));
+    let by_number = number_or_name.parse().ok().and_then(|number: usize| all.get(number));
+    by_number.or_else(by_name).cloned().ok_or_else(|| {
+        let wanted = format!("has the number or name {number_or_name:?}");
+        let names = all.iter().map(|adapter| adapter.get_info().name).enumerate();
+        let numbered: Vec<String> =
+            names.map(|(number, name)| format!("{number} {name}")).collect();
+        let found = if numbered.is_empty() { "none".into() } else { numbered.join(", ") };
+        Error::NoAdapter { wanted, found }
+    })
+}
+
+/// Whether an adapter's name contains a text, which is not empty, in whatever case.
+fn has_name(adapter: &Adapter, text: &str) -> bool {
+    !text.is_empty() && adapter.get_info().name.to_lowercase().contains(&text.to_lowercase())
 }
 
 /// The adapter that this describes.

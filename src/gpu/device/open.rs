@@ -64,6 +64,15 @@ impl Gpu {
         pollster::block_on(Self::from_adapter(adapter.clone(), Origin::Opened, None))
     }
 
+    /// Opens the adapter of this number in [`list`](Self::list), or else the first one whose name contains the text, in
+    /// whatever case.
+    ///
+    /// # Errors
+    /// There is none, or it gives no device.
+    pub fn find(number_or_name: &str) -> Result<Self> {
+        Self::open(&adapters::find(&Self::list()?, number_or_name)?)
+    }
+
     /// The process's shared device on the best adapter that is not a software one. It lives for as
     /// long as somebody holds it, and a lost device is never handed out again.
     pub(crate) fn automatic() -> Result<Self> {
