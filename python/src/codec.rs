@@ -5,12 +5,12 @@ use numpy::{Element as NumpyElement, PyArray2, PyArrayMethods, PyUntypedArrayMet
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use vecodec::{CodecOptions, Element, Engine, EngineKind, Gpu};
+use vecodec::{CodecOptions, Element, Engine, EngineKind, Error, Gpu};
 
 use crate::arrays::{Rows, float32_rows};
 use crate::arrow;
 use crate::codes::Codes;
-use crate::error::OrRaise;
+use crate::error::{OrRaise, exception, message};
 use crate::model::Model;
 use crate::process::detached;
 use crate::results::result;
@@ -279,7 +279,8 @@ impl Codec {
 /// The names of the GPUs, in the order of their numbers in `gpu:N`.
 #[pyfunction]
 pub(crate) fn list_gpus(py: Python<'_>) -> PyResult<Vec<String>> {
-    Ok(names(&detached(py, Gpu::list)?.or_raise()?))
+    let adapters = detached(py, Gpu::list)?.or_raise()?;
+    Ok(adapters.iter().map(|adapter| adapter.get_info().name).collect())
 }
 
 /// An engine by its name.
@@ -294,18 +295,10 @@ fn parse_engine(text: &str) -> PyResult<Engine> {
         let message = format!("engine is {text:?}: pass \"auto\", \"cpu\", \"gpu\" or \"gpu:1\"");
         return Err(PyValueError::new_err(message));
     };
-    let adapters = Gpu::list().or_raise()?;
-    let names = names(&adapters);
-    let contains = |name: &String| name.to_lowercase().contains(&wanted.to_lowercase());
-    let by_number = wanted.parse().ok().filter(|number| *number < names.len());
-    match by_number.or_else(|| names.iter().position(contains)) {
-        Some(number) => Ok(Engine::Gpu(Gpu::open(&adapters[number]).or_raise()?)),
-        None => Err(PyValueError::new_err(format!(
-            "no GPU has the number or name {wanted:?}; found: {names:?}: pass one of these, or \"cpu\""
-        ))),
+    match Gpu::find(wanted) {
+        Ok(gpu) => Ok(Engine::Gpu(gpu)),
+        // The argument is wrong, rather than a GPU.
+        Err(error @ Error::NoAdapter { .. }) => Err(PyValueError::new_err(message(&error))),
+        Err(error) => Err(exception(error)),
     }
-}
-
-fn names(adapters: &[vecodec::wgpu::Adapter]) -> Vec<String> {
-    adapters.iter().map(|adapter| adapter.get_info().name).collect()
 }

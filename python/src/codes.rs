@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use numpy::PyArray1;
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PySlice;
+use vecodec::CodesReader;
 
 use crate::arrays::{helper, u64s, view};
 use crate::error::OrRaise;
@@ -56,9 +58,14 @@ impl Codes {
         self.inner.fingerprint().to_string()
     }
 
-    /// Writes a safetensors file.
-    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        detached(py, || self.inner.save(path))?.or_raise()
+    /// Writes a safetensors file, with an id for each row if there are any.
+    #[pyo3(signature = (path, ids = None))]
+    fn save(&self, py: Python<'_>, path: PathBuf, ids: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        match ids.map(|found| self::ids(py, found, "ids")).transpose()? {
+            Some(ids) => detached(py, || self.inner.save_with_ids(path, &ids))?,
+            None => detached(py, || self.inner.save(path))?,
+        }
+        .or_raise()
     }
 
     fn __len__(&self) -> usize {
@@ -129,6 +136,26 @@ pub(crate) fn packed_size(codes: &vecodec::Codes) -> usize {
 #[pyfunction]
 pub(crate) fn load_codes(py: Python<'_>, path: PathBuf) -> PyResult<Codes> {
     detached(py, || vecodec::Codes::load(path))?.or_raise().map(Codes::from)
+}
+
+/// Loads codes and the ids of their rows from a safetensors file; None in the place of ids where there are none.
+#[pyfunction]
+pub(crate) fn load_codes_with_ids<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+) -> PyResult<(Codes, Option<Bound<'py, PyArray1<u64>>>)> {
+    let load = || {
+        let mut reader = CodesReader::open(path)?;
+        let (codes, ids) = reader.read_with_ids(0..reader.row_count())?;
+        Ok((codes, reader.has_ids().then_some(ids)))
+    };
+    let (codes, ids) = detached(py, load)?.or_raise()?;
+    Ok((codes.into(), ids.map(|ids| PyArray1::from_vec(py, ids))))
+}
+
+/// The ids of a caller's array.
+pub(crate) fn ids(py: Python<'_>, x: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<u64>> {
+    Ok(u64s(&helper(py, "ids", (x, name))?)?.as_slice()?.to_vec())
 }
 
 /// The codes of a file with these bytes.

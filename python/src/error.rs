@@ -11,7 +11,7 @@ use vecodec::{Error, ErrorKind};
 
 /// The exception of an error, which has the same message.
 pub(crate) fn exception(error: Error) -> PyErr {
-    let message = error.to_string();
+    let message = message(&error);
     if let Error::Io { source, .. } = &error {
         return match source.kind() {
             io::ErrorKind::NotFound => PyFileNotFoundError::new_err(message),
@@ -27,6 +27,11 @@ pub(crate) fn exception(error: Error) -> PyErr {
         // What the caller passed, and what a later version adds.
         _ => PyValueError::new_err(message),
     }
+}
+
+/// The message of an error. The library's remedy is a line of Rust.
+pub(crate) fn message(error: &Error) -> String {
+    error.to_string().replace("Engine::Cpu", "engine=\"cpu\"")
 }
 
 /// Turns errors into exceptions.

@@ -9,7 +9,7 @@ use vecodec::{Filter, Metric, SearchMode, SearchOptions};
 
 use crate::arrays::{float32_rows, helper, u64s};
 use crate::codec::Codec;
-use crate::codes::Codes;
+use crate::codes::{Codes, ids as ids_of};
 use crate::error::OrRaise;
 use crate::process::detached;
 
@@ -38,12 +38,8 @@ impl Index {
             let words = helper(py, "bitmap", (array, self.inner.row_count()))?;
             return Ok(Rows::Bits(u64s(&words)?.as_slice()?.to_vec()));
         }
-        Ok(Rows::Ids(ids(py, &array, "filter")?))
+        Ok(Rows::Ids(ids_of(py, &array, "filter")?))
     }
-}
-
-fn ids(py: Python<'_>, x: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<u64>> {
-    Ok(u64s(&helper(py, "ids", (x, name))?)?.as_slice()?.to_vec())
 }
 
 #[pymethods]
@@ -87,7 +83,7 @@ impl Index {
         ids: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let codes = codes.get().inner.clone();
-        match ids.map(|found| self::ids(py, found, "ids")).transpose()? {
+        match ids.map(|found| ids_of(py, found, "ids")).transpose()? {
             Some(ids) => detached(py, || self.inner.append_with_ids(codes, &ids))?,
             None => detached(py, || self.inner.append(codes))?,
         }
@@ -96,7 +92,7 @@ impl Index {
 
     /// Removes rows by their ids.
     fn remove(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<()> {
-        let ids = self::ids(py, ids, "ids")?;
+        let ids = ids_of(py, ids, "ids")?;
         detached(py, || self.inner.remove(&ids))?.or_raise()
     }
 
@@ -136,7 +132,7 @@ impl Index {
         let among = match among {
             None => None,
             Some(lists) if lists.len() == count => {
-                let lists = lists.iter().map(|list| ids(py, list, "among"));
+                let lists = lists.iter().map(|list| ids_of(py, list, "among"));
                 Some(lists.collect::<PyResult<Vec<Vec<u64>>>>()?)
             }
             Some(lists) => {
@@ -170,7 +166,7 @@ impl Index {
 
     /// Decodes rows by their ids: float32 [ids, dim].
     fn decode<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let ids = self::ids(py, ids, "ids")?;
+        let ids = ids_of(py, ids, "ids")?;
         let rows = detached(py, || self.inner.decode_rows(&ids))?.or_raise()?;
         let shape = [ids.len(), self.codec.get().dim()];
         Ok(PyArray1::from_vec(py, rows).reshape(shape)?.into_any())

@@ -24,7 +24,7 @@ mod _vecodec {
     #[pymodule_export]
     use super::codec::{Codec, list_gpus};
     #[pymodule_export]
-    use super::codes::{Codes, codes_from_bytes, concatenate, load_codes};
+    use super::codes::{Codes, codes_from_bytes, concatenate, load_codes, load_codes_with_ids};
     #[pymodule_export]
     use super::fit::{fit, from_weights};
     #[pymodule_export]

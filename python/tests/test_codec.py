@@ -3,6 +3,8 @@
 import copy
 import gc
 import pickle
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecodec
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_model_says_what_it_is(model, x):
@@ -172,7 +176,7 @@ def test_engines(model):
     assert isinstance(vecodec.list_gpus(), list)
     with pytest.raises(ValueError, match='engine is "tpu"'):
         vecodec.Codec(model, engine="tpu")
-    with pytest.raises(ValueError, match="no GPU has the number or name"):
+    with pytest.raises(ValueError, match="no GPU adapter has the number or name"):
         vecodec.Codec(model, engine="gpu:no such card")
 
 
@@ -256,3 +260,56 @@ def test_no_memory_is_lost(codec, x):
     calls(10_000)
     # Each call would have lost at least the 10 KB of its rows.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
+
+
+def test_the_example_of_an_own_model_is_in_the_readme_and_runs(capsys):
+    example = (ROOT / "python/examples/own_model.py").read_text()
+    code = example.split('"""\n\n', 1)[1]
+    assert f"```python\n{code}```" in (ROOT / "python/README.md").read_text()
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    run = {}
+    exec(compile(example, "own_model.py", "exec"), run)
+    assert "relative_mse" in capsys.readouterr().out
+    assert run["codec"].evaluate(run["x"]).relative_mse < 0.05
+    assert run["codes"].bytes_per_row == 16 + 4
+
+
+def test_ids_are_kept_in_files(codes, tmp_path):
+    path, ids = tmp_path / "codes.safetensors", np.arange(len(codes)) * 7 + 3
+    codes.save(path, ids=ids)
+    found, found_ids = vecodec.load_codes_with_ids(path)
+    assert found == codes and found_ids.dtype == np.uint64
+    np.testing.assert_array_equal(found_ids, ids)
+    assert vecodec.load_codes(path) == codes
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="there are 2 ids, and 3000 are needed"):
+        codes.save(path, ids=[1, 2])
+    with pytest.raises(TypeError, match="pass integers"):
+        codes.save(path, ids=np.ones(len(codes)))
+    assert path.read_bytes() == before
+    codes.save(path)
+    assert vecodec.load_codes_with_ids(path) == (codes, None)
+
+
+def test_notebooks_show_what_sizes_lose(codec, x, monkeypatch):
+    html = codec.evaluate(x)._repr_html_()
+    assert "<td>3,000</td>" in html and "dB" in html
+    curve = vecodec.rate_distortion(x, bytes=[8, 16], regions=1, states=16, engine="cpu")
+    assert [e.bytes_per_row for e in curve.evaluations] == [8, 16]
+    assert [e.rows for e in curve.evaluations] == [300, 300]
+    assert curve.evaluations[0].relative_mse > curve.evaluations[1].relative_mse
+    again = vecodec.rate_distortion(x, bytes=[8], regions=1, states=16, engine="cpu")
+    assert again.evaluations[0].relative_mse == curve.evaluations[0].relative_mse
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    html = curve._repr_html_()
+    assert html.count("<tr>") == 3 and "<svg" not in html
+    with pytest.raises(ValueError, match="x has 9 rows"):
+        vecodec.rate_distortion(x[:9])
+
+
+def test_notebooks_draw_the_curve(x):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    curve = vecodec.rate_distortion(x[:500], bytes=[8, 12], test=x[500:600], regions=1, states=4)
+    html = curve._repr_html_()
+    assert html.startswith("<table>") and html.rstrip().endswith("</svg>")
+    assert curve.plot().get_xlabel() == "bytes per row"

@@ -12,8 +12,10 @@
 import warnings as _warnings
 from importlib.metadata import version as _version
 
+import numpy as _np
+
 from . import _arrays, _progress, _vecodec
-from ._results import Drift, Evaluation, FitReport
+from ._results import Curve, Drift, Evaluation, FitReport
 from ._vecodec import (
     Codec,
     Codes,
@@ -22,6 +24,7 @@ from ._vecodec import (
     concatenate,
     list_gpus,
     load_codes,
+    load_codes_with_ids,
     load_model,
 )
 
@@ -29,6 +32,7 @@ __version__ = _version("vecodec")
 __all__ = [
     "Codec",
     "Codes",
+    "Curve",
     "Drift",
     "Evaluation",
     "FitReport",
@@ -39,8 +43,10 @@ __all__ = [
     "from_weights",
     "list_gpus",
     "load_codes",
+    "load_codes_with_ids",
     "load_model",
     "quantize_embeddings",
+    "rate_distortion",
 ]
 
 
@@ -131,3 +137,24 @@ def quantize_embeddings(x, bytes=64, *, engine="auto", **options):
     """Fits a model to rows and encodes them: returns the codec and the codes. `options` are those of `fit`."""
     codec = Codec(fit(x, bytes=bytes, **options), engine)
     return codec, codec.encode(x)
+
+
+def rate_distortion(x, bytes=(32, 64, 128), *, test=None, engine="auto", seed=0, **options):
+    """Fits a model of each size, and measures it on rows that were not fitted on.
+
+    x          rows to fit on
+    bytes      the sizes, in bytes per row
+    test       rows to measure; a tenth of `x`, drawn at random, if nothing is said
+    options    those of `fit`
+
+    Returns a Curve, which a notebook shows as a table and a drawing.
+    """
+    x = _arrays.rows(x, "x")
+    if test is None:
+        held_out = len(x) // 10
+        if held_out == 0:
+            raise ValueError(f"x has {len(x)} rows, and a tenth of them are held out: pass more, or test=")
+        order = _np.random.default_rng(seed).permutation(len(x))
+        x, test = x[order[held_out:]], x[order[:held_out]]
+    codecs = (Codec(fit(x, bytes=size, seed=seed, **options), engine) for size in bytes)
+    return Curve([codec.evaluate(test) for codec in codecs])

@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeAlias, final
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ._results import Curve as Curve
 from ._results import Drift as Drift
 from ._results import Evaluation as Evaluation
 from ._results import FitReport as FitReport
@@ -13,6 +14,7 @@ __version__: str
 __all__ = [
     "Codec",
     "Codes",
+    "Curve",
     "Drift",
     "Evaluation",
     "FitReport",
@@ -23,8 +25,10 @@ __all__ = [
     "from_weights",
     "list_gpus",
     "load_codes",
+    "load_codes_with_ids",
     "load_model",
     "quantize_embeddings",
+    "rate_distortion",
 ]
 
 _Path: TypeAlias = str | PathLike[str]
@@ -71,7 +75,7 @@ class Codes:
     def nbytes(self) -> int: ...
     @property
     def fingerprint(self) -> str: ...
-    def save(self, path: _Path) -> None: ...
+    def save(self, path: _Path, ids: ArrayLike | None = None) -> None: ...
     def __len__(self, /) -> int: ...
     def __getitem__(self, key: int | slice | ArrayLike, /) -> Codes: ...
     def __copy__(self) -> Codes: ...
@@ -162,7 +166,17 @@ def from_weights(
 def quantize_embeddings(
     x: _Rows, bytes: int = 64, *, engine: str = "auto", **options: Any
 ) -> tuple[Codec, Codes]: ...
+def rate_distortion(
+    x: _Rows,
+    bytes: Iterable[int] = (32, 64, 128),
+    *,
+    test: _Rows | None = None,
+    engine: str = "auto",
+    seed: int = 0,
+    **options: Any,
+) -> Curve: ...
 def concatenate(codes: Iterable[Codes]) -> Codes: ...
 def list_gpus() -> list[str]: ...
 def load_codes(path: _Path) -> Codes: ...
+def load_codes_with_ids(path: _Path) -> tuple[Codes, NDArray[np.uint64] | None]: ...
 def load_model(path: _Path) -> Model: ...
