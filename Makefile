@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test test-python soak check fmt clippy docs features spelling format adapter fuzz deny miri
+.PHONY: test test-python test-datafusion soak check fmt clippy docs features spelling format adapter fuzz deny miri
 
 # The whole suite of the library and the program: unit, integration and documentation tests, every
 # benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks. The
@@ -12,13 +12,19 @@ test: adapter
 	./tools/with-adapter $(CARGO) test --release --all-targets
 	VECODEC_CHECKED_SHADERS=1 ./tools/with-adapter $(CARGO) test --release --test it gpu -- --skip asynchronous
 	./tools/with-adapter $(CARGO) test --release --doc
-	@echo "The Python package has tests of its own: make test-python"
+	@echo "Python, Arrow and SQL have tests of their own: make test-python, make test-datafusion"
 
 # The Python package: builds the wheel (some five minutes on two cores), installs it into new environments and runs its
 # tests, its type checks and the example of its README. PYTHONS are the interpreters that test the same wheel.
 PYTHONS ?= python3
 test-python:
 	./tools/test-python $(PYTHONS)
+
+# Columns of Arrow, SQL functions, and Parquet in the program. It takes some twenty minutes on two cores, of which the
+# tests take one. It needs Rust 1.94.
+test-datafusion:
+	$(CARGO) test --release -p vecodec-arrow -p vecodec-datafusion
+	$(CARGO) test --release --features vecodec-cli/parquet --test program parquet
 
 # Mixed calls on 16 threads, with losses of the device, for so many seconds.
 soak: SECONDS ?= 600
