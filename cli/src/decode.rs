@@ -30,6 +30,10 @@ struct Report {
 }
 
 pub fn run(args: &DecodeArgs) -> Result<()> {
+    #[cfg(feature = "parquet")]
+    if crate::parquet::is_named(&args.codes) || crate::parquet::is_folder(&args.codes) {
+        return crate::parquet::decode(args);
+    }
     let to_stdout = args.output.as_os_str() == STDIN;
     if to_stdout && args.json {
         let detail = "--json and -o - both write to stdout: leave out --json, or pass a file";
@@ -52,7 +56,12 @@ pub fn run(args: &DecodeArgs) -> Result<()> {
         ValueType::F16 => decode::<f16>(args, &codec, &mut reader, &mut writer, range)?,
     }
     writer.finish()?;
+    report(args, &codec, rows, start)
+}
 
+/// Says what was done.
+pub fn report(args: &DecodeArgs, codec: &Codec, rows: usize, start: Instant) -> Result<()> {
+    let dim = codec.model().config().dim;
     let report = Report {
         output: args.output.display().to_string(),
         rows,

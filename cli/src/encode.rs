@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use serde::Serialize;
-use vecodec::data::blocks;
-use vecodec::{CodesWriter, EncodeOptions};
+use vecodec::data::{Kind, blocks};
+use vecodec::{Codec, CodesWriter, EncodeOptions, EncodeReport};
 
 use crate::args::EncodeArgs;
 use crate::engine;
@@ -32,7 +32,27 @@ struct Report {
     seconds: f64,
 }
 
+/// Rows that are not like those that the model was fitted on, and rows that cannot be encoded.
+#[derive(Default)]
+pub struct Counts {
+    invalid: usize,
+    clipped: usize,
+    first_clipped: Option<usize>,
+}
+
+impl Counts {
+    /// Adds those of a batch. `number` maps the index of a row in the batch to the number of the row in the file.
+    pub fn add(&mut self, report: &EncodeReport, number: impl FnOnce(usize) -> usize) {
+        self.clipped += report.clipped_rows;
+        self.first_clipped = self.first_clipped.or(report.first_clipped_row.map(number));
+    }
+}
+
 pub fn run(args: &EncodeArgs) -> Result<()> {
+    #[cfg(feature = "parquet")]
+    if crate::parquet::is_named(&args.data) || crate::parquet::is_folder(&args.data) {
+        return crate::parquet::encode(args);
+    }
     regular::check_output(&args.output, "codes")?;
     output::check(&args.output, &[&args.data, &args.model])?;
     output::check_name(&args.output, "codes")?;
@@ -46,7 +66,7 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
     let mut invalid = InvalidRows::new(args.skip_invalid);
     let progress = Progress::rows("encoding", range.len(), data.row_bytes());
     let options = EncodeOptions::default().with_strict(args.strict);
-    let (mut clipped_rows, mut first_clipped_row) = (0, None);
+    let mut counts = Counts::default();
     let mut values = Vec::new();
     for range in blocks(range, data.dim()) {
         data.read(range.clone(), &mut values)?;
@@ -57,8 +77,7 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
             let encoded = codec.encode_flat_with(&values, options);
             let (codes, report) = encoded.map_err(|e| CliError::in_rows(&args.data, number, e))?;
             writer.append(&codes)?;
-            clipped_rows += report.clipped_rows;
-            first_clipped_row = first_clipped_row.or(report.first_clipped_row.map(number));
+            counts.add(&report, number);
         }
         progress.add(range.len());
     }
@@ -66,6 +85,21 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
     writer.finish()?;
     drop(progress);
     invalid.note(&args.data);
+    counts.invalid = invalid.count();
+    report(args, &codec, rows, &counts, data.cells().kind, start)
+}
+
+/// Says what was done. `kind` is that of the values in the data.
+pub fn report(
+    args: &EncodeArgs,
+    codec: &Codec,
+    rows: usize,
+    counts: &Counts,
+    kind: Kind,
+    start: Instant,
+) -> Result<()> {
+    let &Counts { invalid: invalid_rows, clipped: clipped_rows, first_clipped: first_clipped_row } =
+        counts;
     if let Some(first) = first_clipped_row {
         output::note(&format!(
             "{}: warning: {} of {} rows lie outside the range of the rows that the model was fitted on, \
@@ -75,17 +109,16 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
             count(rows),
         ));
     }
-
     let config = codec.model().config();
     let report = Report {
         output: args.output.display().to_string(),
         rows,
-        invalid_rows: invalid.count(),
+        invalid_rows,
         clipped_rows,
         first_clipped_row,
         dim: config.dim,
         bytes_per_row: config.code_size(),
-        ratio: data.value_bytes() as f64 / config.code_size() as f64,
+        ratio: (config.dim * kind.bytes()) as f64 / config.code_size() as f64,
         engine: codec.engine().to_string(),
         seconds: start.elapsed().as_secs_f64(),
     };
@@ -95,7 +128,7 @@ pub fn run(args: &EncodeArgs) -> Result<()> {
         report.dim,
         report.bytes_per_row,
         smaller(report.ratio),
-        data.cells().kind.name(),
+        kind.name(),
         report.engine,
         seconds(report.seconds),
     );

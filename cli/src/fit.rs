@@ -16,6 +16,7 @@ use crate::progress::Progress;
 use crate::regular;
 use crate::rows::{InvalidRows, check_finite};
 use crate::size::Size;
+use crate::source::Source;
 
 /// What was done, under the names in JSON.
 #[derive(Serialize)]
@@ -46,8 +47,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
         [&args.train].into_iter().chain(queries).chain(old).map(PathBuf::as_path).collect();
     output::check(&args.output, &inputs)?;
     output::check_name(&args.output, "models")?;
-    let mut data = input::open(&args.train, args.tensor.name())?;
-    data.expect_rows()?;
+    let mut data = Source::open(&args.train, args.tensor.name())?;
     if let EngineArg::Gpu = args.engine {
         // Fails now rather than in the first command that uses the model.
         args.engine.engine()?;
@@ -74,7 +74,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
     let start = Instant::now();
     let queries = queries.map(|path| read_queries(path, data.dim())).transpose()?;
     let rows_in_file = data.row_count();
-    let mut sample = input::sample(&mut data, args.sample, args.seed)?;
+    let mut sample = data.sample(args.sample, args.seed)?;
     let mut values = std::mem::take(&mut sample.values);
     let number = |at: usize| sample.number(at);
     let mut invalid = InvalidRows::new(args.skip_invalid);
@@ -116,7 +116,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
         query_exponent: fit.query_exponent,
         warnings: fit.warnings.iter().map(ToString::to_string).collect(),
         bytes_per_row: config.code_size(),
-        ratio: data.value_bytes() as f64 / config.code_size() as f64,
+        ratio: (data.dim() * data.kind().bytes()) as f64 / config.code_size() as f64,
         seconds: start.elapsed().as_secs_f64(),
     };
     let sample = match (report.rows_used, report.rows) {
@@ -131,7 +131,7 @@ pub fn run(args: &FitArgs) -> Result<()> {
         seconds(report.seconds),
         report.bytes_per_row,
         smaller(report.ratio),
-        data.cells().kind.name(),
+        data.kind().name(),
     );
     output::report(args.json, &note, &report)
 }

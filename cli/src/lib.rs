@@ -27,6 +27,8 @@ mod inspect;
 mod numbers;
 mod output;
 mod pages;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod process;
 mod progress;
 mod reencode;
@@ -34,6 +36,7 @@ mod regular;
 mod rows;
 mod search;
 mod size;
+mod source;
 mod writer;
 
 use std::process::ExitCode;

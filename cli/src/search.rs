@@ -96,6 +96,12 @@ fn check(args: &SearchArgs) -> Result<()> {
 /// Opens an index, or makes one of a file of codes.
 fn open(args: &SearchArgs, queries: &DataReader) -> Result<Index> {
     let engine = args.engine.engine()?;
+    #[cfg(feature = "parquet")]
+    if crate::parquet::is_named(&args.codes) || crate::parquet::is_folder(&args.codes) {
+        let index = crate::parquet::index(args, engine)?;
+        engine::check_rows(index.codec().model(), &args.model, queries)?;
+        return Ok(index);
+    }
     if !args.codes.is_dir() {
         let mut reader = decode::open(&args.codes)?;
         let model = decode::model_of(&reader, &args.codes, &args.model)?;

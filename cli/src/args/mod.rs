@@ -18,6 +18,13 @@ use crate::writer::ValueType;
 /// Data files are .npy, .npz, .safetensors, .fvecs, .bvecs, .fbin, .u8bin or .i8bin. Values are floats
 /// of 16, 32 or 64 bits, or integers of 8 bits. `-` reads .npy or .safetensors from the standard input,
 /// as do pipes.
+#[cfg_attr(
+    feature = "parquet",
+    doc = "",
+    doc = "`fit`, `encode`, `decode` and `search` also take .parquet files, folders of them, and patterns such as \
+           'part-*.parquet'. A column of lists is encoded to one of fixed-size binary, which names its model, and \
+           the other columns pass through."
+)]
 #[derive(Parser)]
 #[command(name = "vecodec", version)]
 pub struct Args {
@@ -189,6 +196,10 @@ pub struct DecodeArgs {
     /// Model that made the codes
     #[arg(long)]
     pub model: PathBuf,
+    /// Column of codes to decode, where a .parquet file has several
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
     /// Path of the vectors to write: .npy, .safetensors, .fvecs or .fbin; `-` writes .npy to stdout
     #[arg(short, long, value_name = "DATA")]
     pub output: PathBuf,
@@ -284,6 +295,10 @@ pub struct SearchArgs {
     /// Model that made the codes
     #[arg(long)]
     pub model: PathBuf,
+    /// Column of codes to search, where a .parquet file has several
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
     /// Data file of the queries; `-` is the standard input
     #[arg(long, value_name = "DATA")]
     pub queries: PathBuf,
@@ -330,8 +345,8 @@ pub struct CompletionsArgs {
 /// The choice among several tensors of a file.
 #[derive(clap::Args)]
 pub struct TensorArgs {
-    /// Tensor or array to read, where a .safetensors or .npz file has several
-    #[arg(long, value_name = "NAME")]
+    /// Tensor, array or column to read, where a .safetensors, .npz or .parquet file has several
+    #[arg(long, visible_alias = "column", value_name = "NAME")]
     tensor: Option<String>,
 }
 

@@ -8,6 +8,8 @@ mod eval;
 mod files;
 mod formats;
 mod outputs;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod pipes;
 mod refused;
 mod report;
