@@ -91,6 +91,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The number of the row in the batch, if the error names one that the codec has not seen.
+    #[must_use]
+    pub fn row(&self) -> Option<usize> {
+        match self {
+            Self::RowLength { row, .. } | Self::NullValue { row, .. } => Some(*row),
+            _ => None,
+        }
+    }
+
     /// The error with `first_row` added to the number of the row that it names, if it names one: for callers that pass
     /// rows batch by batch.
     #[must_use]

@@ -9,8 +9,9 @@ use arrow_schema::extension::ExtensionType as _;
 use arrow_schema::{DataType, Field, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
+use parquet::file::metadata::PageIndexPolicy;
 use vecodec::data::{Kind, Sample, random_rows};
 use vecodec_arrow::{CodesType, Embeddings, Values};
 
@@ -199,10 +200,14 @@ impl Files {
             let selection = RowSelection::from_consecutive_ranges(ranges, rows);
             for batch in opened(file, Some((self.column, selection))) {
                 let column: ArrayRef = batch?.column(0).clone();
-                let embeddings = Embeddings::new(self.field().name(), &column, dim);
-                let embeddings = embeddings.map_err(|error| self.error(error.to_string()))?;
-                let read = chosen[next..next + column.len()].to_vec();
-                match embeddings.values().map_err(|error| self.error(error.to_string()))? {
+                let read = &chosen[next..next + column.len()];
+                let in_files = |error: vecodec_arrow::Error| {
+                    let skipped = error.row().map_or(0, |row| read[row] - row);
+                    self.error(error.with_row_offset(skipped).to_string())
+                };
+                let embeddings =
+                    Embeddings::new(self.field().name(), &column, dim).map_err(in_files)?;
+                match embeddings.values().map_err(in_files)? {
                     Values::F32(found) => values.extend_from_slice(&found),
                     Values::F16(found) => values.extend(found.iter().map(|value| value.to_f32())),
                 }
@@ -243,7 +248,9 @@ fn list(path: &Path) -> Result<Vec<PathBuf>> {
 
 fn builder(file: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let opened = File::open(file).map_err(|error| CliError::io(file, error))?;
-    ParquetRecordBatchReaderBuilder::try_new(opened)
+    // The index of pages, where there is one, says which pages a sample does not need.
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+    ParquetRecordBatchReaderBuilder::try_new_with_options(opened, options)
         .map_err(|error| CliError::file(file, format!("{error}: pass a Parquet file")))
 }
 

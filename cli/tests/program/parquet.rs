@@ -199,6 +199,13 @@ fn bad_columns_are_refused() {
     ] {
         sandbox.refuse(&line, words);
     }
+    // A fit names the row of the files, whichever rows it draws.
+    let mut rows: Vec<_> = (0..40).map(|_| Some(row.iter().map(|x| Some(*x)).collect())).collect();
+    rows[31] = Some(vec![Some(0.5)]);
+    let uneven = Arc::new(ListArray::from_iter_primitive::<Float32Type, Vec<_>, _>(rows));
+    write_columns(&sandbox, "uneven.parquet", [("x", uneven as ArrayRef)]);
+    let fit = "fit uneven.parquet --bytes 6 --sample 39 --seed 1 -o out";
+    sandbox.refuse(fit, &["\"x\", row 31 has 1 values", "rows of 12"]);
     // Files of a folder have one schema.
     write_columns(&sandbox, "parts/c.parquet", [("x", list(row))]);
     sandbox.refuse(&encode("parts"), &["parts/c.parquet", "other columns", "parts/a.parquet"]);

@@ -5,7 +5,7 @@ use vecodec::{Coding, Index, Metric, ModelConfig, RowNorm};
 use crate::table::{DIM, ROWS, Table, floats, ids, is_null};
 
 #[tokio::test]
-async fn codes_and_rows_are_the_librarys() {
+async fn codes_and_rows_are_those_of_the_library() {
     let scalar =
         ModelConfig::bits(DIM, 12).with_coding(Coding::Scalar).with_row_norm(RowNorm::Store);
     for config in [ModelConfig::int8(DIM, 9).into(), ModelConfig::from(scalar)] {
