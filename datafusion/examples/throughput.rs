@@ -67,8 +67,7 @@ async fn main() -> Result<(), Error> {
     table.push(measured("encode, Parquet to Parquet", float_bytes, || run(&ctx, &sql)).await?);
     let repeated: Vec<f32> = rows.iter().cycle().take(count * dim).copied().collect();
     table.push(
-        measured("encode, library alone", 0, async || Ok(drop(codec.encode_flat(&repeated)?)))
-            .await?,
+        measured("encode, library alone", 0, async || Ok(codec.encode_flat(&repeated)?)).await?,
     );
     let codes = codec.encode_flat(&repeated)?;
     drop(repeated);
@@ -86,9 +85,8 @@ async fn main() -> Result<(), Error> {
     );
     table.push(measured("search, codes", code_bytes, || run(&ctx, &sql)).await?);
     let index = Index::new(&codec, codes, Metric::Cosine)?;
-    table.push(
-        measured("search, Index in memory", 0, async || Ok(drop(index.search(query, 10)?))).await?,
-    );
+    table
+        .push(measured("search, Index in memory", 0, async || Ok(index.search(query, 10)?)).await?);
 
     println!("what,rows,seconds,rows_per_s,read_bytes");
     for Row { what, seconds, read_bytes } in table {
@@ -106,15 +104,15 @@ async fn run(ctx: &SessionContext, sql: &str) -> Result<(), Error> {
 }
 
 /// The median of several runs.
-async fn measured(
+async fn measured<T>(
     what: &'static str,
     read_bytes: u64,
-    work: impl AsyncFn() -> Result<(), Error>,
+    work: impl AsyncFn() -> Result<T, Error>,
 ) -> Result<Row, Error> {
     let mut seconds = Vec::new();
     for _ in 0..RUNS {
         let start = Instant::now();
-        work().await?;
+        drop(work().await?);
         seconds.push(start.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);

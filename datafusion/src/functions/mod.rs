@@ -44,7 +44,7 @@ fn text(args: &ReturnFieldArgs<'_>, position: usize, what: &str, usage: &str) ->
 }
 
 /// The text of an argument of a call.
-fn text_of_call<'a>(args: &'a ScalarFunctionArgs, position: usize) -> Option<&'a str> {
+fn text_of_call(args: &ScalarFunctionArgs, position: usize) -> Option<&str> {
     match args.args.get(position)? {
         ColumnarValue::Scalar(value) => value.try_as_str().flatten(),
         ColumnarValue::Array(_) => None,
