@@ -31,7 +31,7 @@ struct Report {
 
 pub fn run(args: &DecodeArgs) -> Result<()> {
     #[cfg(feature = "parquet")]
-    if crate::parquet::is_named(&args.codes) || crate::parquet::is_folder(&args.codes) {
+    if crate::parquet::is_named(&args.codes) {
         return crate::parquet::decode(args);
     }
     let to_stdout = args.output.as_os_str() == STDIN;

@@ -50,7 +50,7 @@ impl Counts {
 
 pub fn run(args: &EncodeArgs) -> Result<()> {
     #[cfg(feature = "parquet")]
-    if crate::parquet::is_named(&args.data) || crate::parquet::is_folder(&args.data) {
+    if crate::parquet::is_named(&args.data) {
         return crate::parquet::encode(args);
     }
     regular::check_output(&args.output, "codes")?;

@@ -97,7 +97,7 @@ fn check(args: &SearchArgs) -> Result<()> {
 fn open(args: &SearchArgs, queries: &DataReader) -> Result<Index> {
     let engine = args.engine.engine()?;
     #[cfg(feature = "parquet")]
-    if crate::parquet::is_named(&args.codes) || crate::parquet::is_folder(&args.codes) {
+    if crate::parquet::is_named(&args.codes) {
         let index = crate::parquet::index(args, engine)?;
         engine::check_rows(index.codec().model(), &args.model, queries)?;
         return Ok(index);

@@ -21,7 +21,7 @@ impl Source {
     /// Opens the file or files of a path. `name` is that of the tensor or column.
     pub fn open(path: &Path, name: Option<&str>) -> Result<Self> {
         #[cfg(feature = "parquet")]
-        if parquet::is_named(path) || parquet::is_folder(path) {
+        if parquet::is_named(path) {
             let files = parquet::Files::of_embeddings(path, name)?;
             let dim = files.dim()?;
             return Ok(Self::Parquet(files, dim));

@@ -26,8 +26,9 @@ pub struct Files {
     /// As the command line names them.
     path: PathBuf,
     files: Vec<PathBuf>,
+    /// The rows of each.
+    row_counts: Vec<usize>,
     schema: SchemaRef,
-    rows: usize,
     /// The index of the chosen column.
     column: usize,
 }
@@ -42,12 +43,8 @@ pub struct Batch {
 impl Files {
     /// Opens files of embeddings: the column of this name, or else the only one of lists of floating-point numbers.
     pub fn of_embeddings(path: &Path, column: Option<&str>) -> Result<Self> {
-        let is_list = |field: &Field| match field.data_type() {
-            DataType::FixedSizeList(item, _) | DataType::List(item) | DataType::LargeList(item) => {
-                item.data_type().is_floating()
-            }
-            _ => false,
-        };
+        let is_list =
+            |field: &Field| list_item(field.data_type()).is_some_and(DataType::is_floating);
         Self::open(path, column, "of lists of floating-point numbers", is_list)
     }
 
@@ -64,12 +61,12 @@ impl Files {
         serves: impl Fn(&Field) -> bool,
     ) -> Result<Self> {
         let files = list(path)?;
-        let mut rows = 0;
+        let mut row_counts = Vec::with_capacity(files.len());
         let mut schema: Option<SchemaRef> = None;
         for file in &files {
-            let reader = builder(file)?;
-            let found = usize::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or(0);
-            rows += found;
+            let reader = builder(file, PageIndexPolicy::Skip)?;
+            let rows = reader.metadata().file_metadata().num_rows();
+            row_counts.push(usize::try_from(rows).unwrap_or(0));
             match &schema {
                 None => schema = Some(reader.schema().clone()),
                 Some(first) if first.fields() == reader.schema().fields() => {}
@@ -108,7 +105,7 @@ impl Files {
                 only
             }
         };
-        Ok(Self { path: path.to_path_buf(), files, schema, rows, column })
+        Ok(Self { path: path.to_path_buf(), files, row_counts, schema, column })
     }
 
     pub fn path(&self) -> &Path {
@@ -124,7 +121,7 @@ impl Files {
     }
 
     pub fn row_count(&self) -> usize {
-        self.rows
+        self.row_counts.iter().sum()
     }
 
     /// The index of the chosen column.
@@ -139,14 +136,9 @@ impl Files {
 
     /// What values the lists of the chosen column have.
     pub fn kind(&self) -> Kind {
-        match self.field().data_type() {
-            DataType::FixedSizeList(item, _) | DataType::List(item) | DataType::LargeList(item) => {
-                match item.data_type() {
-                    DataType::Float16 => Kind::F16,
-                    DataType::Float64 => Kind::F64,
-                    _ => Kind::F32,
-                }
-            }
+        match list_item(self.field().data_type()) {
+            Some(DataType::Float16) => Kind::F16,
+            Some(DataType::Float64) => Kind::F64,
             _ => Kind::F32,
         }
     }
@@ -189,11 +181,10 @@ impl Files {
     /// At most `max_rows` rows of embeddings, drawn at random from more; rows that are null are left out. Pages without
     /// a chosen row are not read.
     pub fn sample(&self, dim: usize, max_rows: usize, seed: u64) -> Result<Sample> {
-        let chosen = random_rows(self.rows, max_rows, seed);
+        let chosen = random_rows(self.row_count(), max_rows, seed);
         let (mut values, mut numbers) = (Vec::new(), Vec::new());
         let (mut first, mut next) = (0, 0);
-        for file in &self.files {
-            let rows = builder(file)?.metadata().file_metadata().num_rows() as usize;
+        for (file, &rows) in self.files.iter().zip(&self.row_counts) {
             let end = next + chosen[next..].partition_point(|row| *row < first + rows);
             let of_file = &chosen[next..end];
             let ranges = of_file.iter().map(|row| row - first..row - first + 1);
@@ -240,16 +231,22 @@ fn list(path: &Path) -> Result<Vec<PathBuf>> {
         pattern.flatten().filter(|file| file.is_file()).collect()
     };
     files.sort();
-    match files.is_empty() {
-        true => Err(CliError::file(path, "names no Parquet file: check the path")),
-        false => Ok(files),
+    Ok(files)
+}
+
+/// What lists of this type are of, if it is one of lists.
+fn list_item(data_type: &DataType) -> Option<&DataType> {
+    match data_type {
+        DataType::FixedSizeList(item, _) | DataType::List(item) | DataType::LargeList(item) => {
+            Some(item.data_type())
+        }
+        _ => None,
     }
 }
 
-fn builder(file: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+fn builder(file: &Path, pages: PageIndexPolicy) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     let opened = File::open(file).map_err(|error| CliError::io(file, error))?;
-    // The index of pages, where there is one, says which pages a sample does not need.
-    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+    let options = ArrowReaderOptions::new().with_page_index_policy(pages);
     ParquetRecordBatchReaderBuilder::try_new_with_options(opened, options)
         .map_err(|error| CliError::file(file, format!("{error}: pass a Parquet file")))
 }
@@ -260,7 +257,10 @@ fn opened(
     chosen: Option<(usize, RowSelection)>,
 ) -> Box<dyn Iterator<Item = Result<RecordBatch>> + '_> {
     let reader = || -> Result<ParquetRecordBatchReader> {
-        let mut builder = builder(file)?.with_batch_size(BATCH_ROWS);
+        // The index of pages, where there is one, says which pages a sample does not need.
+        let pages =
+            if chosen.is_some() { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
+        let mut builder = builder(file, pages)?.with_batch_size(BATCH_ROWS);
         if let Some((column, rows)) = chosen {
             let mask = ProjectionMask::roots(builder.parquet_schema(), [column]);
             builder = builder.with_projection(mask).with_row_selection(rows);

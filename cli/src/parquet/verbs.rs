@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use arrow_array::{ArrayRef, RecordBatch, new_empty_array};
 use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
-use vecodec::{Codes, EncodeOptions, Engine, Index, Metric};
+use vecodec::{Codec, Codes, EncodeOptions, Engine, Index, Metric};
 use vecodec_arrow::{Embeddings, EncodedRows, Values};
 
 use super::ends_so;
 use super::read::{Batch, Files};
 use super::write::Writer;
-use crate::args::{DecodeArgs, EncodeArgs, SearchArgs};
+use crate::args::{DecodeArgs, EncodeArgs, EngineArgs, SearchArgs};
 use crate::encode::{self, Counts};
 use crate::error::{CliError, Result};
 use crate::progress::Progress;
@@ -21,25 +21,12 @@ use crate::{decode as decoding, engine, output, regular};
 
 /// Encodes a column, and copies the others.
 pub fn encode(args: &EncodeArgs) -> Result<()> {
-    for (is_given, option) in
-        [(args.rows.is_some(), "--rows"), (args.skip_invalid.is_some(), "--skip-invalid")]
-    {
-        if is_given {
-            let detail = format!("{option} has no use with Parquet: leave it out");
-            return Err(CliError::file(&args.data, detail));
-        }
-    }
+    refuse(&args.data, args.rows.is_some(), "--rows")?;
+    refuse(&args.data, args.skip_invalid.is_some(), "--skip-invalid")?;
     regular::check_output(&args.output, "codes")?;
-    if !ends_so(&args.output) {
-        let detail = "codes of Parquet files are written as Parquet: name it .parquet";
-        return Err(CliError::file(&args.output, detail));
-    }
+    check_name(&args.output, "codes")?;
     let files = Files::of_embeddings(&args.data, args.tensor.name())?;
-    let mut inputs = files.paths();
-    inputs.push(&args.model);
-    output::check(&args.output, &inputs)?;
-    regular::check_input(&args.model, "models")?;
-    let codec = engine::codec(engine::model(&args.model)?, args.engine.engine()?)?;
+    let codec = codec(&files, &args.output, &args.model, &args.engine)?;
 
     let start = Instant::now();
     let options = EncodeOptions::default().with_strict(args.strict);
@@ -68,24 +55,11 @@ pub fn encode(args: &EncodeArgs) -> Result<()> {
 
 /// Decodes a column, and copies the others.
 pub fn decode(args: &DecodeArgs) -> Result<()> {
-    for (is_given, option) in
-        [(args.rows.is_some(), "--rows"), (args.dtype != ValueType::F32, "--dtype")]
-    {
-        if is_given {
-            let detail = format!("{option} has no use with Parquet: leave it out");
-            return Err(CliError::file(&args.codes, detail));
-        }
-    }
-    if !ends_so(&args.output) {
-        let detail = "rows of Parquet files are written as Parquet: name it .parquet";
-        return Err(CliError::file(&args.output, detail));
-    }
+    refuse(&args.codes, args.rows.is_some(), "--rows")?;
+    refuse(&args.codes, args.dtype != ValueType::F32, "--dtype")?;
+    check_name(&args.output, "rows")?;
     let files = Files::of_codes(&args.codes, args.column.as_deref())?;
-    let mut inputs = files.paths();
-    inputs.push(&args.model);
-    output::check(&args.output, &inputs)?;
-    regular::check_input(&args.model, "models")?;
-    let codec = engine::codec(engine::model(&args.model)?, args.engine.engine()?)?;
+    let codec = codec(&files, &args.output, &args.model, &args.engine)?;
 
     let start = Instant::now();
     let rows = replace(&files, &args.output, "decoding", |field, first, column| {
@@ -121,6 +95,37 @@ pub fn index(args: &SearchArgs, engine: Engine) -> Result<Index> {
         index.append_with_ids(codes, &ids)?;
     }
     Ok(index)
+}
+
+/// Fails if an option is given that has no use with Parquet.
+fn refuse(path: &Path, is_given: bool, option: &str) -> Result<()> {
+    match is_given {
+        true => {
+            Err(CliError::file(path, format!("{option} has no use with Parquet: leave it out")))
+        }
+        false => Ok(()),
+    }
+}
+
+/// Fails if an output has another name than that of a Parquet file.
+fn check_name(output: &Path, what: &str) -> Result<()> {
+    match ends_so(output) {
+        true => Ok(()),
+        false => {
+            let detail =
+                format!("{what} of Parquet files are written as Parquet: name it .parquet");
+            Err(CliError::file(output, detail))
+        }
+    }
+}
+
+/// Opens the model and the engine, after a check that the output would replace no input.
+fn codec(files: &Files, output: &Path, model: &Path, engine: &EngineArgs) -> Result<Codec> {
+    let mut inputs = files.paths();
+    inputs.push(model);
+    output::check(output, &inputs)?;
+    regular::check_input(model, "models")?;
+    engine::codec(engine::model(model)?, engine.engine()?)
 }
 
 /// Writes the files with another column in the place of the chosen one. `convert` is given the column's field, the
