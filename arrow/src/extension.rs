@@ -14,7 +14,7 @@ pub struct CodesMetadata {
     pub fingerprint: String,
     /// Values of a decoded row.
     pub dim: usize,
-    /// `8-bit`, `scalar` or `trellis`.
+    /// What [`coding`] says of the model.
     pub coding: String,
 }
 
@@ -22,19 +22,24 @@ pub struct CodesMetadata {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodesType(CodesMetadata);
 
+/// How a model codes latents: `8-bit`, `scalar` or `trellis`.
+#[must_use]
+pub fn coding(model: &Model) -> &'static str {
+    match model.config().coding() {
+        None => "8-bit",
+        Some(Coding::Trellis { .. }) => "trellis",
+        Some(_) => "scalar",
+    }
+}
+
 impl CodesType {
     /// The type of a model's codes.
     #[must_use]
     pub fn of(model: &Model) -> Self {
-        let coding = match model.config().coding() {
-            None => "8-bit",
-            Some(Coding::Trellis { .. }) => "trellis",
-            Some(_) => "scalar",
-        };
         Self(CodesMetadata {
             fingerprint: model.fingerprint().to_string(),
             dim: model.config().dim,
-            coding: coding.to_owned(),
+            coding: coding(model).to_owned(),
         })
     }
 

@@ -35,5 +35,5 @@ mod verbs;
 pub use codes::EncodedRows;
 pub use embeddings::{Embeddings, Values};
 pub use error::{Error, Result};
-pub use extension::{CodesMetadata, CodesType};
+pub use extension::{CodesMetadata, CodesType, coding};
 pub use verbs::{decode, decoded_column, encode, encoded_column};

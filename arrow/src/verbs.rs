@@ -7,7 +7,7 @@ use arrow_schema::extension::{EXTENSION_TYPE_METADATA_KEY, EXTENSION_TYPE_NAME_K
 use arrow_schema::{DataType, Field, FieldRef};
 use vecodec::{Codec, Codes, Model};
 
-use crate::codes::{EncodedRows, in_column};
+use crate::codes::{EncodedRows, in_column, valid_rows};
 use crate::embeddings::{Embeddings, Values};
 use crate::error::{Error, Result};
 use crate::extension::CodesType;
@@ -94,8 +94,7 @@ fn spread<T: Copy + Default>(
         return Ok(values);
     }
     let mut all = vec![T::default(); len * row_len];
-    let rows = (0..len).filter(|row| column.is_valid(*row));
-    for (row, values) in rows.zip(values.chunks_exact(row_len)) {
+    for (row, values) in valid_rows(column).into_iter().zip(values.chunks_exact(row_len)) {
         all[row * row_len..][..row_len].copy_from_slice(values);
     }
     Ok(all)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use datafusion::arrow::datatypes::Field;
 use datafusion::common::Result;
@@ -67,8 +67,7 @@ impl Models {
         Ok(codec)
     }
 
-    /// Adds every `.safetensors` file of a folder that is a model, under its name without the ending, and under its
-    /// path.
+    /// Adds every `.safetensors` file of a folder that is a model, under its name without the ending.
     ///
     /// # Errors
     /// The folder cannot be read, a file is no model, or the engine cannot run one.
@@ -91,9 +90,7 @@ impl Models {
     /// # Errors
     /// There is neither, the file is no model, or the engine cannot run it.
     pub fn named(&self, name: &str) -> Result<Codec> {
-        if let Some(codec) =
-            self.0.codecs.read().expect("no panic under the lock").by_name.get(name)
-        {
+        if let Some(codec) = self.codecs().by_name.get(name) {
             return Ok(codec.clone());
         }
         if Path::new(name).is_file() {
@@ -118,7 +115,7 @@ impl Models {
             )));
         };
         let wanted = codes.fingerprint();
-        let codecs = self.0.codecs.read().expect("no panic under the lock");
+        let codecs = self.codecs();
         let codec = codecs.by_fingerprint.get(wanted).cloned().ok_or_else(|| {
             let known: Vec<&String> = codecs.by_fingerprint.keys().collect();
             plan(format!(
@@ -131,8 +128,12 @@ impl Models {
         Ok(codec)
     }
 
+    fn codecs(&self) -> RwLockReadGuard<'_, Codecs> {
+        self.0.codecs.read().expect("no panic under the lock")
+    }
+
     fn names(&self) -> Vec<String> {
-        let codecs = self.0.codecs.read().expect("no panic under the lock");
+        let codecs = self.codecs();
         let mut names: Vec<String> = codecs.by_name.keys().cloned().collect();
         names.sort();
         names

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use vecodec::Coding;
 
 use crate::error::OrRaise;
 use crate::pickle::{Reduced, reduced, restored};
@@ -46,7 +45,7 @@ impl Model {
     /// "8-bit", "scalar" or "trellis".
     #[getter]
     fn coding(&self) -> &'static str {
-        coding(&self.inner)
+        vecodec_arrow::coding(&self.inner)
     }
 
     #[getter]
@@ -107,15 +106,6 @@ impl Model {
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         reduced(py, "model_from_bytes", |path| self.inner.save(path))
-    }
-}
-
-/// How a model codes latents.
-pub(crate) fn coding(model: &vecodec::Model) -> &'static str {
-    match model.config().coding() {
-        None => "8-bit",
-        Some(Coding::Trellis { .. }) => "trellis",
-        Some(_) => "scalar",
     }
 }
 

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, Float32Array, Float32Builder};
+use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::Result;
 use datafusion::common::cast::{as_fixed_size_list_array, as_float32_array};
-use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl};
 use vecodec_arrow::{Embeddings, Values};
 
 use super::{check_count, common};
@@ -19,16 +17,7 @@ const USAGE: &str = "vecodec_error(embedding, codes)";
 
 /// `vecodec_error(embedding, codes)`: `|x - y|^2 / |x|^2`, where `y` is the decoded row; `|y|^2` for a row of zeros.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct RowError {
-    models: Models,
-    signature: Signature,
-}
-
-impl RowError {
-    pub(crate) fn new(models: &Models) -> Self {
-        Self { models: models.clone(), signature: Signature::user_defined(Volatility::Immutable) }
-    }
-}
+pub(crate) struct RowError(pub(crate) Models);
 
 impl ScalarUDFImpl for RowError {
     common!();
@@ -39,13 +28,13 @@ impl ScalarUDFImpl for RowError {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         check_count(args.arg_fields.len(), &[2], USAGE)?;
-        self.models.of_codes(&args.arg_fields[1])?;
+        self.0.of_codes(&args.arg_fields[1])?;
         Ok(Arc::new(Field::new(self.name(), DataType::Float32, true)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let field = &args.arg_fields[1];
-        let codec = self.models.of_codes(field)?;
+        let codec = self.0.of_codes(field)?;
         let dim = codec.model().config().dim;
         let (embeddings, codes) =
             (args.args[0].to_array(args.number_rows)?, args.args[1].to_array(args.number_rows)?);
@@ -55,24 +44,19 @@ impl ScalarUDFImpl for RowError {
         let rows =
             Embeddings::new(args.arg_fields[0].name(), &embeddings, dim).map_err(external)?;
         let values = rows.values().map_err(external)?;
-        let mut errors = Float32Builder::with_capacity(codes.len());
-        let mut next = 0;
-        for (at, &row) in rows.rows().iter().enumerate() {
-            errors.append_nulls(row - next);
-            next = row + 1;
-            if codes.is_null(row) {
-                errors.append_null();
-                continue;
-            }
-            let (at, y) = (at * dim..(at + 1) * dim, &decoded[row * dim..][..dim]);
-            errors.append_value(match &values {
-                Values::F32(values) => relative_error(values[at].iter().copied(), y),
-                Values::F16(values) => relative_error(values[at].iter().map(|x| x.to_f32()), y),
-            });
-        }
-        errors.append_nulls(codes.len() - next);
-        let errors: Float32Array = errors.finish();
-        Ok(ColumnarValue::Array(Arc::new(errors)))
+        let (there, values): (Vec<usize>, Vec<f32>) = (0..)
+            .zip(rows.rows())
+            .filter(|(_, row)| codes.is_valid(**row))
+            .map(|(at, &row): (usize, &usize)| {
+                let (at, y) = (at * dim..(at + 1) * dim, &decoded[row * dim..][..dim]);
+                let error = match &values {
+                    Values::F32(values) => relative_error(values[at].iter().copied(), y),
+                    Values::F16(values) => relative_error(values[at].iter().map(|x| x.to_f32()), y),
+                };
+                (row, error)
+            })
+            .unzip();
+        Ok(super::column(&there, values, codes.len()))
     }
 }
 

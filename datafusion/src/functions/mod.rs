@@ -4,10 +4,13 @@ mod code;
 mod error;
 mod score;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use datafusion::arrow::array::Float32Array;
 use datafusion::common::Result;
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, Signature, Volatility,
+};
 
 pub(crate) use score::{Score, ScoreOf};
 
@@ -16,11 +19,11 @@ use crate::models::Models;
 
 pub(crate) fn all(models: &Models) -> Vec<Arc<ScalarUDF>> {
     [
-        ScalarUDF::new_from_impl(code::Encode::new(models)),
-        ScalarUDF::new_from_impl(code::Decode::new(models)),
-        ScalarUDF::new_from_impl(Score::new(ScoreOf::Similarity, models)),
-        ScalarUDF::new_from_impl(Score::new(ScoreOf::Distance, models)),
-        ScalarUDF::new_from_impl(error::RowError::new(models)),
+        ScalarUDF::new_from_impl(code::Encode(models.clone())),
+        ScalarUDF::new_from_impl(code::Decode(models.clone())),
+        ScalarUDF::new_from_impl(Score { of: ScoreOf::Similarity, models: models.clone() }),
+        ScalarUDF::new_from_impl(Score { of: ScoreOf::Distance, models: models.clone() }),
+        ScalarUDF::new_from_impl(error::RowError(models.clone())),
     ]
     .map(Arc::new)
     .into()
@@ -51,11 +54,24 @@ fn text_of_call(args: &ScalarFunctionArgs, position: usize) -> Option<&str> {
     }
 }
 
+/// A column of `len` rows, of which these rows have values in order, and the others are null.
+fn column(rows: &[usize], values: impl IntoIterator<Item = f32>, len: usize) -> ColumnarValue {
+    let mut all = vec![None; len];
+    for (row, value) in rows.iter().zip(values) {
+        all[*row] = Some(value);
+    }
+    ColumnarValue::Array(Arc::new(Float32Array::from(all)))
+}
+
+/// Of all functions: each checks its arguments itself.
+static SIGNATURE: LazyLock<Signature> =
+    LazyLock::new(|| Signature::user_defined(Volatility::Immutable));
+
 /// Implements what all functions have in common.
 macro_rules! common {
     () => {
         fn signature(&self) -> &datafusion::logical_expr::Signature {
-            &self.signature
+            &super::SIGNATURE
         }
 
         fn return_type(

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, Float32Array, Float32Builder};
+use datafusion::arrow::array::{Array, UInt64Array};
 use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::Result;
-use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl};
 use vecodec::Metric;
 use vecodec_arrow::EncodedRows;
 
@@ -55,17 +53,6 @@ impl ScoreOf {
 pub(crate) struct Score {
     pub(crate) of: ScoreOf,
     pub(crate) models: Models,
-    signature: Signature,
-}
-
-impl Score {
-    pub(crate) fn new(of: ScoreOf, models: &Models) -> Self {
-        Self {
-            of,
-            models: models.clone(),
-            signature: Signature::user_defined(Volatility::Immutable),
-        }
-    }
 }
 
 impl ScalarUDFImpl for Score {
@@ -101,8 +88,7 @@ impl ScalarUDFImpl for Score {
         let EncodedRows { codes, mut rows } =
             EncodedRows::new(codec.model(), field, &column).map_err(external)?;
         let Some(mut codes) = codes else {
-            let nulls: ArrayRef = Arc::new(Float32Array::new_null(column.len()));
-            return Ok(ColumnarValue::Array(nulls));
+            return Ok(super::column(&[], [], column.len()));
         };
         let found = match &args.args[1] {
             ColumnarValue::Scalar(constant) => {
@@ -115,34 +101,16 @@ impl ScalarUDFImpl for Score {
                     (0..rows.len()).filter(|at| queries.is_valid(rows[*at])).collect();
                 if with_query.len() < rows.len() {
                     if with_query.is_empty() {
-                        let nulls: ArrayRef = Arc::new(Float32Array::new_null(column.len()));
-                        return Ok(ColumnarValue::Array(nulls));
+                        return Ok(super::column(&[], [], column.len()));
                     }
                     codes = codes.select(&with_query).map_err(external)?;
                     rows = with_query.iter().map(|at| rows[*at]).collect();
                 }
                 let numbers = rows.iter().map(|row| *row as u64).collect::<Vec<u64>>();
-                let taken =
-                    take(queries, &datafusion::arrow::array::UInt64Array::from(numbers), None)?;
+                let taken = take(queries, &UInt64Array::from(numbers), None)?;
                 scores::of_pairs(&codec, codes, metric, &query::of_array(&taken, dim)?)
             }
         };
-        Ok(ColumnarValue::Array(spread(&found.map_err(external)?, &rows, column.len())))
+        Ok(super::column(&rows, found.map_err(external)?, column.len()))
     }
-}
-
-/// A column of `len` rows, of which these rows have values and the others are null.
-fn spread(values: &[f32], rows: &[usize], len: usize) -> ArrayRef {
-    if rows.len() == len {
-        return Arc::new(Float32Array::from(values.to_vec()));
-    }
-    let mut column = Float32Builder::with_capacity(len);
-    let mut next = 0;
-    for (row, value) in rows.iter().zip(values) {
-        column.append_nulls(row - next);
-        column.append_value(*value);
-        next = row + 1;
-    }
-    column.append_nulls(len - next);
-    Arc::new(column.finish())
 }
