@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test test-python test-datafusion soak check fmt clippy docs features spelling format adapter fuzz deny miri
+.PHONY: test test-python test-datafusion test-cluster soak check fmt clippy docs features spelling format adapter fuzz deny miri
 
 # The whole suite of the library and the program: unit, integration and documentation tests, every
 # benchmark run once, and the GPU engine's tests a second time on shaders with all of wgpu's checks. The
@@ -20,11 +20,17 @@ PYTHONS ?= python3
 test-python:
 	./tools/test-python $(PYTHONS)
 
-# Columns of Arrow, SQL functions, and Parquet in the program. It takes some twenty minutes on two cores, of which the
-# tests take one. It needs Rust 1.94.
+# Columns of Arrow, SQL functions, a cluster in one process, and Parquet in the program. It takes some ten minutes on
+# two cores, of which the tests take one. It needs Rust 1.94.
+SQL = --profile sql -p vecodec-arrow -p vecodec-datafusion --features vecodec-datafusion/cluster
 test-datafusion:
-	$(CARGO) test --release -p vecodec-arrow -p vecodec-datafusion
+	$(CARGO) test $(SQL)
 	$(CARGO) test --release --features vecodec-cli/parquet --test program parquet
+
+# A scheduler and two executors as processes, one of which is killed. After test-datafusion it takes half a minute.
+test-cluster:
+	$(CARGO) build $(SQL) --bins --example cluster
+	"$${CARGO_TARGET_DIR:-target}/sql/examples/cluster"
 
 # Mixed calls on 16 threads, with losses of the device, for so many seconds.
 soak: SECONDS ?= 600
