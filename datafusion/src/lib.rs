@@ -15,6 +15,8 @@
 //! A column of codes knows its model by the fingerprint in its field (see [`vecodec_arrow`]), in Parquet files, too.
 //! [`Models`] has the models that functions find by name or by fingerprint.
 //!
+//! With the feature `cluster`, the same functions run on several machines: see the module of that name.
+//!
 //! ```
 //! use datafusion::execution::session_state::SessionStateBuilder;
 //! use datafusion::prelude::SessionContext;
@@ -35,13 +37,17 @@
 //! # }
 //! ```
 
+#[cfg(feature = "cluster")]
+pub mod cluster;
 mod error;
 mod functions;
+mod link;
 mod models;
 mod query;
 mod scores;
 mod top_k;
 
+pub use link::LinkModels;
 pub use models::Models;
 pub use top_k::{CodesTopKExec, CodesTopKRule};
 
@@ -65,5 +71,5 @@ pub fn with_vecodec(mut state: SessionStateBuilder, models: &Models) -> SessionS
     // Before the rules that let a scan compute scores itself.
     let rules = &mut state.physical_optimizers().get_or_insert_default().rules;
     rules.insert(0, Arc::new(CodesTopKRule::new(models)));
-    state
+    state.with_optimizer_rule(Arc::new(LinkModels))
 }

@@ -9,14 +9,14 @@ use vecodec_arrow::CodesType;
 
 use super::{check_count, common, text, text_of_call};
 use crate::error::{external, plan};
-use crate::models::Models;
+use crate::models::Lookup;
 
 const ENCODE_USAGE: &str = "vecodec_encode(embedding, 'model')";
 const DECODE_USAGE: &str = "vecodec_decode(codes)";
 
 /// `vecodec_encode(embedding, 'model')`
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Encode(pub(crate) Models);
+pub(crate) struct Encode(pub(crate) Lookup);
 
 impl ScalarUDFImpl for Encode {
     common!();
@@ -46,7 +46,7 @@ impl ScalarUDFImpl for Encode {
 
 /// `vecodec_decode(codes)`
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Decode(pub(crate) Models);
+pub(crate) struct Decode(pub(crate) Lookup);
 
 impl ScalarUDFImpl for Decode {
     common!();

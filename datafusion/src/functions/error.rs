@@ -11,13 +11,13 @@ use vecodec_arrow::{Embeddings, Values};
 
 use super::{check_count, common};
 use crate::error::external;
-use crate::models::Models;
+use crate::models::Lookup;
 
 const USAGE: &str = "vecodec_error(embedding, codes)";
 
 /// `vecodec_error(embedding, codes)`: `|x - y|^2 / |x|^2`, where `y` is the decoded row; `|y|^2` for a row of zeros.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct RowError(pub(crate) Models);
+pub(crate) struct RowError(pub(crate) Lookup);
 
 impl ScalarUDFImpl for RowError {
     common!();

@@ -7,26 +7,64 @@ mod score;
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::Float32Array;
-use datafusion::common::Result;
+use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, Signature, Volatility,
+    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, Signature,
+    Volatility,
 };
 
 pub(crate) use score::{Score, ScoreOf};
 
 use crate::error::plan;
-use crate::models::Models;
+use crate::models::{Link, Lookup, Models};
+use code::{Decode, Encode};
+use error::RowError;
+
+/// The names of all functions.
+const NAMES: [&str; 5] =
+    ["vecodec_encode", "vecodec_decode", "vecodec_similarity", "vecodec_distance", "vecodec_error"];
 
 pub(crate) fn all(models: &Models) -> Vec<Arc<ScalarUDF>> {
-    [
-        ScalarUDF::new_from_impl(code::Encode(models.clone())),
-        ScalarUDF::new_from_impl(code::Decode(models.clone())),
-        ScalarUDF::new_from_impl(Score { of: ScoreOf::Similarity, models: models.clone() }),
-        ScalarUDF::new_from_impl(Score { of: ScoreOf::Distance, models: models.clone() }),
-        ScalarUDF::new_from_impl(error::RowError(models.clone())),
-    ]
-    .map(Arc::new)
-    .into()
+    NAMES.iter().filter_map(|name| with_lookup(name, Lookup::any(models))).collect()
+}
+
+/// The function of this name, whose calls find their model so; `None` if it is none of ours.
+pub(crate) fn with_lookup(name: &str, lookup: Lookup) -> Option<Arc<ScalarUDF>> {
+    let score = |of| ScalarUDF::new_from_impl(Score { of, lookup: lookup.clone() });
+    Some(Arc::new(match name {
+        "vecodec_encode" => ScalarUDF::new_from_impl(Encode(lookup)),
+        "vecodec_decode" => ScalarUDF::new_from_impl(Decode(lookup)),
+        "vecodec_similarity" => score(ScoreOf::Similarity),
+        "vecodec_distance" => score(ScoreOf::Distance),
+        "vecodec_error" => ScalarUDF::new_from_impl(RowError(lookup)),
+        _ => return None,
+    }))
+}
+
+/// How a function finds its models; `None` if it is none of ours.
+pub(crate) fn lookup(function: &ScalarUDF) -> Option<&Lookup> {
+    let function = function.inner();
+    let encode = function.downcast_ref().map(|Encode(lookup)| lookup);
+    encode
+        .or_else(|| function.downcast_ref().map(|Decode(lookup)| lookup))
+        .or_else(|| function.downcast_ref().map(|Score { lookup, .. }| lookup))
+        .or_else(|| function.downcast_ref().map(|RowError(lookup)| lookup))
+}
+
+/// A link to the model of a call of a function: by the name that it passes, or by its codes.
+pub(crate) fn link_of_call(function: &ScalarUDF, args: &[Expr], schema: &DFSchema) -> Option<Link> {
+    let lookup = lookup(function)?;
+    match function.name() {
+        "vecodec_encode" => {
+            let name = args.get(1)?.as_literal()?.try_as_str()??;
+            lookup.link_named(name).ok()
+        }
+        name => {
+            let codes = args.get(usize::from(name == "vecodec_error"))?;
+            let (_, field) = codes.to_field(schema).ok()?;
+            lookup.link_of_codes(&field).ok()
+        }
+    }
 }
 
 /// Fails unless a function has so many arguments. `usage` shows them.

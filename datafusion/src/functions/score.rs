@@ -12,7 +12,7 @@ use vecodec_arrow::EncodedRows;
 
 use super::{check_count, common, text, text_of_call};
 use crate::error::{external, plan};
-use crate::models::Models;
+use crate::models::Lookup;
 use crate::{query, scores};
 
 /// What a score is.
@@ -52,7 +52,7 @@ impl ScoreOf {
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Score {
     pub(crate) of: ScoreOf,
-    pub(crate) models: Models,
+    pub(crate) lookup: Lookup,
 }
 
 impl ScalarUDFImpl for Score {
@@ -69,7 +69,7 @@ impl ScalarUDFImpl for Score {
         let usage = self.of.usage();
         let counts: &[usize] = if self.of == ScoreOf::Similarity { &[2, 3] } else { &[2] };
         check_count(args.arg_fields.len(), counts, usage)?;
-        let codec = self.models.of_codes(&args.arg_fields[0])?;
+        let codec = self.lookup.of_codes(&args.arg_fields[0])?;
         if args.arg_fields.len() == 3 {
             self.of.metric(Some(&text(&args, 2, "metric", usage)?))?;
         }
@@ -81,7 +81,7 @@ impl ScalarUDFImpl for Score {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let field = &args.arg_fields[0];
-        let codec = self.models.of_codes(field)?;
+        let codec = self.lookup.of_codes(field)?;
         let metric = self.of.metric(text_of_call(&args, 2))?;
         let dim = codec.model().config().dim;
         let column = args.args[0].to_array(args.number_rows)?;

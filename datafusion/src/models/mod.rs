@@ -1,9 +1,14 @@
 //! The models that functions find.
 
+mod location;
+mod lookup;
+
+pub(crate) use lookup::{Link, Lookup};
+
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
 use datafusion::arrow::datatypes::Field;
 use datafusion::common::Result;
@@ -19,87 +24,68 @@ pub struct Models(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     engine: Engine,
-    codecs: RwLock<Codecs>,
+    known: RwLock<Known>,
+    /// Held while a file is read, so that each is read once.
+    loading: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct Codecs {
-    by_name: HashMap<String, Codec>,
-    by_fingerprint: HashMap<String, Codec>,
+struct Known {
+    by_name: HashMap<String, Entry>,
+    by_fingerprint: HashMap<String, Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    codec: Codec,
+    link: Link,
 }
 
 impl Models {
     /// No models yet. Their codecs will run on this engine.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
-        Self(Arc::new(Shared { engine, codecs: RwLock::default() }))
+        Self(Arc::new(Shared { engine, known: RwLock::default(), loading: Mutex::default() }))
     }
 
     /// Adds a model under a name, in the place of one that had it. Columns of codes find their model by its fingerprint,
-    /// whatever its name.
+    /// whatever its name. Other processes of a cluster do not see it: there, [`Models::register_file`] is what to call.
     ///
     /// # Errors
     /// The engine cannot run the model.
     pub fn register(&self, name: &str, model: Model) -> Result<()> {
-        self.add(name, model).map(drop)
+        self.add(name, model, None).map(drop)
     }
 
-    fn add(&self, name: &str, model: Model) -> Result<Codec> {
-        let fingerprint = model.fingerprint().to_string();
-        let known = self
-            .0
-            .codecs
-            .read()
-            .expect("no panic under the lock")
-            .by_fingerprint
-            .get(&fingerprint)
-            .cloned();
-        let codec = match known {
-            Some(codec) => codec,
-            None => {
-                let options = CodecOptions::default().with_engine(self.0.engine.clone());
-                Codec::with_options(model, options).map_err(external)?
-            }
-        };
-        let mut codecs = self.0.codecs.write().expect("no panic under the lock");
-        codecs.by_name.insert(name.to_owned(), codec.clone());
-        codecs.by_fingerprint.insert(fingerprint, codec.clone());
-        Ok(codec)
+    /// Adds the model of a file under a name. `location` is a path or, with the feature `cluster`, a URL: `s3://`,
+    /// `https://`, `http://` or `file://`. A cluster's processes read the file there when they first need it.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no model, or the engine cannot run it.
+    pub fn register_file(&self, name: &str, location: &str) -> Result<()> {
+        let location = location::absolute(location)?;
+        let model = location::load(&location)?;
+        self.add(name, model, Some(location)).map(drop)
     }
 
-    /// Adds every `.safetensors` file of a folder that is a model, under its name without the ending.
+    /// Adds every `.safetensors` file of a folder, under its name without the ending.
     ///
     /// # Errors
     /// The folder cannot be read, a file is no model, or the engine cannot run one.
     pub fn register_folder(&self, folder: impl AsRef<Path>) -> Result<()> {
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.extension().is_none_or(|ending| ending != "safetensors") {
-                continue;
-            }
-            let model = Model::load(&path).map_err(external)?;
-            if let Some(name) = path.file_stem() {
-                self.register(&name.to_string_lossy(), model)?;
-            }
+        for path in location::models_of(folder.as_ref())? {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            self.register_file(&name, &path.display().to_string())?;
         }
         Ok(())
     }
 
-    /// The codec of a model by its name, or else by the path of its file, which is read once.
+    /// The codec of a model by its name, or else by the location of its file, which is read once.
     ///
     /// # Errors
     /// There is neither, the file is no model, or the engine cannot run it.
     pub fn named(&self, name: &str) -> Result<Codec> {
-        if let Some(codec) = self.codecs().by_name.get(name) {
-            return Ok(codec.clone());
-        }
-        if Path::new(name).is_file() {
-            return self.add(name, Model::load(name).map_err(external)?);
-        }
-        let names = self.names();
-        Err(plan(format!(
-            "there is no model {name:?}; found: {names:?}: register it, or pass the path of its file"
-        )))
+        self.entry_named(name).map(|entry| entry.codec)
     }
 
     /// The codec of a column of codes, by the fingerprint in its field.
@@ -107,6 +93,48 @@ impl Models {
     /// # Errors
     /// The field does not say which model encoded the column, or the model is not registered.
     pub fn of_codes(&self, field: &Field) -> Result<Codec> {
+        self.entry_of_codes(field).map(|entry| entry.codec)
+    }
+
+    fn add(&self, name: &str, model: Model, location: Option<String>) -> Result<Entry> {
+        let link = Link { fingerprint: model.fingerprint().to_string(), location };
+        let known = self.known().by_fingerprint.get(&link.fingerprint).cloned();
+        let codec = match known {
+            Some(entry) => entry.codec,
+            None => {
+                let options = CodecOptions::default().with_engine(self.0.engine.clone());
+                Codec::with_options(model, options).map_err(external)?
+            }
+        };
+        let entry = Entry { codec, link };
+        let mut known = self.0.known.write().expect("no panic under the lock");
+        known.by_name.insert(name.to_owned(), entry.clone());
+        known.by_fingerprint.insert(entry.link.fingerprint.clone(), entry.clone());
+        Ok(entry)
+    }
+
+    fn entry_named(&self, name: &str) -> Result<Entry> {
+        let known = || self.known().by_name.get(name).cloned();
+        if let Some(entry) = known() {
+            return Ok(entry);
+        }
+        if location::is_location(name) {
+            let _loading = self.0.loading.lock().expect("no panic under the lock");
+            return known().map_or_else(|| self.load(name), Ok);
+        }
+        let mut names: Vec<String> = self.known().by_name.keys().cloned().collect();
+        names.sort();
+        Err(plan(format!(
+            "there is no model {name:?}; found: {names:?}: register it, or pass the path of its file"
+        )))
+    }
+
+    /// Reads a file, whose name is its location.
+    fn load(&self, location: &str) -> Result<Entry> {
+        self.add(location, location::load(location)?, Some(location::absolute(location)?))
+    }
+
+    fn entry_of_codes(&self, field: &Field) -> Result<Entry> {
         let Ok(codes) = field.try_extension_type::<CodesType>() else {
             return Err(plan(format!(
                 "column {:?} is {}, and no column of codes that names its model: pass what vecodec_encode gave",
@@ -115,28 +143,52 @@ impl Models {
             )));
         };
         let wanted = codes.fingerprint();
-        let codecs = self.codecs();
-        let codec = codecs.by_fingerprint.get(wanted).cloned().ok_or_else(|| {
-            let known: Vec<&String> = codecs.by_fingerprint.keys().collect();
+        let entry = self.known().by_fingerprint.get(wanted).cloned().ok_or_else(|| {
             plan(format!(
-                "column {:?} has codes of model {wanted}, which is not registered; found: {known:?}: register the \
-                 model that encoded it",
-                field.name()
+                "column {:?} has codes of model {wanted}, which is not registered; found: {:?}: register the model \
+                 that encoded it",
+                field.name(),
+                self.fingerprints()
             ))
         })?;
-        CodesType::check(field, codec.model()).map_err(external)?;
-        Ok(codec)
+        CodesType::check(field, entry.codec.model()).map_err(external)?;
+        Ok(entry)
     }
 
-    fn codecs(&self) -> RwLockReadGuard<'_, Codecs> {
-        self.0.codecs.read().expect("no panic under the lock")
+    /// The codec of a model that another process found, from its file if need be.
+    fn linked(&self, link: &Link) -> Result<Codec> {
+        let known = || self.known().by_fingerprint.get(&link.fingerprint).cloned();
+        if let Some(entry) = known() {
+            return Ok(entry.codec);
+        }
+        let Some(location) = &link.location else {
+            return Err(plan(format!(
+                "model {} is not known to this process of the cluster; found: {:?}: register it by the location of its \
+                 file, or start the process with --models",
+                link.fingerprint,
+                self.fingerprints()
+            )));
+        };
+        let _loading = self.0.loading.lock().expect("no panic under the lock");
+        let entry = known().map_or_else(|| self.load(location), Ok)?;
+        match entry.link.fingerprint == link.fingerprint {
+            true => Ok(entry.codec),
+            false => Err(plan(format!(
+                "model {location:?} is {} here, and {} where the query was planned: do not replace the file of a model \
+                 that is in use",
+                entry.link.fingerprint, link.fingerprint
+            ))),
+        }
     }
 
-    fn names(&self) -> Vec<String> {
-        let codecs = self.codecs();
-        let mut names: Vec<String> = codecs.by_name.keys().cloned().collect();
-        names.sort();
-        names
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.known.read().expect("no panic under the lock")
+    }
+
+    fn fingerprints(&self) -> Vec<String> {
+        let mut fingerprints: Vec<String> = self.known().by_fingerprint.keys().cloned().collect();
+        fingerprints.sort();
+        fingerprints
     }
 }
 

@@ -18,6 +18,8 @@ use vecodec::{Codec, Metric};
 use vecodec_arrow::EncodedRows;
 
 use crate::error::external;
+#[cfg(feature = "cluster")]
+use crate::models::Link;
 use crate::scores;
 
 /// Rows that are searched at a time. Projecting a query costs as much as scoring some thousand rows.
@@ -30,6 +32,9 @@ pub(crate) struct Search {
     /// The field of the codes.
     pub(crate) field: FieldRef,
     pub(crate) codec: Codec,
+    /// The codec's model, for other processes.
+    #[cfg(feature = "cluster")]
+    pub(crate) link: Link,
     pub(crate) metric: Metric,
     pub(crate) query: Arc<[f32]>,
     pub(crate) k: usize,
@@ -47,6 +52,11 @@ pub struct CodesTopKExec {
 impl CodesTopKExec {
     pub(crate) fn new(input: Arc<dyn ExecutionPlan>, search: Search) -> Self {
         Self { input, search, metrics: ExecutionPlanMetricsSet::new() }
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn search(&self) -> &Search {
+        &self.search
     }
 }
 

@@ -14,4 +14,6 @@ mod exec;
 mod rule;
 
 pub use exec::CodesTopKExec;
+#[cfg(feature = "cluster")]
+pub(crate) use exec::Search;
 pub use rule::CodesTopKRule;

@@ -65,7 +65,7 @@ impl CodesTopKRule {
     ) -> Result<Option<Search>> {
         let Some(call) = by.downcast_ref::<ScalarFunctionExpr>() else { return Ok(None) };
         let Some(score) = call.fun().inner().downcast_ref::<Score>() else { return Ok(None) };
-        if score.models != self.models
+        if score.lookup.models != self.models
             || sort.options.descending != (score.of == ScoreOf::Similarity)
         {
             return Ok(None);
@@ -82,9 +82,18 @@ impl CodesTopKRule {
             }
         };
         let field = codes.return_field(&below.schema())?;
-        let codec = self.models.of_codes(&field)?;
+        let codec = score.lookup.of_codes(&field)?;
         let query = query::of_scalar(query, codec.model().config().dim)?.into();
-        Ok(Some(Search { codes: codes.clone(), field, codec, metric, query, k }))
+        Ok(Some(Search {
+            codes: codes.clone(),
+            #[cfg(feature = "cluster")]
+            link: score.lookup.link_of_codes(&field)?,
+            field,
+            codec,
+            metric,
+            query,
+            k,
+        }))
     }
 }
 
