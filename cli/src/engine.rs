@@ -27,7 +27,7 @@ impl EngineArgs {
                 let detail = "--gpu has no use with --engine cpu: leave out one of them";
                 Err(CliError::Other(detail.to_owned()))
             }
-            (Some(wanted), _) => Ok(Engine::Gpu(silenced(|| Gpu::find(wanted))?)),
+            (Some(wanted), _) => Ok(silenced(|| Engine::find(wanted))?),
         }
     }
 }

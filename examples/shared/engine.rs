@@ -8,6 +8,9 @@ pub fn engine(name: &str) -> Result<Engine, Box<dyn std::error::Error>> {
         "auto" => Ok(Engine::Auto),
         "cpu" => Ok(Engine::Cpu),
         "gpu" => Ok(Engine::Gpu(Gpu::new()?)),
-        other => Err(format!("--engine is {other:?}: pass auto, gpu or cpu").into()),
+        other => match other.strip_prefix("gpu:") {
+            Some(gpus) => Ok(Engine::find(gpus)?),
+            None => Err(format!("--engine is {other:?}: pass auto, cpu, gpu or gpu:0,1").into()),
+        },
     }
 }

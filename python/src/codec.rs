@@ -292,11 +292,13 @@ fn parse_engine(text: &str) -> PyResult<Engine> {
         _ => {}
     }
     let Some(wanted) = text.strip_prefix("gpu:").filter(|wanted| !wanted.is_empty()) else {
-        let message = format!("engine is {text:?}: pass \"auto\", \"cpu\", \"gpu\" or \"gpu:1\"");
+        let message = format!(
+            "engine is {text:?}: pass \"auto\", \"cpu\", \"gpu\", \"gpu:1\" or \"gpu:0,1\""
+        );
         return Err(PyValueError::new_err(message));
     };
-    match Gpu::find(wanted) {
-        Ok(gpu) => Ok(Engine::Gpu(gpu)),
+    match Engine::find(wanted) {
+        Ok(engine) => Ok(engine),
         // The argument is wrong, rather than a GPU.
         Err(error @ Error::NoAdapter { .. }) => Err(PyValueError::new_err(message(&error))),
         Err(error) => Err(exception(error)),

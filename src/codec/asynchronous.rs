@@ -8,7 +8,7 @@
 
 use half::f16;
 
-use super::chunks::Use;
+use super::blocks::Use;
 use super::pool::on_pool;
 use super::{Codec, CodecOptions, Drift, EncodeOptions, EncodeReport, MappedStream};
 use crate::codes::Codes;

@@ -5,6 +5,15 @@ use std::pin::Pin;
 
 use crate::error::Result;
 
+/// What a caller does with decoded chunks, which decides their size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Copies them. Small chunks fit the host's caches.
+    Copied,
+    /// Views them in place. Large chunks are faster to transfer.
+    Viewed,
+}
+
 /// Bytes of rows that the CPU engine works on at a time where it does not write into the caller's
 /// memory.
 pub(super) const BLOCK_BYTES: usize = 8 << 20;

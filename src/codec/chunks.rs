@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::blocks::{BLOCK_BYTES, Blocks, Job, PoolJobs, TASK_BLOCK_BYTES};
+use super::blocks::{BLOCK_BYTES, Blocks, Job, PoolJobs, TASK_BLOCK_BYTES, Use};
 #[cfg(feature = "gpu")]
 use super::huge_pages::fault_in;
 use super::huge_pages::zeroed;
@@ -29,14 +29,6 @@ use crate::wait::WaitMode;
 
 /// Computes some rows into memory.
 type Compute<'a, T> = Arc<dyn Fn(Range<usize>, &mut [T]) -> Result<()> + Send + Sync + 'a>;
-/// What a caller does with decoded chunks, which decides their size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
-    /// Copies them. Small chunks fit the host's caches.
-    Copied,
-    /// Views them in place. Large chunks are faster to transfer.
-    Viewed,
-}
 
 /// The chunks of a result `[rows, width]`, in order.
 pub(super) struct Chunks<'a, T> {

@@ -2,7 +2,8 @@
 
 use half::f16;
 
-use super::chunks::{Chunks, Use};
+use super::blocks::Use;
+use super::chunks::Chunks;
 use super::huge_pages::zeroed;
 use super::mapped::MappedChunks;
 use super::{Codec, check_output};

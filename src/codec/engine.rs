@@ -4,9 +4,12 @@
 #[cfg(feature = "gpu")]
 use std::sync::Arc;
 
-use super::chunks::{Chunks, Use};
+use super::blocks::Use;
+use super::chunks::Chunks;
 #[cfg(feature = "gpu")]
 use super::gpu_engine::GpuEngine;
+#[cfg(feature = "gpu")]
+use super::gpu_search::{self, GpuSearches};
 use super::loaded_batch::LoadedBatch;
 use super::options::Stats;
 use super::pair_chunks::PairChunks;
@@ -34,8 +37,9 @@ use crate::wait::WaitMode;
 #[derive(Clone)]
 pub(super) enum Backend {
     Cpu,
+    /// One GPU or several, which share the work.
     #[cfg(feature = "gpu")]
-    Gpu(Arc<GpuEngine>),
+    Gpu(Arc<[Arc<GpuEngine>]>),
 }
 
 impl Backend {
@@ -62,10 +66,12 @@ impl Backend {
                 Ok(())
             })),
             #[cfg(feature = "gpu")]
-            Self::Gpu(engine) => {
-                let programs = &engine.programs;
-                let program = if T::IS_F16 { &programs.decode_f16 } else { &programs.decode };
-                let ring = decode_ring(engine, program.clone(), codes, mode, purpose)?;
+            Self::Gpu(engines) => {
+                let program = |engine: &GpuEngine| match T::IS_F16 {
+                    true => engine.programs.decode_f16.clone(),
+                    false => engine.programs.decode.clone(),
+                };
+                let ring = decode_ring(engines, program, codes, mode, purpose)?;
                 Ok(Chunks::on_gpu(ring, Section::Rows, dim))
             }
         }
@@ -82,13 +88,13 @@ impl Backend {
         match self {
             Self::Cpu => Ok(PairChunks::of_rows(model, rows, size, mode, cpu::encode)),
             #[cfg(feature = "gpu")]
-            Self::Gpu(engine) => {
-                let program = match T::IS_F16 {
-                    true => engine.programs.encode_f16(&engine.gpu)?,
-                    false => engine.programs.encode.clone(),
+            Self::Gpu(engines) => {
+                let program = |engine: &GpuEngine| match T::IS_F16 {
+                    true => engine.programs.encode_f16(&engine.gpu),
+                    false => Ok(engine.programs.encode.clone()),
                 };
                 // Codes are small: those of a large chunk still fit the host's caches.
-                let ring = rows_ring(engine, program, rows, mode, Use::Viewed)?;
+                let ring = rows_ring(engines, program, rows, mode, Use::Viewed)?;
                 Ok(PairChunks::on_gpu(ring, size, |view, packed, scales, size| {
                     scales.copy_from_slice(values(view.section(Section::Scales)?)?);
                     copy_unpadded(packed, view.section(Section::Codes)?, size);
@@ -115,9 +121,9 @@ impl Backend {
                 Ok(Chunks::of_rows(model, rows, &[], latent_dim, mode, compute))
             }
             #[cfg(feature = "gpu")]
-            Self::Gpu(engine) => {
-                let program = engine.programs.encode_latent.clone();
-                let ring = rows_ring(engine, program, rows, mode, Use::Copied)?;
+            Self::Gpu(engines) => {
+                let program = |engine: &GpuEngine| Ok(engine.programs.encode_latent.clone());
+                let ring = rows_ring(engines, program, rows, mode, Use::Copied)?;
                 Ok(Chunks::on_gpu(ring, Section::Latents, latent_dim))
             }
         }
@@ -138,9 +144,9 @@ impl Backend {
                 Ok(PairChunks::of_rows(model, rows, latent_dim, mode, compute))
             }
             #[cfg(feature = "gpu")]
-            Self::Gpu(engine) => {
-                let program = engine.programs.encode_latent.clone();
-                let ring = rows_ring(engine, program, rows, mode, Use::Copied)?;
+            Self::Gpu(engines) => {
+                let program = |engine: &GpuEngine| Ok(engine.programs.encode_latent.clone());
+                let ring = rows_ring(engines, program, rows, mode, Use::Copied)?;
                 Ok(PairChunks::on_gpu(ring, latent_dim, |view, latents, regions, _| {
                     copy(latents, values(view.section(Section::Latents)?)?);
                     let numbers: &[u32] = values(view.section(Section::Regions)?)?;
@@ -176,9 +182,8 @@ impl Backend {
                 Ok(Chunks::of_rows(model, latents, regions, dim, mode, cpu::decode_latent))
             }
             #[cfg(feature = "gpu")]
-            Self::Gpu(engine) => {
-                let program = engine.programs.decode_latent.clone();
-                let ring = latents_ring(engine, program, latents, regions, mode)?;
+            Self::Gpu(engines) => {
+                let ring = latents_ring(engines, latents, regions, mode)?;
                 Ok(Chunks::on_gpu(ring, Section::Rows, dim))
             }
         }
@@ -193,8 +198,8 @@ impl Backend {
     ) -> Result<LoadedBatch> {
         let batch = LoadedBatch::new(cpu::search::load(model, metric, records)?);
         #[cfg(feature = "gpu")]
-        if let Self::Gpu(engine) = self {
-            engine.searches.resident_rows(model, metric, &batch)?;
+        if let Self::Gpu(engines) = self {
+            gpu_search::resident_rows(&searches(engines), model, metric, &batch)?;
         }
         Ok(batch)
     }
@@ -206,9 +211,9 @@ impl Backend {
         match self {
             Self::Cpu => Ok(at_once),
             #[cfg(feature = "gpu")]
-            Self::Gpu(engine) => {
+            Self::Gpu(engines) => engines.iter().try_fold(at_once, |at_once, engine| {
                 Ok(at_once.min(engine.searches.queries_at_once(model, metric, k)?))
-            }
+            }),
         }
     }
 
@@ -227,8 +232,9 @@ impl Backend {
     ) -> Result<Vec<Vec<Candidate>>> {
         match self {
             #[cfg(feature = "gpu")]
-            Self::Gpu(engine) if engine.searches.suits(views, k) => {
-                let found = engine.searches.find(model, views, batches, queries, k)?;
+            Self::Gpu(engines) if engines.iter().all(|engine| engine.searches.suits(views, k)) => {
+                let found =
+                    gpu_search::find(&searches(engines), model, views, batches, queries, k)?;
                 let missed: Vec<usize> =
                     (0..found.len()).filter(|query| found[*query].is_none()).collect();
                 let found: Vec<Vec<u64>> =
@@ -255,7 +261,9 @@ impl Backend {
         match self {
             Self::Cpu => Ok(()),
             #[cfg(feature = "gpu")]
-            Self::Gpu(engine) => engine.programs.encode_f16(&engine.gpu).map(drop),
+            Self::Gpu(engines) => engines
+                .iter()
+                .try_for_each(|engine| engine.programs.encode_f16(&engine.gpu).map(drop)),
         }
     }
 
@@ -263,23 +271,31 @@ impl Backend {
         match self {
             Self::Cpu => Stats::default(),
             #[cfg(feature = "gpu")]
-            Self::Gpu(engine) => engine.stats(),
+            Self::Gpu(engines) => {
+                engines.iter().fold(Stats::default(), |sum, engine| sum.plus(engine.stats()))
+            }
         }
     }
 
-    /// The GPU engine, for timings and for its loss, which the CPU engine does not have.
+    /// The engines of the GPUs, for what the CPU engine does not have: timings, recordings and losses.
     #[cfg(feature = "gpu")]
-    pub(super) fn gpu(&self) -> Option<&Arc<GpuEngine>> {
+    pub(super) fn gpus(&self) -> &[Arc<GpuEngine>] {
         match self {
-            Self::Cpu => None,
-            Self::Gpu(engine) => Some(engine),
+            Self::Cpu => &[],
+            Self::Gpu(engines) => engines,
         }
     }
 }
 
+/// What each of several engines has for searches.
+#[cfg(feature = "gpu")]
+fn searches(engines: &[Arc<GpuEngine>]) -> Vec<&GpuSearches> {
+    engines.iter().map(|engine| &engine.searches).collect()
+}
+
 #[cfg(feature = "gpu")]
 impl GpuEngine {
-    fn chunk_bytes(&self, purpose: Use) -> u64 {
+    pub(super) fn chunk_bytes(&self, purpose: Use) -> u64 {
         let chunk_bytes = self.gpu.caps().chunk_bytes;
         match purpose {
             Use::Copied => chunk_bytes.copied,
@@ -291,30 +307,30 @@ impl GpuEngine {
 /// Sends codes through a program.
 #[cfg(feature = "gpu")]
 pub(super) fn decode_ring<'a>(
-    engine: &Arc<GpuEngine>,
-    program: Arc<Program>,
+    engines: &[Arc<GpuEngine>],
+    program: impl Fn(&GpuEngine) -> Arc<Program>,
     codes: &'a Codes,
     mode: WaitMode,
     purpose: Use,
 ) -> Result<Ring<'a>> {
     let rows = (codes.row_count(), u32::from(codes.scales().len() > 1));
-    let chunk_bytes = engine.chunk_bytes(purpose);
-    Ring::new(engine, program, mode, rows, chunk_bytes, |range, sections| {
+    let program = |engine: &GpuEngine| Ok(program(engine));
+    Ring::new(engines, program, mode, rows, purpose, |range, sections| {
         write_codes(codes, range, sections)
     })
 }
 
-/// Sends latents through a program, and their regions where the model has several.
+/// Sends latents to be decoded, and their regions where the model has several.
 #[cfg(feature = "gpu")]
 fn latents_ring<'a>(
-    engine: &Arc<GpuEngine>,
-    program: Arc<Program>,
+    engines: &[Arc<GpuEngine>],
     latents: &'a Rows<'a>,
     regions: &'a [u8],
     mode: WaitMode,
 ) -> Result<Ring<'a>> {
-    let chunk_bytes = engine.chunk_bytes(Use::Copied);
-    Ring::new(engine, program, mode, (latents.len(), 1), chunk_bytes, move |range, sections| {
+    let program = |engine: &GpuEngine| Ok(engine.programs.decode_latent.clone());
+    let rows = (latents.len(), 1);
+    Ring::new(engines, program, mode, rows, Use::Copied, move |range, sections| {
         write_latents(latents, regions, range, sections)
     })
 }
@@ -322,14 +338,13 @@ fn latents_ring<'a>(
 /// Sends rows through a program.
 #[cfg(feature = "gpu")]
 fn rows_ring<'a, T: Element>(
-    engine: &Arc<GpuEngine>,
-    program: Arc<Program>,
+    engines: &[Arc<GpuEngine>],
+    program: impl Fn(&GpuEngine) -> Result<Arc<Program>>,
     rows: &'a Rows<'a, T>,
     mode: WaitMode,
     purpose: Use,
 ) -> Result<Ring<'a>> {
-    let chunk_bytes = engine.chunk_bytes(purpose);
-    Ring::new(engine, program, mode, (rows.len(), 1), chunk_bytes, move |range, mut sections| {
+    Ring::new(engines, program, mode, (rows.len(), 1), purpose, move |range, mut sections| {
         write_rows(rows, range, sections.take(Section::Rows)?)
     })
 }

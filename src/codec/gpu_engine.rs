@@ -130,7 +130,7 @@ impl GpuEngine {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::chunks::Use;
+    use super::super::blocks::Use;
     use super::super::engine::decode_ring;
     use super::*;
     use crate::codes::Codes;
@@ -148,16 +148,17 @@ mod tests {
         let engine =
             Arc::new(GpuEngine::new(gpu, &model, KernelOptions::default(), u64::MAX).unwrap());
         let decode = |forged: bool| {
-            let program = engine.programs.decode.clone();
-            let mut ring = decode_ring(&engine, program, &codes, WaitMode::Blocking, Use::Copied)?;
-            let range = ring.take_range().unwrap();
-            let mut slot = ring.lease(range.len())?;
-            pollster::block_on(ring.fill(&mut slot, range.clone()))?;
-            let mut chunk = ring.submit(slot, range.len(), None)?;
+            let program = |engine: &GpuEngine| engine.programs.decode.clone();
+            let engines = std::slice::from_ref(&engine);
+            let mut ring = decode_ring(engines, program, &codes, WaitMode::Blocking, Use::Copied)?;
+            let turn = ring.take_turn().unwrap();
+            let mut slot = ring.lease(&turn)?;
+            pollster::block_on(ring.fill(&turn, &mut slot))?;
+            let mut chunk = ring.submit(&turn, slot, None)?;
             if forged {
                 chunk.expect_more();
             }
-            let view = pollster::block_on(ring.arrive(chunk))?;
+            let view = pollster::block_on(ring.arrive(&turn, chunk))?;
             view.section(Section::Rows).map(<[u8]>::to_vec)
         };
         let rows = decode(false).unwrap();

@@ -47,20 +47,6 @@ impl GpuSearches {
         Ok(cell.get_or_init(|| Arc::new(programs)).clone())
     }
 
-    /// Uploads a batch, unless it is there.
-    ///
-    /// # Errors
-    /// The GPU's memory is full, or the GPU is lost.
-    pub(super) fn resident_rows(
-        &self,
-        model: &Model,
-        metric: Metric,
-        batch: &LoadedBatch,
-    ) -> Result<Arc<ResidentRows>> {
-        let programs = self.programs(model, metric)?;
-        batch.resident(&self.gpu, |batch| programs.upload(&self.gpu, batch))
-    }
-
     pub(super) fn queries_at_once(&self, model: &Model, metric: Metric, k: usize) -> Result<usize> {
         Ok(self.programs(model, metric)?.queries_at_once(&self.gpu, k))
     }
@@ -74,35 +60,6 @@ impl GpuSearches {
         is_possible(&self.gpu, rows, k) && listed.is_none_or(|rows| rows > FEW_ROWS)
     }
 
-    /// The rows that the `k` best of each query are among; none for a query of which this cannot be said.
-    ///
-    /// # Errors
-    /// A query is so large that keys may leave the range of `f32`; the GPU's memory is full, or the GPU is lost.
-    pub(super) fn find(
-        &self,
-        model: &Model,
-        views: &[View<'_>],
-        batches: &[&LoadedBatch],
-        queries: &Queries,
-        k: usize,
-    ) -> Result<Vec<Option<Vec<u64>>>> {
-        let programs = self.programs(model, queries.metric)?;
-        let products = programs.products(model, queries);
-        let slacks = slacks(model, views, queries, products)?;
-        let resident = self.all_resident(model, queries.metric, batches)?;
-        let searched = searched(views, &resident);
-        programs.search(&self.gpu, &self.pool, &searched, queries, &slacks, k)
-    }
-
-    fn all_resident(
-        &self,
-        model: &Model,
-        metric: Metric,
-        batches: &[&LoadedBatch],
-    ) -> Result<Vec<Arc<ResidentRows>>> {
-        batches.iter().map(|batch| self.resident_rows(model, metric, batch)).collect()
-    }
-
     /// Records a search.
     ///
     /// # Errors
@@ -112,7 +69,7 @@ impl GpuSearches {
         model: &Model,
         metric: Metric,
         views: &[View<'_>],
-        batches: &[&LoadedBatch],
+        resident: &[Arc<ResidentRows>],
         encoder: &mut CommandEncoder,
         recorded: RecordedQueries<'_>,
     ) -> Result<()> {
@@ -135,11 +92,70 @@ impl GpuSearches {
                 return Err(Error::Limit { what, required, available, remedy });
             }
         }
-        let resident = self.all_resident(model, metric, batches)?;
-        let searched = searched(views, &resident);
+        let searched = searched(views, resident);
         let (gpu, pool) = (&self.gpu, &self.recorded);
         programs.record(gpu, pool, model, &searched, encoder, recorded)
     }
+}
+
+/// Uploads a batch, each GPU its part, unless it is there.
+///
+/// # Errors
+/// A GPU's memory is full, or a GPU is lost.
+pub(super) fn resident_rows(
+    gpus: &[&GpuSearches],
+    model: &Model,
+    metric: Metric,
+    batch: &LoadedBatch,
+) -> Result<Vec<Arc<ResidentRows>>> {
+    let devices: Vec<&Gpu> = gpus.iter().map(|searches| &searches.gpu).collect();
+    batch.resident(&devices, |batch, share| {
+        let searches = gpus[share.number];
+        searches.programs(model, metric)?.upload(&searches.gpu, batch, share)
+    })
+}
+
+/// The rows that the `k` best of each query are among; none for a query of which this cannot be said. All GPUs search
+/// at the same time, each the rows that it has.
+///
+/// # Errors
+/// A query is so large that keys may leave the range of `f32`; a GPU's memory is full, or a GPU is lost.
+pub(super) fn find(
+    gpus: &[&GpuSearches],
+    model: &Model,
+    views: &[View<'_>],
+    batches: &[&LoadedBatch],
+    queries: &Queries,
+    k: usize,
+) -> Result<Vec<Option<Vec<u64>>>> {
+    let resident = |batch: &&LoadedBatch| resident_rows(gpus, model, queries.metric, batch);
+    let resident = batches.iter().map(resident).collect::<Result<Vec<_>>>()?;
+    let mut works = Vec::with_capacity(gpus.len());
+    for (number, searches) in gpus.iter().enumerate() {
+        let rows: Vec<Arc<ResidentRows>> =
+            resident.iter().map(|parts| parts[number].clone()).collect();
+        if rows.iter().any(|rows| rows.bytes() > 0) {
+            works.push((*searches, searches.programs(model, queries.metric)?, rows));
+        }
+    }
+    let searched: Vec<Vec<Searched<'_>>> =
+        works.iter().map(|(_, _, rows)| searched(views, rows)).collect();
+    let mut begun = Vec::with_capacity(works.len());
+    for ((searches, programs, _), searched) in works.iter().zip(&searched) {
+        let slacks = slacks(model, views, queries, programs.products(model, queries))?;
+        let GpuSearches { gpu, pool, .. } = searches;
+        begun.push(programs.begin(gpu, pool, searched, queries, &slacks, k)?);
+    }
+    let mut found = vec![Some(Vec::new()); queries.count()];
+    for search in begun {
+        for (all, rows) in found.iter_mut().zip(search.found()?) {
+            *all = all.take().zip(rows).map(|(mut all, rows)| {
+                all.extend(rows);
+                all
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// The rows that are searched, with where they are.

@@ -1,4 +1,4 @@
-//! A batch of codes that an index holds, and its copy on a GPU.
+//! A batch of codes that an index holds, and its copies on GPUs.
 
 use std::ops::Deref;
 #[cfg(feature = "gpu")]
@@ -7,19 +7,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[cfg(feature = "gpu")]
 use crate::error::Result;
 #[cfg(feature = "gpu")]
-use crate::gpu::{Gpu, ResidentRows};
+use crate::gpu::{Gpu, ResidentRows, Share};
 use crate::search::Batch;
 
-/// A batch, and its copy on a GPU where there is one.
+/// A batch, and its copies on GPUs, each of a part of its rows.
 #[derive(Debug)]
 pub(crate) struct LoadedBatch {
     batch: Batch,
     #[cfg(feature = "gpu")]
-    resident: Mutex<Option<Arc<ResidentRows>>>,
+    resident: Mutex<Resident>,
 }
 
+/// The parts of a batch in the order of their GPUs.
+#[cfg(feature = "gpu")]
+type Resident = Vec<Arc<ResidentRows>>;
+
 impl LoadedBatch {
-    /// A batch without a copy. A search on a GPU makes it.
+    /// A batch without copies. A search on GPUs makes them.
     pub(crate) fn new(batch: Batch) -> Self {
         Self {
             batch,
@@ -28,31 +32,41 @@ impl LoadedBatch {
         }
     }
 
-    /// The copy on this device, which is made if there is none.
+    /// The parts on these devices, in equal parts. `upload` makes the one that a device has none of.
     #[cfg(feature = "gpu")]
     pub(super) fn resident(
         &self,
-        gpu: &Gpu,
-        upload: impl FnOnce(&Batch) -> Result<ResidentRows>,
-    ) -> Result<Arc<ResidentRows>> {
+        gpus: &[&Gpu],
+        upload: impl Fn(&Batch, Share) -> Result<ResidentRows>,
+    ) -> Result<Vec<Arc<ResidentRows>>> {
         // Under the lock, so that of several searches one uploads the rows. They are assigned as a whole.
         let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rows) = resident.as_ref().filter(|rows| rows.is_on(gpu)) {
-            return Ok(rows.clone());
+        let share = |number| Share { number, of: gpus.len() };
+        let found = |(number, gpu): (usize, &&Gpu)| {
+            resident.iter().find(|rows| rows.is_on(gpu, share(number))).cloned()
+        };
+        let mut found: Vec<Option<Arc<ResidentRows>>> =
+            gpus.iter().enumerate().map(found).collect();
+        if found.iter().any(Option::is_none) {
+            // Freed first: both copies may not fit.
+            *resident = found.iter().flatten().cloned().collect();
+            for (number, rows) in found.iter_mut().enumerate() {
+                if rows.is_none() {
+                    let new = Arc::new(upload(&self.batch, share(number))?);
+                    resident.push(new.clone());
+                    *rows = Some(new);
+                }
+            }
         }
-        // Freed first: both copies may not fit.
-        *resident = None;
-        let rows = Arc::new(upload(&self.batch)?);
-        *resident = Some(rows.clone());
-        Ok(rows)
+        Ok(found.into_iter().flatten().collect())
     }
 
-    /// Bytes of memory, on the host and on the GPU.
+    /// Bytes of memory, on the host and on GPUs.
     pub(crate) fn bytes(&self) -> u64 {
         #[cfg(feature = "gpu")]
-        let resident = {
+        let resident: u64 = {
             let resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
-            resident.as_ref().map_or(0, |rows| rows.bytes())
+            resident.iter().map(|rows| rows.bytes()).sum()
         };
         #[cfg(not(feature = "gpu"))]
         let resident = 0;

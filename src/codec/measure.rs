@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Codec;
-use super::chunks::Use;
+use super::blocks::Use;
 use super::engine::decode_ring;
 use super::gpu_engine::GpuEngine;
 use super::transfer::{extend_nested, values};
@@ -18,7 +18,7 @@ use crate::rows::Rows;
 use crate::wait::WaitMode;
 
 /// The timings of one nested [`Codec::decode`] on a GPU, chunk after chunk without overlap, so that
-/// they add up. A plain call overlaps them and is faster.
+/// they add up. A plain call overlaps them and is faster. Of several GPUs the first is timed.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 #[must_use]
@@ -44,29 +44,31 @@ impl Codec {
     pub fn decode_breakdown(&self, codes: &Codes) -> Result<Option<Breakdown>> {
         codes.check_model(self.model())?;
         let backend = self.backend();
-        let Some(engine) = backend.gpu() else { return Ok(None) };
+        let Some(engine) = backend.gpus().first() else { return Ok(None) };
         pollster::block_on(self.timed_decode(engine, codes)).map(Some)
     }
 
     async fn timed_decode(&self, engine: &Arc<GpuEngine>, codes: &Codes) -> Result<Breakdown> {
         let (gpu, dim) = (&engine.gpu, self.model().config().dim);
         let program = engine.programs.decode.clone();
-        let mut ring = decode_ring(engine, program, codes, WaitMode::Blocking, Use::Copied)?;
+        let passes = program.passes();
+        let engines = std::slice::from_ref(engine);
+        let program = |_: &GpuEngine| program.clone();
+        let mut ring = decode_ring(engines, program, codes, WaitMode::Blocking, Use::Copied)?;
         let mut timings = Breakdown { kernel: Some(Duration::ZERO), ..Breakdown::default() };
         let mut nested = Vec::with_capacity(codes.row_count());
-        while let Some(range) = ring.take_range() {
-            let rows = range.len();
+        while let Some(turn) = ring.take_turn() {
             let start = Instant::now();
-            let mut slot = ring.lease(rows)?;
+            let mut slot = ring.lease(&turn)?;
             let leased = Instant::now();
-            ring.fill(&mut slot, range).await?;
+            ring.fill(&turn, &mut slot).await?;
             timings.allocation += leased - start;
             timings.upload += leased.elapsed();
 
-            let timestamps = Timestamps::new(gpu, ring.passes())?;
+            let timestamps = Timestamps::new(gpu, passes)?;
             let start = Instant::now();
-            let chunk = ring.submit(slot, rows, timestamps.as_ref())?;
-            let view = ring.arrive(chunk).await?;
+            let chunk = ring.submit(&turn, slot, timestamps.as_ref())?;
+            let view = ring.arrive(&turn, chunk).await?;
             let arrival = start.elapsed();
             let kernel = match timestamps {
                 Some(timestamps) => timestamps.read(gpu).await?,
@@ -116,13 +118,14 @@ pub struct KernelTimes {
 impl Codec {
     /// How long the GPU itself takes for rows `[rows, dim]`: for each program the median of
     /// `repeats` runs over one chunk in device memory, however large. Each run is the last of
-    /// sixteen back-to-back ones. None on the CPU engine, and on devices without timestamps.
+    /// sixteen back-to-back ones. None on the CPU engine, and on devices without timestamps. Of several GPUs the
+    /// first is timed.
     ///
     /// # Errors
     /// As for [`encode_flat`](Self::encode_flat); rows that exceed a limit or the device's memory.
     pub fn kernel_times(&self, rows: &[f32], repeats: usize) -> Result<Option<KernelTimes>> {
         let backend = self.backend();
-        let Some(engine) = backend.gpu() else { return Ok(None) };
+        let Some(engine) = backend.gpus().first() else { return Ok(None) };
         let codes = self.encode_flat(rows)?;
         let (latents, regions) = self.encode_latent_with_regions(rows)?;
         let config = self.model().config();

@@ -140,10 +140,11 @@ impl Codec {
         self.placed().info.clone()
     }
 
-    /// The device that the codec runs on; none on the CPU engine. After a recovery it is another.
+    /// The device that the codec runs on, or the first of several; none on the CPU engine. After a recovery it is
+    /// another.
     #[cfg(feature = "gpu")]
     pub fn gpu(&self) -> Option<Gpu> {
-        self.backend().gpu().map(|engine| engine.gpu.clone())
+        self.backend().gpus().first().map(|engine| engine.gpu.clone())
     }
 
     /// The codec's model.
@@ -193,10 +194,12 @@ impl Placed {
         match &options.engine {
             Engine::Cpu => Ok(Self::on_cpu(None)),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => Self::on_gpu(model, options, gpu.clone()),
+            Engine::Gpu(gpu) => Self::on_gpus(model, options, std::slice::from_ref(gpu)),
+            #[cfg(feature = "gpu")]
+            Engine::Gpus(gpus) => Self::on_gpus(model, options, gpus),
             #[cfg(feature = "gpu")]
             Engine::Auto => match Gpu::automatic() {
-                Ok(gpu) => Self::on_gpu(model, options, gpu),
+                Ok(gpu) => Self::on_gpus(model, options, &[gpu]),
                 Err(reason) => Ok(Self::on_cpu(Some(reason.to_string()))),
             },
             #[cfg(not(feature = "gpu"))]
@@ -212,11 +215,12 @@ impl Placed {
     }
 
     #[cfg(feature = "gpu")]
-    fn on_gpu(model: &Model, options: &CodecOptions, gpu: Gpu) -> Result<Self> {
+    fn on_gpus(model: &Model, options: &CodecOptions, gpus: &[Gpu]) -> Result<Self> {
         let (kernels, budget) = (options.kernels(), options.gpu_memory.unwrap_or(u64::MAX));
-        let info = EngineInfo::gpu(&gpu, kernels);
-        let engine = GpuEngine::new(gpu, model, kernels, budget)?;
-        Ok(Self { backend: Backend::Gpu(Arc::new(engine)), info })
+        let info = EngineInfo::gpus(gpus, kernels)?;
+        let engine = |gpu: &Gpu| GpuEngine::new(gpu.clone(), model, kernels, budget).map(Arc::new);
+        let engines = gpus.iter().map(engine).collect::<Result<Vec<_>>>()?;
+        Ok(Self { backend: Backend::Gpu(engines.into()), info })
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use crate::cpu;
 #[cfg(feature = "gpu")]
+use crate::error::{Error, Result};
+#[cfg(feature = "gpu")]
 use crate::gpu::{Gpu, KernelOptions, Precision, Tiling};
 
 /// Options of [`Codec::with_options`](crate::Codec::with_options).
@@ -74,6 +76,26 @@ pub enum Engine {
     /// This adapter, also a software one.
     #[cfg(feature = "gpu")]
     Gpu(Gpu),
+    /// Several adapters, which share the work: the chunks of a batch in turn, and the rows of an
+    /// [`Index`](crate::Index) in equal parts. Results are those of one.
+    #[cfg(feature = "gpu")]
+    Gpus(Vec<Gpu>),
+}
+
+#[cfg(feature = "gpu")]
+impl Engine {
+    /// The GPU of a number or a name, as [`Gpu::find`] takes it, or several with commas between them: `0,1`.
+    ///
+    /// # Errors
+    /// One is not there, or gives no device.
+    pub fn find(gpus: &str) -> Result<Self> {
+        let mut found =
+            gpus.split(',').map(|gpu| Gpu::find(gpu.trim())).collect::<Result<Vec<_>>>()?;
+        Ok(match found.len() {
+            1 => Self::Gpu(found.remove(0)),
+            _ => Self::Gpus(found),
+        })
+    }
 }
 
 /// What runs a codec, by name. Prints as one line.
@@ -83,8 +105,10 @@ pub enum Engine {
 pub struct EngineInfo {
     /// Which of the two engines.
     pub kind: EngineKind,
-    /// The adapter's name, or `cpu`.
+    /// The adapter's name, or `cpu`. Of several GPUs, this and what follows are of the first.
     pub name: String,
+    /// GPUs that share the work; 0 on the CPU engine.
+    pub gpus: usize,
     /// The graphics API, or `cpu`.
     pub backend: String,
     /// The adapter's driver and its version; empty for the CPU engine.
@@ -118,6 +142,7 @@ impl EngineInfo {
         Self {
             kind: EngineKind::Cpu,
             name: "cpu".into(),
+            gpus: 0,
             backend: "cpu".into(),
             driver: String::new(),
             software: false,
@@ -129,11 +154,16 @@ impl EngineInfo {
     }
 
     #[cfg(feature = "gpu")]
-    pub(super) fn gpu(gpu: &Gpu, options: KernelOptions) -> Self {
+    pub(super) fn gpus(gpus: &[Gpu], options: KernelOptions) -> Result<Self> {
+        let Some(gpu) = gpus.first() else {
+            let (field, remedy) = ("the length of Engine::Gpus", "pass one GPU at least");
+            return Err(Error::InvalidConfig { field, value: 0, remedy });
+        };
         let info = gpu.adapter_info();
-        Self {
+        Ok(Self {
             kind: EngineKind::Gpu,
             name: info.name.clone(),
+            gpus: gpus.len(),
             backend: info.backend.to_string(),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             software: gpu.caps().software,
@@ -141,16 +171,19 @@ impl EngineInfo {
             cooperative_matrices: options.coop_side(gpu.caps()).is_some(),
             threads: cpu::threads(),
             fallback: None,
-        }
+        })
     }
 }
 
 impl fmt::Display for EngineInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, backend, software, threads, .. } = self;
+        let Self { name, gpus, backend, software, threads, .. } = self;
         match self.kind {
             EngineKind::Cpu => write!(f, "{name} ({threads} threads)"),
             EngineKind::Gpu => {
+                if *gpus > 1 {
+                    write!(f, "{gpus} GPUs, the first ")?;
+                }
                 let software = if *software { ", software adapter" } else { "" };
                 write!(f, "{name} ({backend}{software})")
             }
@@ -179,4 +212,20 @@ pub struct Stats {
     /// How often the codec was placed on an engine again, by
     /// [`Codec::recover`](crate::Codec::recover) or [`Codec::recover_on`](crate::Codec::recover_on).
     pub recoveries: u64,
+}
+
+#[cfg(feature = "gpu")]
+impl Stats {
+    /// The counters of two GPUs together.
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            pool_hits: self.pool_hits + other.pool_hits,
+            pool_misses: self.pool_misses + other.pool_misses,
+            buffers_created: self.buffers_created + other.buffers_created,
+            bytes_in_use: self.bytes_in_use + other.bytes_in_use,
+            bytes_idle: self.bytes_idle + other.bytes_idle,
+            bytes_peak: self.bytes_peak + other.bytes_peak,
+            recoveries: self.recoveries + other.recoveries,
+        }
+    }
 }

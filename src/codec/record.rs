@@ -20,7 +20,7 @@ const CHUNK_STEP: usize = (ALIGNMENT / 4) as usize;
 impl Codec {
     /// Records the encoding of rows into the caller's encoder. Nothing is submitted, and nothing read back.
     ///
-    /// The encoder and the buffers are those of [`Codec::gpu`]'s device: make the codec with
+    /// The encoder and the buffers are those of [`Codec::gpu`]'s device, the first of several: make the codec with
     /// [`Gpu::from_device`](crate::Gpu::from_device) to share a device. The rows may be written by the same
     /// encoder before, and the codes be read by it afterwards. Creates a small buffer and bind groups; device
     /// memory between the kernels is shared by all recordings of a codec.
@@ -80,7 +80,8 @@ impl Codec {
 
     /// The engine that a caller's encoder may belong to.
     pub(super) fn recording_engine(&self) -> Result<Arc<GpuEngine>> {
-        let engine = self.backend().gpu().cloned().ok_or(Error::Record(RecordError::CpuEngine))?;
+        let backend = self.backend();
+        let engine = backend.gpus().first().ok_or(Error::Record(RecordError::CpuEngine))?.clone();
         engine.gpu.device_queue().check_lost()?;
         Ok(engine)
     }

@@ -4,6 +4,7 @@ use wgpu::CommandEncoder;
 
 use super::Codec;
 use super::gpu_buffers::{GpuHits, GpuRows};
+use super::gpu_search;
 use super::loaded_batch::LoadedBatch;
 use crate::error::{Error, Result};
 use crate::gpu::RecordedQueries;
@@ -20,6 +21,11 @@ impl Codec {
         (queries, hits, k): (&GpuRows<'_>, &GpuHits<'_>, usize),
     ) -> Result<()> {
         let engine = self.recording_engine()?;
+        let gpus = self.engine().gpus as u64;
+        if gpus > 1 {
+            let (what, remedy) = ("GPUs of a recorded search", "make the codec with Engine::Gpu");
+            return Err(Error::Limit { what, required: gpus, available: 1, remedy });
+        }
         let (gpu, count) = (&engine.gpu, queries.rows);
         if count == 0 {
             return Err(Error::EmptyBatch { dim: self.model().config().dim });
@@ -30,6 +36,11 @@ impl Codec {
         let hits_part = (hits.at.buffer, hits.at.checked(gpu, "hits", hits_bytes)?);
         queries.at.check_apart("queries", &hits.at, "hits")?;
         let recorded = RecordedQueries { rows, queries: count, hits: hits_part, k };
-        engine.searches.record(self.model(), metric, views, batches, encoder, recorded)
+        let (model, searches) = (self.model(), [&engine.searches]);
+        let mut resident = Vec::with_capacity(batches.len());
+        for batch in batches {
+            resident.extend(gpu_search::resident_rows(&searches, model, metric, batch)?);
+        }
+        engine.searches.record(model, metric, views, &resident, encoder, recorded)
     }
 }

@@ -6,12 +6,14 @@ use std::sync::atomic::Ordering;
 use super::options::CodecOptions;
 use super::{Codec, Engine, Placed};
 use crate::error::Result;
+#[cfg(feature = "gpu")]
+use crate::gpu::Gpu;
 
 impl Codec {
     /// Brings the codec and all its clones back after the device was lost. Without a loss it does
     /// nothing.
     ///
-    /// The device is opened again on the same adapter. Codecs that shared the lost device share the
+    /// The device is opened again on the same adapter, of several GPUs each that was lost. Codecs that shared the lost device share the
     /// new one. With `Engine::Auto` it is opened on the best adapter, and without one the codec continues
     /// with the CPU engine, as [`engine`](Self::engine) then says. Calls that are under way on the lost
     /// device end with [`Error::DeviceLost`](crate::Error::DeviceLost), and can be made again.
@@ -26,11 +28,15 @@ impl Codec {
         {
             // Under the lock, so that of several threads that find the loss one builds an engine.
             let mut placed = self.0.placed.write().unwrap_or_else(PoisonError::into_inner);
-            let lost = placed.backend.gpu().map(|engine| engine.gpu.clone());
-            if let Some(lost) = lost.filter(crate::gpu::Gpu::is_lost) {
+            let gpus: Vec<Gpu> =
+                placed.backend.gpus().iter().map(|engine| engine.gpu.clone()).collect();
+            if gpus.iter().any(Gpu::is_lost) {
                 let options = &self.0.options;
-                *placed = match (lost.successor(), &options.engine) {
-                    (Ok(gpu), _) => Placed::on_gpu(self.model(), options, gpu)?,
+                let found =
+                    |gpu: &Gpu| if gpu.is_lost() { gpu.successor() } else { Ok(gpu.clone()) };
+                let found = gpus.iter().map(found).collect::<Result<Vec<Gpu>>>();
+                *placed = match (found, &options.engine) {
+                    (Ok(gpus), _) => Placed::on_gpus(self.model(), options, &gpus)?,
                     (Err(reason), Engine::Auto) => Placed::on_cpu(Some(reason.to_string())),
                     (Err(error), _) => return Err(error),
                 };

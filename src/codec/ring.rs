@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::blocks::Use;
 use super::gpu_engine::GpuEngine;
 use crate::error::{Error, Result};
 use crate::gpu::{
@@ -15,39 +16,66 @@ use crate::wait::WaitMode;
 /// Writes the input's sections of some rows.
 type Fill<'a> = dyn Fn(Range<usize>, SectionWriters<'_>) -> Result<()> + Send + Sync + 'a;
 
-/// One call's chunks, in order.
+/// One call's chunks, in order. Several GPUs take turns.
 ///
 /// A chunk's steps are [`lease`](Self::lease), [`fill`](Self::fill), [`submit`](Self::submit) and
 /// [`arrive`](Self::arrive). [`next`](Self::next) takes them for as many chunks at a time as there
 /// are slots; measuring takes them one by one.
 pub(super) struct Ring<'a> {
-    engine: Arc<GpuEngine>,
-    program: Arc<Program>,
+    lanes: Vec<Lane>,
     mode: WaitMode,
     /// Rows that are not submitted yet.
     rest: Range<usize>,
+    /// The number of the lane that takes the next chunk.
+    turn: usize,
     chunk_rows: usize,
     scale_stride: u32,
     fill: Box<Fill<'a>>,
-    in_flight: VecDeque<(Range<usize>, InFlight)>,
+    in_flight: VecDeque<Sent>,
+}
+
+/// A GPU, and what runs there.
+struct Lane {
+    engine: Arc<GpuEngine>,
+    program: Arc<Program>,
+}
+
+/// Some rows, and the number of their lane.
+#[derive(Clone, Debug)]
+pub(super) struct Turn {
+    pub(super) range: Range<usize>,
+    lane: usize,
+}
+
+/// A submitted chunk.
+struct Sent {
+    turn: Turn,
+    chunk: InFlight,
 }
 
 impl<'a> Ring<'a> {
-    /// Sends `rows` rows through a program, in chunks that aim at `chunk_bytes` bytes.
+    /// Sends `rows` rows through a program of each engine, in chunks that aim at as many bytes as suit the purpose.
     /// `scale_stride` is 1 where every row has a scale, and 0 where all rows share one.
     pub(super) fn new(
-        engine: &Arc<GpuEngine>,
-        program: Arc<Program>,
+        engines: &[Arc<GpuEngine>],
+        program: impl Fn(&GpuEngine) -> Result<Arc<Program>>,
         mode: WaitMode,
         (rows, scale_stride): (usize, u32),
-        chunk_bytes: u64,
+        purpose: Use,
         fill: impl Fn(Range<usize>, SectionWriters<'_>) -> Result<()> + Send + Sync + 'a,
     ) -> Result<Self> {
-        let chunk_rows = program.chunk_rows(&engine.gpu, chunk_bytes)?;
-        let in_flight = VecDeque::with_capacity(engine.gpu.caps().slots);
-        let (rest, fill) = (0..rows, Box::new(fill));
-        let engine = engine.clone();
-        Ok(Self { engine, program, mode, rest, chunk_rows, scale_stride, fill, in_flight })
+        let lane = |engine: &Arc<GpuEngine>| {
+            Ok(Lane { engine: engine.clone(), program: program(engine)? })
+        };
+        let lanes = engines.iter().map(lane).collect::<Result<Vec<Lane>>>()?;
+        let mut chunk_rows = usize::MAX;
+        for Lane { engine, program } in &lanes {
+            chunk_rows =
+                chunk_rows.min(program.chunk_rows(&engine.gpu, engine.chunk_bytes(purpose))?);
+        }
+        let slots = lanes.iter().map(Lane::slots).sum();
+        let (in_flight, fill) = (VecDeque::with_capacity(slots), Box::new(fill));
+        Ok(Self { lanes, mode, rest: 0..rows, turn: 0, chunk_rows, scale_stride, fill, in_flight })
     }
 
     /// The next chunk's rows and results, while the chunks after it are in flight; none after the
@@ -63,14 +91,15 @@ impl<'a> Ring<'a> {
 
     async fn try_next(&mut self) -> Result<Option<(Range<usize>, ReadView)>> {
         self.start().await?;
-        let Some((range, chunk)) = self.in_flight.pop_front() else { return Ok(None) };
-        Ok(Some((range, self.arrive(chunk).await?)))
+        let Some(Sent { turn, chunk }) = self.in_flight.pop_front() else { return Ok(None) };
+        let view = self.arrive(&turn, chunk).await?;
+        Ok(Some((turn.range, view)))
     }
 
     /// Rows of the chunk that `next` will return, zero after the last.
     pub(super) fn next_rows(&self) -> usize {
         match self.in_flight.front() {
-            Some((range, _)) => range.len(),
+            Some(Sent { turn, .. }) => turn.range.len(),
             None => self.rest.len().min(self.chunk_rows),
         }
     }
@@ -80,59 +109,63 @@ impl<'a> Ring<'a> {
     ///
     /// Where the memory of the GPU is full, fewer chunks are in flight, and then chunks get smaller.
     pub(super) async fn start(&mut self) -> Result<()> {
-        while self.in_flight.len() < self.engine.gpu.caps().slots {
-            let Some(range) = self.take_range() else { break };
-            let mut slot = match self.lease(range.len()) {
+        while self.in_flight.len() < self.lanes.iter().map(Lane::slots).sum() {
+            let Some(turn) = self.take_turn() else { break };
+            let rows = turn.range.len();
+            let mut slot = match self.lease(&turn) {
                 Err(Error::OutOfMemory { .. }) if !self.in_flight.is_empty() => {
-                    self.rest.start = range.start;
+                    self.rest.start = turn.range.start;
                     break;
                 }
-                Err(Error::OutOfMemory { .. }) if range.len() > 1 => {
-                    self.rest.start = range.start;
-                    self.chunk_rows = range.len() / 2;
+                Err(Error::OutOfMemory { .. }) if rows > 1 => {
+                    self.rest.start = turn.range.start;
+                    self.chunk_rows = rows / 2;
                     continue;
                 }
                 leased => leased?,
             };
-            self.fill(&mut slot, range.clone()).await?;
-            let chunk = self.submit(slot, range.len(), None)?;
-            self.in_flight.push_back((range, chunk));
+            self.fill(&turn, &mut slot).await?;
+            let chunk = self.submit(&turn, slot, None)?;
+            self.in_flight.push_back(Sent { turn, chunk });
         }
         Ok(())
     }
 
-    /// The rows of the next chunk to submit; none after the last.
-    pub(super) fn take_range(&mut self) -> Option<Range<usize>> {
+    /// The rows of the next chunk to submit, and where; none after the last.
+    pub(super) fn take_turn(&mut self) -> Option<Turn> {
         let range = self.rest.start..self.rest.end.min(self.rest.start + self.chunk_rows);
+        if range.is_empty() {
+            return None;
+        }
         self.rest.start = range.end;
-        (!range.is_empty()).then_some(range)
+        let lane = self.turn;
+        self.turn = (lane + 1) % self.lanes.len();
+        Some(Turn { range, lane })
     }
 
     /// Step 1: finds buffers in the pool, or creates them.
-    pub(super) fn lease(&self, rows: usize) -> Result<Lease<SlotKey, Slot>> {
-        self.engine.lease(&self.program, rows, self.chunk_rows)
+    pub(super) fn lease(&self, turn: &Turn) -> Result<Lease<SlotKey, Slot>> {
+        let Lane { engine, program } = &self.lanes[turn.lane];
+        engine.lease(program, turn.range.len(), self.chunk_rows)
     }
 
     /// Step 2: writes the input of some rows into mapped memory.
-    pub(super) async fn fill(
-        &self,
-        slot: &mut Lease<SlotKey, Slot>,
-        range: Range<usize>,
-    ) -> Result<()> {
-        let params = Params { rows: count(range.len()), scale_stride: self.scale_stride };
-        let fill = |sections: SectionWriters<'_>| (self.fill)(range, sections);
-        slot.fill(&self.engine.gpu, self.mode, params, fill).await
+    pub(super) async fn fill(&self, turn: &Turn, slot: &mut Lease<SlotKey, Slot>) -> Result<()> {
+        let params = Params { rows: count(turn.range.len()), scale_stride: self.scale_stride };
+        let fill = |sections: SectionWriters<'_>| (self.fill)(turn.range.clone(), sections);
+        slot.fill(&self.lanes[turn.lane].engine.gpu, self.mode, params, fill).await
     }
 
     /// Step 3: submits a filled slot.
     pub(super) fn submit(
         &self,
+        turn: &Turn,
         slot: Lease<SlotKey, Slot>,
-        rows: usize,
         timestamps: Option<&Timestamps>,
     ) -> Result<InFlight> {
-        InFlight::submit(slot, &self.engine.gpu, rows, |encoder, bind_groups| {
-            self.program.record(encoder, bind_groups, rows, timestamps);
+        let (Lane { engine, program }, rows) = (&self.lanes[turn.lane], turn.range.len());
+        InFlight::submit(slot, &engine.gpu, rows, |encoder, bind_groups| {
+            program.record(encoder, bind_groups, rows, timestamps);
             if let Some(timestamps) = timestamps {
                 timestamps.resolve(encoder);
             }
@@ -140,13 +173,15 @@ impl<'a> Ring<'a> {
     }
 
     /// Step 4: waits for the results, and views them.
-    pub(super) async fn arrive(&self, chunk: InFlight) -> Result<ReadView> {
-        chunk.arrived(&self.engine.gpu, self.mode).await?;
+    pub(super) async fn arrive(&self, turn: &Turn, chunk: InFlight) -> Result<ReadView> {
+        chunk.arrived(&self.lanes[turn.lane].engine.gpu, self.mode).await?;
         chunk.view()
     }
+}
 
-    /// The number of passes of a chunk, for timestamps.
-    pub(super) fn passes(&self) -> u32 {
-        self.program.passes()
+impl Lane {
+    /// Chunks that are in flight at a time.
+    fn slots(&self) -> usize {
+        self.engine.gpu.caps().slots
     }
 }

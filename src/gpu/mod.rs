@@ -28,5 +28,5 @@ pub use kernels::{Precision, Tiling};
 pub(crate) use programs::{Program, Programs};
 pub(crate) use search::{
     MAX_HITS, RecordPool, RecordedQueries, ResidentRows, SearchPool, SearchPrograms, Searched,
-    is_possible,
+    Share, is_possible,
 };

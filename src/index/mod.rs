@@ -76,8 +76,9 @@ use state::State;
 /// in the GPU's memory, of the bytes per row that the table lists, except ids, and codes are padded to words; rows of each
 /// region are padded to 1,024. The GPU finds the rows that may be hits, and the CPU ranks them, so that both engines
 /// give the same hits. The CPU also answers where a filter leaves few rows, where over 2,048 hits are wanted, and
-/// queries for which very many rows are as good as the best. After the loss of a device and
-/// [`Codec::recover`](crate::Codec::recover), the next search copies the rows again.
+/// queries for which very many rows are as good as the best. Of several GPUs each has an equal part of every batch, and
+/// all search at once. After the loss of a device and [`Codec::recover`](crate::Codec::recover), the next search copies
+/// the rows again.
 #[derive(Clone)]
 pub struct Index(Arc<Inner>);
 

@@ -46,6 +46,7 @@ mod regions;
 mod segments;
 #[cfg(feature = "serde")]
 mod serialized;
+mod several_gpus;
 mod shapes;
 mod stats;
 mod stress;

@@ -212,6 +212,7 @@ fn a_gpu_is_chosen_by_number_and_by_name() {
     // The name comes first: "llvmpipe (LLVM 15.0.6, 256 bits) (Vulkan, ...)".
     let name: String = engine.trim_start_matches([':', ' ', '"']).chars().take(5).collect();
     assert_eq!(decode(&name.to_uppercase()), first);
+    assert!(decode("0,0").contains("2 GPUs, the first "), "two devices of one adapter");
     let wrong = ["77", "nonesuch"];
     for gpu in wrong {
         let line = format!("decode codes --model model -o out.npy --gpu {gpu}");

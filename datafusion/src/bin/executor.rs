@@ -11,7 +11,7 @@ use clap::Parser;
 use tokio::sync::oneshot;
 use vecodec_datafusion::cluster::{self, Logs, ModelOptions, start_logs};
 
-/// Runs the tasks of a cluster's queries. Of several GPUs of a host, give each an executor: --engine gpu:0, gpu:1.
+/// Runs the tasks of a cluster's queries.
 #[derive(Parser)]
 #[command(name = "vecodec-executor", version)]
 struct Args {

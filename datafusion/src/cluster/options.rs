@@ -22,8 +22,9 @@ pub struct ModelOptions {
     #[arg(long, value_enum, default_value_t)]
     engine: EngineName,
 
-    /// The GPU that runs the models: a part of its name, or its number among those that an unknown name lists
-    #[arg(long, value_name = "NAME|N", conflicts_with = "engine")]
+    /// The GPU that runs the models: a part of its name, or its number among those that an unknown name lists; several,
+    /// with commas between them, share the work
+    #[arg(long, value_name = "NAME|N,..", conflicts_with = "engine")]
     gpu: Option<String>,
 }
 
@@ -58,12 +59,12 @@ impl ModelOptions {
     }
 
     fn engine(&self) -> Result<Engine> {
-        let gpu = match (&self.gpu, self.engine) {
-            (Some(wanted), _) => Gpu::find(wanted),
-            (None, EngineName::Gpu) => Gpu::new(),
-            (None, EngineName::Auto) => return Ok(Engine::Auto),
-            (None, EngineName::Cpu) => return Ok(Engine::Cpu),
+        let engine = match (&self.gpu, self.engine) {
+            (Some(wanted), _) => Engine::find(wanted),
+            (None, EngineName::Gpu) => Gpu::new().map(Engine::Gpu),
+            (None, EngineName::Auto) => Ok(Engine::Auto),
+            (None, EngineName::Cpu) => Ok(Engine::Cpu),
         };
-        gpu.map(Engine::Gpu).map_err(external)
+        engine.map_err(external)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! # Rows
 //! A batch lies on the device as tiles of rows of one region, in planes of words ([`layout`],
-//! `shaders/search/scan.wgsl`), in as many shards as the limits of a binding ask for ([`resident`]).
+//! `shaders/search/scan.wgsl`), in as many shards as the limits of a binding ask for ([`resident`]). Of several devices
+//! each has an equal part of the tiles. All begin a search before the first is waited for ([`run`]).
 //!
 //! # Rounds
 //! All rows are scored once, and scores are never written to memory. Each query has a threshold, and a list
@@ -50,7 +51,7 @@ pub(crate) use buffers::SearchPool;
 pub(crate) use layout::SearchLayout;
 pub(crate) use programs::SearchPrograms;
 pub(crate) use record::{RecordPool, RecordedQueries};
-pub(crate) use resident::ResidentRows;
+pub(crate) use resident::{ResidentRows, Share};
 #[cfg(test)]
 pub(crate) use rounds::Round;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::super::device::Gpu;
 use super::super::kernels::{AtOnce, Binding, Kernel, Resident, SearchBuffer, select};
 use super::super::programs::{compile, upload};
 use super::layout::SearchLayout;
-use super::resident::ResidentRows;
+use super::resident::{ResidentRows, Share};
 use crate::error::Result;
 use crate::model::Model;
 use crate::search::{Batch, FastProducts, Metric, Queries};
@@ -61,12 +61,12 @@ impl SearchPrograms {
         Ok(self.ends.get_or_init(|| ends))
     }
 
-    /// Uploads the rows of a batch.
+    /// Uploads a part of the rows of a batch.
     ///
     /// # Errors
     /// The device's memory is full, or the device is lost.
-    pub(crate) fn upload(&self, gpu: &Gpu, batch: &Batch) -> Result<ResidentRows> {
-        ResidentRows::new(gpu, &self.layout, batch)
+    pub(crate) fn upload(&self, gpu: &Gpu, batch: &Batch, share: Share) -> Result<ResidentRows> {
+        ResidentRows::new(gpu, &self.layout, batch, share)
     }
 
     /// How products of these queries with rows are computed.

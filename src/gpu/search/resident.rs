@@ -1,5 +1,7 @@
 //! The rows of a batch on a device.
 
+use std::ops::Range;
+
 use wgpu::Buffer;
 
 use super::super::device::Gpu;
@@ -11,11 +13,20 @@ use crate::search::Batch;
 /// Bytes that are uploaded at a time.
 const PIECE_BYTES: u64 = 32 << 20;
 
-/// A batch on a device, in as many shards as the adapter's limits ask for.
+/// Which of so many equal parts of a batch a device has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) number: usize,
+    pub(crate) of: usize,
+}
+
+/// A part of a batch on a device, in as many shards as the adapter's limits ask for.
 #[derive(Debug)]
 pub(crate) struct ResidentRows {
-    pub(super) gpu: Gpu,
+    gpu: Gpu,
+    share: Share,
     pub(super) shards: Vec<Shard>,
+    pub(super) row_count: usize,
     bytes: u64,
 }
 
@@ -29,26 +40,41 @@ pub(super) struct Shard {
     pub(super) planes: Buffer,
 }
 
+impl Share {
+    /// Which of `len` items the part has.
+    fn range(self, len: usize) -> Range<usize> {
+        let at = |number: usize| (len as u128 * number as u128 / self.of as u128) as usize;
+        at(self.number)..at(self.number + 1)
+    }
+}
+
 impl ResidentRows {
-    /// Uploads the rows of a batch.
+    /// Uploads a part of the rows of a batch.
     ///
     /// # Errors
     /// The device's memory is full, or the device is lost.
-    pub(super) fn new(gpu: &Gpu, layout: &SearchLayout, batch: &Batch) -> Result<Self> {
+    pub(super) fn new(
+        gpu: &Gpu,
+        layout: &SearchLayout,
+        batch: &Batch,
+        share: Share,
+    ) -> Result<Self> {
         let tile_bytes = layout.tile_bytes();
         let shard_tiles = (gpu.caps().limits.whole_bytes() / tile_bytes) as usize;
         let all = tiles(batch, layout.regions());
+        let all = &all[share.range(all.len())];
+        let row_count = all.iter().map(|tile| tile.rows).sum();
         let required = all.len() as u64 * (tile_bytes + 4);
         let shard = |tiles: &[Tile]| Shard::new(gpu, layout, batch, tiles);
         // A model whose codes fit a chunk's limits has tiles that fit, too.
         let shards = all.chunks(shard_tiles.max(1)).map(shard).collect::<Result<Vec<_>>>();
         let shards = shards.map_err(|error| error.with_bytes_required(required))?;
-        Ok(Self { gpu: gpu.clone(), shards, bytes: required })
+        Ok(Self { gpu: gpu.clone(), share, shards, row_count, bytes: required })
     }
 
-    /// Whether the rows are on this device.
-    pub(crate) fn is_on(&self, gpu: &Gpu) -> bool {
-        self.gpu.is_same(gpu)
+    /// Whether this is that part of the rows, on this device.
+    pub(crate) fn is_on(&self, gpu: &Gpu, share: Share) -> bool {
+        self.gpu.is_same(gpu) && self.share == share
     }
 
     /// Bytes of device memory.

@@ -28,30 +28,46 @@ impl SearchPrograms {
         by_lists.min(self.layout.max_queries(bytes)).max(1)
     }
 
-    /// The rows that the `k` best of each query are among, by their numbers among all rows. None for a query
-    /// whose candidates were more than its list has room for.
+    /// Begins a search for the rows that the `k` best of each query are among.
     ///
     /// `slacks` are twice the bounds on the errors of the queries' keys.
     ///
     /// # Errors
     /// The device's memory is full, or the device is lost.
-    pub(crate) fn search(
-        &self,
-        gpu: &Gpu,
+    pub(crate) fn begin<'a>(
+        &'a self,
+        gpu: &'a Gpu,
         pool: &SearchPool,
-        searched: &[Searched<'_>],
-        queries: &Queries,
+        searched: &'a [Searched<'a>],
+        queries: &'a Queries,
         slacks: &[f32],
         k: usize,
-    ) -> Result<Vec<Option<Vec<u64>>>> {
+    ) -> Result<BegunSearch<'a>> {
         let search = Search::new(self, gpu, searched, queries, k);
         let mut slot = SearchSlot::lease(gpu, pool, search.bytes().rounded())?;
         slot.fill(gpu, search.bytes().input, |bytes| search.write(slacks, bytes))?;
         search.submit(&mut slot)?;
-        let Search { work, .. } = &search;
+        Ok(BegunSearch { search, slot })
+    }
+}
+
+/// A search that a device works on.
+pub(crate) struct BegunSearch<'a> {
+    search: Search<'a>,
+    slot: SearchLease,
+}
+
+impl BegunSearch<'_> {
+    /// Waits for the rows that were found, by their numbers among all rows. None for a query whose candidates were more
+    /// than its list has room for.
+    ///
+    /// # Errors
+    /// The device is lost.
+    pub(crate) fn found(mut self) -> Result<Vec<Option<Vec<u64>>>> {
+        let Search { work, gpu, queries, .. } = &self.search;
         let (lists, found) = (work.wanted.list_bytes(), work.wanted.found_bytes());
         let (fewest, capacity) = (work.fewest_candidates(), work.wanted.found_capacity());
-        slot.read(gpu, lists + found, |bytes| {
+        self.slot.read(gpu, lists + found, |bytes| {
             let (lists, found) = bytes.split_at(lists as usize);
             let lists: Vec<List> = bytemuck::pod_collect_to_vec(lists);
             let found: Vec<u32> = bytemuck::pod_collect_to_vec(found);

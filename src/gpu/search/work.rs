@@ -53,7 +53,7 @@ pub(crate) fn is_possible(gpu: &Gpu, rows: u64, k: usize) -> bool {
         && u32::try_from(rows).is_ok()
 }
 
-/// The rows that are searched, and where they are.
+/// The rows that are searched, and which of them are on the device.
 pub(crate) struct Searched<'a> {
     pub(crate) view: &'a View<'a>,
     pub(crate) rows: &'a ResidentRows,
@@ -218,11 +218,15 @@ impl<'a> Work<'a> {
         if caps.software { caps.limits.groups } else { WORKGROUPS.min(caps.limits.groups) }
     }
 
-    /// The fewest candidates that a query ends with: all allowed rows, or `k` of them.
+    /// The fewest candidates that a query ends with: all allowed rows, or `k` of them. Of a part of a batch, all rows
+    /// of the other parts may be allowed ones.
     pub(super) fn fewest_candidates(&self) -> usize {
         let allowed = |searched: &Searched<'_>| match &searched.view.allowed {
-            Some(allowed) => allowed.count(),
-            None => searched.view.batch.row_count(),
+            Some(allowed) => {
+                let elsewhere = searched.view.batch.row_count() - searched.rows.row_count;
+                allowed.count().saturating_sub(elsewhere)
+            }
+            None => searched.rows.row_count,
         };
         self.searched.iter().map(allowed).sum::<usize>().min(self.wanted.k)
     }
