@@ -29,9 +29,12 @@ struct Args {
     /// The model that encodes the rows
     #[arg(long)]
     model: PathBuf,
-    /// The engine: auto, gpu or cpu
+    /// The engine: auto, cpu, gpu, or gpu:0,1
     #[arg(long, default_value = "auto")]
     engine: String,
+    /// Bytes of each GPU's memory that the rows may take. The others are read through the link
+    #[arg(long)]
+    gpu_memory: Option<u64>,
     /// Rows of the index
     #[arg(long, default_value_t = 1_000_000)]
     rows: usize,
@@ -73,12 +76,15 @@ fn read(path: &Path) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Args { data, queries, model, engine, rows, together, k, metric, recall, runs } =
+    let Args { data, queries, model, engine, gpu_memory, rows, together, k, metric, recall, runs } =
         Args::parse();
-    let engine = engine::engine(&engine)?;
+    let mut options = CodecOptions::default().with_engine(engine::engine(&engine)?);
+    if let Some(bytes) = gpu_memory {
+        options = options.with_gpu_memory(bytes);
+    }
     let model = Model::load(model)?;
     let dim = model.config().dim;
-    let codec = Codec::with_options(model, CodecOptions::default().with_engine(engine))?;
+    let codec = Codec::with_options(model, options)?;
     let given = read(&data)?;
     let mut noise = Noise(1);
     let mut codes = codec.encode_flat(&given[..given.len().min(rows * dim)])?;
@@ -91,7 +97,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let index = Index::new(&codec, codes, metric)?;
     let seconds = start.elapsed().as_secs_f64();
-    eprintln!("loaded {rows} rows in {seconds:.2} s: {index:?}, {} MiB resident", resident_mib());
+    let (resident, link) = (resident_mib(), index.link_bytes() >> 20);
+    eprintln!(
+        "loaded {rows} rows in {seconds:.2} s: {index:?}, {resident} MiB resident, {link} MiB by link"
+    );
     let options = SearchOptions::default().with_mode(match recall {
         1.0 => SearchMode::Exact,
         recall => SearchMode::Approximate { recall },

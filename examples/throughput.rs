@@ -20,7 +20,7 @@ use vecodec::{Codec, CodecOptions, Coding, Engine, Model, ModelConfig, Regions};
 
 #[derive(Parser)]
 struct Args {
-    /// The engine: auto, gpu or cpu
+    /// The engine: auto, cpu, gpu, or gpu:0,1
     #[arg(long, default_value = "auto")]
     engine: String,
     /// Rows of the batch

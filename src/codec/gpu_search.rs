@@ -7,8 +7,8 @@ use wgpu::CommandEncoder;
 use super::loaded_batch::LoadedBatch;
 use crate::error::{Error, Result};
 use crate::gpu::{
-    Gpu, MAX_HITS, RecordPool, RecordedQueries, ResidentRows, SearchPool, SearchPrograms, Searched,
-    is_possible,
+    Gpu, MAX_HITS, RecordPool, RecordedQueries, ResidentRows, RowBudget, SearchPool,
+    SearchPrograms, Searched, is_possible,
 };
 use crate::model::Model;
 use crate::search::{Metric, Queries, View, slacks};
@@ -24,16 +24,18 @@ pub(super) struct GpuSearches {
     programs: [OnceLock<Arc<SearchPrograms>>; Metric::ALL.len()],
     pool: SearchPool,
     recorded: RecordPool,
+    rows: RowBudget,
 }
 
 impl GpuSearches {
-    /// The buffers of all searches take at most `budget` bytes.
+    /// The buffers of all searches take at most `budget` bytes, and so do the rows of all indexes.
     pub(super) fn new(gpu: Gpu, budget: u64) -> Self {
         Self {
             gpu,
             programs: Default::default(),
             pool: SearchPool::new(IDLE_BYTES, budget),
             recorded: RecordPool::new(IDLE_BYTES, budget),
+            rows: RowBudget::new(budget),
         }
     }
 
@@ -111,7 +113,7 @@ pub(super) fn resident_rows(
     let devices: Vec<&Gpu> = gpus.iter().map(|searches| &searches.gpu).collect();
     batch.resident(&devices, |batch, share| {
         let searches = gpus[share.number];
-        searches.programs(model, metric)?.upload(&searches.gpu, batch, share)
+        searches.programs(model, metric)?.upload(&searches.gpu, batch, share, &searches.rows)
     })
 }
 

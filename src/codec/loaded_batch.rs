@@ -74,6 +74,15 @@ impl LoadedBatch {
     }
 }
 
+#[cfg(feature = "gpu")]
+impl LoadedBatch {
+    /// Bytes of rows that GPUs read in the host's memory.
+    pub(crate) fn link_bytes(&self) -> u64 {
+        let resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
+        resident.iter().map(|rows| rows.link_bytes()).sum()
+    }
+}
+
 impl Deref for LoadedBatch {
     type Target = Batch;
     fn deref(&self) -> &Batch {

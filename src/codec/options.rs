@@ -22,8 +22,8 @@ pub struct CodecOptions {
     /// Meant for measurements: it changes the speed, and results by rounding only.
     #[cfg(feature = "gpu")]
     pub tiling: Option<Tiling>,
-    /// The most bytes that the buffers of chunks take on a GPU, those for weights not counted; by
-    /// default as much as the GPU has.
+    /// The most bytes that the buffers of chunks take on a GPU, those for weights not counted, and the most that the rows
+    /// of indexes take; by default as much as the GPU has.
     #[cfg(feature = "gpu")]
     pub gpu_memory: Option<u64>,
 }
@@ -50,7 +50,8 @@ impl CodecOptions {
     }
 
     /// The same options with a budget for the buffers of chunks on a GPU, of all calls together. Where
-    /// it has no room for a call's usual chunks, the call takes fewer and smaller ones.
+    /// it has no room for a call's usual chunks, the call takes fewer and smaller ones. The rows of indexes have a
+    /// budget of as many bytes. What it has no room for stays in the host's memory: see [`Index`](crate::Index).
     #[cfg(feature = "gpu")]
     pub fn with_gpu_memory(mut self, bytes: u64) -> Self {
         self.gpu_memory = Some(bytes);

@@ -27,6 +27,6 @@ pub(crate) use kernels::KernelOptions;
 pub use kernels::{Precision, Tiling};
 pub(crate) use programs::{Program, Programs};
 pub(crate) use search::{
-    MAX_HITS, RecordPool, RecordedQueries, ResidentRows, SearchPool, SearchPrograms, Searched,
-    Share, is_possible,
+    MAX_HITS, RecordPool, RecordedQueries, ResidentRows, RowBudget, SearchPool, SearchPrograms,
+    Searched, Share, is_possible,
 };

@@ -76,7 +76,8 @@ use state::State;
 /// in the GPU's memory, of the bytes per row that the table lists, except ids, and codes are padded to words; rows of each
 /// region are padded to 1,024. The GPU finds the rows that may be hits, and the CPU ranks them, so that both engines
 /// give the same hits. The CPU also answers where a filter leaves few rows, where over 2,048 hits are wanted, and
-/// queries for which very many rows are as good as the best. Of several GPUs each has an equal part of every batch, and
+/// queries for which very many rows are as good as the best. Rows that a GPU has no room for stay in the host's memory,
+/// where it reads them at the rate of the link: [`link_bytes`](Self::link_bytes) says how much that is. Of several GPUs each has an equal part of every batch, and
 /// all search at once. After the loss of a device and [`Codec::recover`](crate::Codec::recover), the next search copies
 /// the rows again.
 #[derive(Clone)]
@@ -202,6 +203,14 @@ impl Index {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.snapshot().parts.iter().map(state::Part::bytes).sum()
+    }
+
+    /// Bytes of rows for which the GPUs had no room: they lie in the host's memory, and each search reads them through
+    /// the link. Zero on the CPU engine.
+    #[cfg(feature = "gpu")]
+    #[must_use]
+    pub fn link_bytes(&self) -> u64 {
+        self.snapshot().parts.iter().map(|part| part.batch.link_bytes()).sum()
     }
 
     /// The codec whose codes the index holds.

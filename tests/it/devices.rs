@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Waker};
 
 use vecodec::wgpu::{
-    self, Adapter, Backends, BufferDescriptor, BufferUsages, Device, DeviceDescriptor, Instance,
-    InstanceDescriptor, Limits, PollType, Queue,
+    self, Adapter, Backends, BufferDescriptor, BufferUsages, Device, DeviceDescriptor, Features,
+    Instance, InstanceDescriptor, Limits, PollType, Queue,
 };
 use vecodec::{
     Codec, CodecOptions, Codes, Engine, EngineKind, Error, Gpu, Index, Metric, Model, ModelConfig,
@@ -64,6 +64,14 @@ static INSTANCE: LazyLock<Instance> =
 
 /// A caller's device on the adapter that the other tests use.
 pub fn device(like: &Gpu, change: impl FnOnce(&mut Limits)) -> (Device, Queue) {
+    device_with(like, Features::empty(), change)
+}
+
+pub fn device_with(
+    like: &Gpu,
+    required_features: Features,
+    change: impl FnOnce(&mut Limits),
+) -> (Device, Queue) {
     let wanted = like.adapter_info();
     let all = pollster::block_on(INSTANCE.enumerate_adapters(Backends::all()));
     let same = |adapter: &Adapter| {
@@ -73,7 +81,7 @@ pub fn device(like: &Gpu, change: impl FnOnce(&mut Limits)) -> (Device, Queue) {
     let adapter = all.into_iter().find(same).expect("it was there before");
     let mut required_limits = Limits::default();
     change(&mut required_limits);
-    let descriptor = DeviceDescriptor { required_limits, ..Default::default() };
+    let descriptor = DeviceDescriptor { required_features, required_limits, ..Default::default() };
     pollster::block_on(adapter.request_device(&descriptor)).unwrap()
 }
 

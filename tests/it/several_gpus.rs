@@ -1,7 +1,7 @@
-//! Several devices that share the work of a codec and the rows of an index. Where the tests run, they may be of one
-//! adapter.
+//! Several devices that share the work of a codec and the rows of an index, and rows that no device has room for. Where
+//! the tests run, the devices may be of one adapter.
 
-use vecodec::wgpu::{CommandEncoderDescriptor, Limits};
+use vecodec::wgpu::{CommandEncoderDescriptor, Features, Limits};
 use vecodec::{
     Codec, CodecOptions, Coding, Engine, Error, ErrorKind, Filter, Gpu, GpuHits, GpuRows, Index,
     Metric, Model, ModelConfig, Regions, SearchOptions,
@@ -10,12 +10,14 @@ use vecodec::{
 use crate::bit_codes::rows;
 use crate::buffers::{gpu_of, storage};
 use crate::compare::assert_same_bits;
-use crate::devices::device;
+use crate::devices::device_with;
 use crate::engines::{codec, cpu, gpu_suite};
 
 gpu_suite!(gpu:
     results_are_those_of_one,
     an_index_lies_on_all_of_them,
+    rows_without_room_are_read_through_the_link,
+    a_device_that_reads_no_memory_of_the_host_says_so,
     a_lost_one_is_replaced,
     calls_that_need_one_say_so,
 );
@@ -24,11 +26,15 @@ const DIM: usize = 24;
 
 /// Devices with small limits, so that a batch has many chunks and an index many shards.
 fn devices(engine: &CodecOptions, count: usize) -> Vec<Gpu> {
+    devices_with(engine, count, Features::empty())
+}
+
+fn devices_with(engine: &CodecOptions, count: usize, features: Features) -> Vec<Gpu> {
     let small = |_| {
         let limits = |limits: &mut Limits| {
             limits.max_storage_buffer_binding_size = 128 << 10;
         };
-        let (device, queue) = device(gpu_of(engine), limits);
+        let (device, queue) = device_with(gpu_of(engine), features, limits);
         Gpu::from_device(device, queue).unwrap()
     };
     (0..count).map(small).collect()
@@ -107,6 +113,49 @@ fn an_index_lies_on_all_of_them(engine: &CodecOptions) {
         };
         assert_eq!(filtered(&three), filtered(&expected));
     }
+}
+
+fn rows_without_room_are_read_through_the_link(engine: &CodecOptions) {
+    // The library's own devices have what this needs, and a caller's may not.
+    let gpus = devices_with(engine, 2, Features::MAPPABLE_PRIMARY_BUFFERS);
+    let rows = rows(40_000, DIM, 8);
+    for model in models() {
+        let alone = codec(&cpu(), &model);
+        let codes = alone.encode_flat(&rows).unwrap();
+        let expected = Index::new(&alone, codes.clone(), Metric::Cosine).unwrap();
+        for engine in [Engine::Gpu(gpus[0].clone()), Engine::Gpus(gpus.clone())] {
+            let count = if matches!(engine, Engine::Gpu(_)) { 1 } else { 2 };
+            let options = cpu().with_engine(engine).with_gpu_memory(300_000);
+            let codec = codec(&options, &model);
+            let index = Index::new(&codec, codes.clone(), Metric::Cosine).unwrap();
+            // A device has two shards at least, and some have no room.
+            let (link, all) = (index.link_bytes(), index.bytes() - expected.bytes());
+            let on_device = all - link;
+            assert!(0 < on_device && on_device <= 300_000 * count && link > 0, "{link} of {all}");
+            for (count, k) in [(1, 10), (3, 2000), (40, 7)] {
+                let queries = &rows[..count * DIM];
+                let hits = expected.search(queries, k).unwrap();
+                assert_eq!(index.search(queries, k).unwrap(), hits, "{count} queries, k {k}");
+            }
+            // What an index held is free for the next one.
+            drop(index);
+            let few = Index::new(&codec, codes.slice(0..2000).unwrap(), Metric::Cosine).unwrap();
+            assert_eq!(few.link_bytes(), 0);
+        }
+    }
+}
+
+fn a_device_that_reads_no_memory_of_the_host_says_so(engine: &CodecOptions) {
+    let options = cpu().with_engine(Engine::Gpus(devices(engine, 1))).with_gpu_memory(300_000);
+    let [model, _] = models();
+    let codec = codec(&options, &model);
+    let codes = codec.encode_flat(&rows(40_000, DIM, 8)).unwrap();
+    let index = Index::empty(&codec, Metric::L2);
+    let error = index.append(codes.clone()).unwrap_err();
+    assert!(matches!(error, Error::OutOfMemory { .. }), "{error:?}");
+    assert!(error.to_string().contains("300000 bytes for rows of indexes"), "{error}");
+    index.append(codes.slice(0..5000).unwrap()).unwrap();
+    assert_eq!(index.len(), 5000);
 }
 
 fn a_lost_one_is_replaced(_: &CodecOptions) {

@@ -12,6 +12,8 @@ pub(crate) struct Caps {
     pub(crate) software: bool,
     /// Whether shaders write straight into memory that the host maps.
     pub(crate) direct_readback: bool,
+    /// Whether kernels can work on buffers in the host's memory.
+    pub(crate) host_storage: bool,
     /// Whether a chunk's last step is proved by a stamp: see `gpu::chunk::params`.
     pub(crate) stamped: bool,
     /// Rows and columns of its cooperative matrices, where it has some that the kernels can use.
@@ -51,6 +53,7 @@ impl Caps {
     pub(super) fn new(device: &Device, info: &AdapterInfo, coop_side: Option<u32>) -> Self {
         let limits = device.limits();
         let software = info.device_type == DeviceType::Cpu;
+        let host_storage = device.features().contains(Features::MAPPABLE_PRIMARY_BUFFERS);
         Self {
             limits: Limits {
                 binding_bytes: limits.max_storage_buffer_binding_size,
@@ -58,8 +61,8 @@ impl Caps {
                 groups: limits.max_compute_workgroups_per_dimension,
             },
             software,
-            direct_readback: device.features().contains(Features::MAPPABLE_PRIMARY_BUFFERS)
-                && direct_readback_wins(info),
+            direct_readback: host_storage && direct_readback_wins(info),
+            host_storage,
             // Metal's driver is the one known to report work as done that it has killed (wgpu issue
             // 9545). Elsewhere it would cost 4 % of `decode_mapped` at 20,000 rows (H100). A software
             // adapter has the stamp for the sake of tests.

@@ -19,6 +19,14 @@ use super::signal::Signal;
 use crate::error::{Error, Result};
 use crate::wait::WaitMode;
 
+/// Whose memory a buffer of the device is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    Device,
+    /// Kernels read it through the link: see [`Caps::host_storage`].
+    Host,
+}
+
 /// One adapter, device and queue. Cheap to clone; build one per process.
 #[derive(Clone)]
 pub struct Gpu(pub(super) Arc<Inner>);
@@ -119,15 +127,27 @@ impl Gpu {
     /// Creates a device buffer and uploads `bytes` into it. A recipe has checked their number.
     pub(crate) fn resident(&self, label: &str, bytes: &[u8]) -> Result<Buffer> {
         let size = bytes.len() as u64;
-        self.filled(label, size, size, |range, piece| {
+        self.filled(label, Home::Device, size, size, |range, piece| {
             piece.copy_from_slice(&bytes[range.start as usize..range.end as usize]);
         })
     }
 
-    /// Creates a device buffer of `size` bytes that `fill` gives, at most `piece` bytes at a time.
+    /// Memory of the device that nothing else can take until the buffer is dropped.
+    ///
+    /// # Errors
+    /// The device has no such memory.
+    pub(crate) fn spare(&self, bytes: u64) -> Result<Buffer> {
+        let bytes = bytes.min(self.caps().limits.buffer_bytes);
+        self.with_error_scopes("spare memory", || {
+            self.0.device_queue.buffer("vecodec.spare", bytes, BufferUsages::STORAGE)
+        })
+    }
+
+    /// Creates a buffer of `size` bytes that `fill` gives, at most `piece` bytes at a time.
     pub(crate) fn filled(
         &self,
         label: &str,
+        home: Home,
         size: u64,
         piece: u64,
         mut fill: impl FnMut(Range<u64>, &mut [u8]),
@@ -136,7 +156,12 @@ impl Gpu {
         let buffers = self.with_error_scopes("a buffer for resident data", || {
             let usage = BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC;
             let staging = gpu.buffer("vecodec.resident.upload", piece, usage);
-            let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
+            // wgpu puts what may be mapped for reading, and only for that, into the host's memory.
+            let usage = match home {
+                Home::Device => BufferUsages::empty(),
+                Home::Host => BufferUsages::MAP_READ,
+            };
+            let usage = usage | BufferUsages::STORAGE | BufferUsages::COPY_DST;
             (staging, gpu.buffer(label, size, usage))
         });
         let (staging, buffer) = buffers.map_err(|error| error.with_bytes_required(size + piece))?;

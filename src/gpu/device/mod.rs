@@ -20,4 +20,5 @@ pub(crate) use caps::ChunkBytes;
 pub(crate) use caps::{COOP_TILE_BYTES, Caps};
 pub(crate) use device_queue::{DeviceQueue, ViewGuard};
 pub use gpu::Gpu;
+pub(crate) use gpu::Home;
 pub(crate) use signal::Signal;

@@ -3,7 +3,8 @@
 //! # Rows
 //! A batch lies on the device as tiles of rows of one region, in planes of words ([`layout`],
 //! `shaders/search/scan.wgsl`), in as many shards as the limits of a binding ask for ([`resident`]). Of several devices
-//! each has an equal part of the tiles. All begin a search before the first is waited for ([`run`]).
+//! each has an equal part of the tiles. All begin a search before the first is waited for ([`run`]). Shards that a device
+//! has no room for stay in the host's memory, where the same kernels read them through the link.
 //!
 //! # Rounds
 //! All rows are scored once, and scores are never written to memory. Each query has a threshold, and a list
@@ -51,7 +52,7 @@ pub(crate) use buffers::SearchPool;
 pub(crate) use layout::SearchLayout;
 pub(crate) use programs::SearchPrograms;
 pub(crate) use record::{RecordPool, RecordedQueries};
-pub(crate) use resident::{ResidentRows, Share};
+pub(crate) use resident::{ResidentRows, RowBudget, Share};
 #[cfg(test)]
 pub(crate) use rounds::Round;
 #[cfg(test)]

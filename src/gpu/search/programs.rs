@@ -11,7 +11,7 @@ use super::super::device::Gpu;
 use super::super::kernels::{AtOnce, Binding, Kernel, Resident, SearchBuffer, select};
 use super::super::programs::{compile, upload};
 use super::layout::SearchLayout;
-use super::resident::{ResidentRows, Share};
+use super::resident::{ResidentRows, RowBudget, Share};
 use crate::error::Result;
 use crate::model::Model;
 use crate::search::{Batch, FastProducts, Metric, Queries};
@@ -64,9 +64,15 @@ impl SearchPrograms {
     /// Uploads a part of the rows of a batch.
     ///
     /// # Errors
-    /// The device's memory is full, or the device is lost.
-    pub(crate) fn upload(&self, gpu: &Gpu, batch: &Batch, share: Share) -> Result<ResidentRows> {
-        ResidentRows::new(gpu, &self.layout, batch, share)
+    /// The device's memory and the host's are full, or the device is lost.
+    pub(crate) fn upload(
+        &self,
+        gpu: &Gpu,
+        batch: &Batch,
+        share: Share,
+        budget: &RowBudget,
+    ) -> Result<ResidentRows> {
+        ResidentRows::new(gpu, &self.layout, batch, share, budget)
     }
 
     /// How products of these queries with rows are computed.

@@ -174,6 +174,7 @@ pub(super) fn caps(software: bool, coop_side: Option<u32>) -> Caps {
         software,
         stamped: false,
         direct_readback: software,
+        host_storage: true,
         coop_side,
         subgroup: coop_side.map(|_| 32),
         workgroup_threads: if coop_side == Some(16) { COOP_THREADS } else { 256 },
