@@ -1,4 +1,6 @@
 use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::{Float32Type, Float64Type};
+use vecodec::{Model, ModelConfig};
 use vecodec_arrow::CodesType;
 use vecodec_datafusion::Models;
 
@@ -38,4 +40,29 @@ async fn a_parquet_file_of_codes_knows_its_model() {
     assert!(plan.contains("CodesTopKExec: k=3"), "{plan}");
     assert_eq!(crate::table::ids(&query(&ctx, &sql).await)[0], 50);
     assert!(floats(&query(&ctx, &sql).await, "s")[0].unwrap() > 0.9);
+}
+
+/// As `docs/scale.md` has it.
+#[tokio::test]
+async fn a_model_is_fitted_to_a_random_sample() {
+    let table = Table::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sample.parquet");
+    let sample = format!(
+        "COPY (SELECT embedding FROM t WHERE random() < 0.5 AND embedding IS NOT NULL) TO '{}' STORED AS PARQUET",
+        file.display()
+    );
+    table.query(&sample).await;
+    table.ctx.register_parquet("s", file.to_str().unwrap(), Default::default()).await.unwrap();
+    let found = table.query("SELECT embedding FROM s").await;
+    assert!(ROWS / 4 < found.num_rows() && found.num_rows() < 3 * ROWS / 4, "{}", found.num_rows());
+    let values = found.column(0).as_fixed_size_list().values().clone();
+    let model =
+        Model::fit(values.as_primitive::<Float32Type>().values(), ModelConfig::bits(DIM, 12));
+    table.models.register("sampled", model.unwrap()).unwrap();
+    let error =
+        "SELECT avg(vecodec_error(embedding, vecodec_encode(embedding, 'sampled'))) AS e FROM t";
+    let error = table.query(error).await;
+    let error = error.column(0).as_primitive::<Float64Type>().value(0);
+    assert!(0.0 < error && error < 0.3, "{error}");
 }

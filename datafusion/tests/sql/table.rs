@@ -38,6 +38,7 @@ pub fn rows(count: usize, seed: u64) -> Vec<f32> {
 /// A table `t(id, embedding)` in a session of two partitions, with the model `m`.
 pub struct Table {
     pub ctx: SessionContext,
+    pub models: Models,
     pub codec: Codec,
     pub rows: Vec<f32>,
 }
@@ -76,7 +77,7 @@ impl Table {
         let (left, right) = batches.split_at(3);
         let table = MemTable::try_new(schema, vec![left.to_vec(), right.to_vec()]).unwrap();
         ctx.register_table("t", Arc::new(table)).unwrap();
-        Self { ctx, codec, rows }
+        Self { ctx, models, codec, rows }
     }
 
     /// The codes of the rows that are not null, and their ids.

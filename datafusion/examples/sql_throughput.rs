@@ -1,7 +1,7 @@
 //! Measures SQL over embeddings and over their codes, in Parquet files on this disk.
 //!
 //! ```text
-//! cargo run --release -p vecodec-datafusion --example throughput -- ROWS.npy [NUMBER_OF_ROWS]
+//! cargo run --release -p vecodec-datafusion --example sql_throughput -- ROWS.npy [NUMBER_OF_ROWS]
 //! ```
 //!
 //! The rows of the file are repeated up to the number, a million if nothing is said, and written as a Parquet file of
