@@ -1,6 +1,10 @@
 //! The functions in plans that travel: a scheduler and an executor in this process.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Float32Type;
@@ -97,15 +101,20 @@ async fn a_cluster_encodes_files_and_searches_them() {
 async fn models_come_from_where_their_name_says() {
     let (table, folder) = (Table::new(), tempfile::tempdir().unwrap());
     models_of(&table, folder.path());
-    let served = serve(std::fs::read(folder.path().join("m.safetensors")).unwrap());
+    let (served, requests) = serve(std::fs::read(folder.path().join("m.safetensors")).unwrap());
     for location in [
         folder.path().join("m.safetensors").display().to_string(),
         format!("file://{}", folder.path().join("m.safetensors").display()),
         format!("http://{served}/models/m.safetensors"),
     ] {
         let elsewhere = Models::new(Engine::Cpu);
-        let codec = elsewhere.named(&location).unwrap();
-        assert_eq!(codec.model().fingerprint(), table.codec.model().fingerprint(), "{location}");
+        let find = || elsewhere.named(&location).unwrap().model().fingerprint();
+        std::thread::scope(|scope| {
+            let found: Vec<_> = (0..4).map(|_| scope.spawn(find)).collect();
+            for found in found {
+                assert_eq!(found.join().unwrap(), table.codec.model().fingerprint(), "{location}");
+            }
+        });
         let sql = format!(
             "SELECT id, vecodec_decode(vecodec_encode(embedding, '{location}')) AS x FROM t"
         );
@@ -118,6 +127,8 @@ async fn models_come_from_where_their_name_says() {
             assert!((a - b).abs() <= 1e-6 * (1.0 + b.abs()), "{a} for {b}");
         }
     }
+    // Four threads, and a session of its own, read it once.
+    assert_eq!(requests.load(Ordering::Relaxed), 1);
     let missing = format!("http://{served}/nonesuch.safetensors");
     for location in [missing.as_str(), "nonesuch://models/m.safetensors"] {
         let message = Models::new(Engine::Cpu).named(location).unwrap_err().to_string();
@@ -125,11 +136,13 @@ async fn models_come_from_where_their_name_says() {
     }
 }
 
-/// Serves one file at `/models/m.safetensors` over HTTP, until the process ends. Returns the address.
-fn serve(file: Vec<u8>) -> std::net::SocketAddr {
-    use std::io::{Read, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+/// Serves one file at `/models/m.safetensors` over HTTP, until the process ends. Returns the address, and the number of
+/// times it was read.
+fn serve(file: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = requests.clone();
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
@@ -137,7 +150,10 @@ fn serve(file: Vec<u8>) -> std::net::SocketAddr {
             let len = connection.read(&mut request).unwrap();
             let request = String::from_utf8_lossy(&request[..len]).into_owned();
             let (status, body) = match request.starts_with("GET /models/m.safetensors ") {
-                true => ("200 OK", &file[..]),
+                true => {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    ("200 OK", &file[..])
+                }
                 false => ("404 Not Found", &[][..]),
             };
             let date = "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT";
@@ -149,5 +165,5 @@ fn serve(file: Vec<u8>) -> std::net::SocketAddr {
             let _ = connection.write_all(&[head.as_bytes(), body].concat());
         }
     });
-    address
+    (address, requests)
 }

@@ -39,6 +39,14 @@ async fn a_parquet_file_of_codes_knows_its_model() {
     let plan = ctx.sql(&format!("EXPLAIN {sql}")).await.unwrap().to_string().await.unwrap();
     assert!(plan.contains("CodesTopKExec: k=3"), "{plan}");
     assert_eq!(crate::table::ids(&query(&ctx, &sql).await)[0], 50);
+
+    // The file is read with the predicate and without columns that are not asked for, and the search is above it.
+    let sql = sql.replace("FROM c", "FROM c WHERE id > 60");
+    let plan = ctx.sql(&format!("EXPLAIN {sql}")).await.unwrap().to_string().await.unwrap();
+    let [search, scan] = ["CodesTopKExec: k=3", "predicate=id"].map(|part| plan.find(part));
+    assert!(search.is_some() && search < scan, "{plan}");
+    let found = query(&ctx, &sql).await;
+    assert!(found.num_rows() == 3 && crate::table::ids(&found).iter().all(|id| *id > 60));
     assert!(floats(&query(&ctx, &sql).await, "s")[0].unwrap() > 0.9);
 }
 
