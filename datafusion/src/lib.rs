@@ -62,7 +62,8 @@ pub fn functions(models: &Models) -> Vec<Arc<ScalarUDF>> {
     functions::all(models)
 }
 
-/// Adds the functions, and the rule that makes searches of sorts, to a session. It also sets
+/// Adds the functions and their rules to a session: [`CodesTopKRule`] makes searches of sorts, and [`LinkModels`] makes
+/// plans that can travel. It also sets
 /// `datafusion.execution.parquet.skip_metadata` to false: columns of codes in Parquet say there which model is theirs.
 pub fn with_vecodec(mut state: SessionStateBuilder, models: &Models) -> SessionStateBuilder {
     let config = state.config().get_or_insert_default();

@@ -1,6 +1,6 @@
 //! A model on a GPU: its programs, and the pool of slots for its chunks.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::gpu_search::GpuSearches;
 use super::options::Stats;
@@ -17,6 +17,7 @@ pub(super) struct GpuEngine {
     pub(super) programs: Programs,
     pool: Pool<SlotKey, Slot>,
     buffers_created: AtomicU64,
+    calls: AtomicUsize,
     scratch: Pool<ScratchKey, Scratch>,
     pub(super) searches: GpuSearches,
 }
@@ -46,9 +47,15 @@ impl GpuEngine {
             programs,
             pool,
             buffers_created: AtomicU64::new(0),
+            calls: AtomicUsize::new(0),
             scratch: Pool::new(idle_budget, budget),
             searches,
         })
+    }
+
+    /// The number of a call, of those that ask for one.
+    pub(super) fn next_call(&self) -> usize {
+        self.calls.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A slot for `rows` rows of a program whose chunks have at most `chunk_rows` rows.

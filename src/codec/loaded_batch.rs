@@ -18,7 +18,7 @@ pub(crate) struct LoadedBatch {
     resident: Mutex<Resident>,
 }
 
-/// The parts of a batch in the order of their GPUs.
+/// The parts of a batch.
 #[cfg(feature = "gpu")]
 type Resident = Vec<Arc<ResidentRows>>;
 
@@ -32,14 +32,14 @@ impl LoadedBatch {
         }
     }
 
-    /// The parts on these devices, in equal parts. `upload` makes the one that a device has none of.
+    /// The rows on these devices, of which each has an equal part. `upload` makes a part that is not there.
     #[cfg(feature = "gpu")]
     pub(super) fn resident(
         &self,
         gpus: &[&Gpu],
         upload: impl Fn(&Batch, Share) -> Result<ResidentRows>,
     ) -> Result<Vec<Arc<ResidentRows>>> {
-        // Under the lock, so that of several searches one uploads the rows. They are assigned as a whole.
+        // Under the lock, so that of several searches one uploads the rows. Each part is added as a whole.
         let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
         let share = |number| Share { number, of: gpus.len() };
         let found = |(number, gpu): (usize, &&Gpu)| {

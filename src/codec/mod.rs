@@ -131,7 +131,7 @@ impl Codec {
     /// # Errors
     /// The GPU's limits cannot hold a row of this model, its memory is full, or it is lost.
     pub fn with_options(model: Model, options: CodecOptions) -> Result<Self> {
-        let placed = RwLock::new(Placed::new(&model, &options)?);
+        let placed = RwLock::new(Placed::new(&model, &options, &Backend::Cpu)?);
         Ok(Self(Arc::new(Inner { model, options, placed, recoveries: AtomicU64::new(0) })))
     }
 
@@ -186,20 +186,21 @@ impl Codec {
 }
 
 impl Placed {
+    /// The engine of some options. GPUs of the present engine stay as they are.
     #[cfg_attr(
         not(feature = "gpu"),
         expect(unused_variables, reason = "a GPU alone needs the model")
     )]
-    fn new(model: &Model, options: &CodecOptions) -> Result<Self> {
+    fn new(model: &Model, options: &CodecOptions, present: &Backend) -> Result<Self> {
         match &options.engine {
             Engine::Cpu => Ok(Self::on_cpu(None)),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => Self::on_gpus(model, options, std::slice::from_ref(gpu)),
+            Engine::Gpu(gpu) => Self::on_gpus(model, options, std::slice::from_ref(gpu), present),
             #[cfg(feature = "gpu")]
-            Engine::Gpus(gpus) => Self::on_gpus(model, options, gpus),
+            Engine::Gpus(gpus) => Self::on_gpus(model, options, gpus, present),
             #[cfg(feature = "gpu")]
             Engine::Auto => match Gpu::automatic() {
-                Ok(gpu) => Self::on_gpus(model, options, &[gpu]),
+                Ok(gpu) => Self::on_gpus(model, options, &[gpu], present),
                 Err(reason) => Ok(Self::on_cpu(Some(reason.to_string()))),
             },
             #[cfg(not(feature = "gpu"))]
@@ -214,11 +215,21 @@ impl Placed {
         Self { backend: Backend::Cpu, info: EngineInfo::cpu(fallback) }
     }
 
+    /// The engines of these GPUs. Those of the present engine that are not lost stay.
     #[cfg(feature = "gpu")]
-    fn on_gpus(model: &Model, options: &CodecOptions, gpus: &[Gpu]) -> Result<Self> {
+    fn on_gpus(
+        model: &Model,
+        options: &CodecOptions,
+        gpus: &[Gpu],
+        present: &Backend,
+    ) -> Result<Self> {
         let (kernels, budget) = (options.kernels(), options.gpu_memory.unwrap_or(u64::MAX));
         let info = EngineInfo::gpus(gpus, kernels)?;
-        let engine = |gpu: &Gpu| GpuEngine::new(gpu.clone(), model, kernels, budget).map(Arc::new);
+        let same = |gpu: &Gpu| present.gpus().iter().find(|engine| engine.gpu.is_same(gpu));
+        let engine = |gpu: &Gpu| match same(gpu).filter(|_| !gpu.is_lost()) {
+            Some(engine) => Ok(engine.clone()),
+            None => GpuEngine::new(gpu.clone(), model, kernels, budget).map(Arc::new),
+        };
         let engines = gpus.iter().map(engine).collect::<Result<Vec<_>>>()?;
         Ok(Self { backend: Backend::Gpu(engines.into()), info })
     }

@@ -78,24 +78,25 @@ pub enum Engine {
     #[cfg(feature = "gpu")]
     Gpu(Gpu),
     /// Several adapters, which share the work: the chunks of a batch in turn, and the rows of an
-    /// [`Index`](crate::Index) in equal parts. Results are those of one.
+    /// [`Index`](crate::Index) in equal parts. Results are those of one, as far as the adapters compute alike.
     #[cfg(feature = "gpu")]
     Gpus(Vec<Gpu>),
 }
 
 #[cfg(feature = "gpu")]
 impl Engine {
-    /// The GPU of a number or a name, as [`Gpu::find`] takes it, or several with commas between them: `0,1`.
+    /// The GPU of a number or a name, as [`Gpu::find`] takes it, or those of several numbers with commas between them:
+    /// `0,1`.
     ///
     /// # Errors
     /// One is not there, or gives no device.
     pub fn find(gpus: &str) -> Result<Self> {
-        let mut found =
-            gpus.split(',').map(|gpu| Gpu::find(gpu.trim())).collect::<Result<Vec<_>>>()?;
-        Ok(match found.len() {
-            1 => Self::Gpu(found.remove(0)),
-            _ => Self::Gpus(found),
-        })
+        let numbers: Vec<&str> = gpus.split(',').map(str::trim).collect();
+        // A name may have commas.
+        if numbers.len() == 1 || numbers.iter().any(|number| number.parse::<usize>().is_err()) {
+            return Gpu::find(gpus).map(Self::Gpu);
+        }
+        Ok(Self::Gpus(numbers.into_iter().map(Gpu::find).collect::<Result<_>>()?))
     }
 }
 

@@ -13,7 +13,7 @@ impl Codec {
     /// Brings the codec and all its clones back after the device was lost. Without a loss it does
     /// nothing.
     ///
-    /// The device is opened again on the same adapter, of several GPUs each that was lost. Codecs that shared the lost device share the
+    /// Each lost device is opened again on its adapter. Codecs that shared the lost device share the
     /// new one. With `Engine::Auto` it is opened on the best adapter, and without one the codec continues
     /// with the CPU engine, as [`engine`](Self::engine) then says. Calls that are under way on the lost
     /// device end with [`Error::DeviceLost`](crate::Error::DeviceLost), and can be made again.
@@ -36,7 +36,9 @@ impl Codec {
                     |gpu: &Gpu| if gpu.is_lost() { gpu.successor() } else { Ok(gpu.clone()) };
                 let found = gpus.iter().map(found).collect::<Result<Vec<Gpu>>>();
                 *placed = match (found, &options.engine) {
-                    (Ok(gpus), _) => Placed::on_gpus(self.model(), options, &gpus)?,
+                    (Ok(gpus), _) => {
+                        Placed::on_gpus(self.model(), options, &gpus, &placed.backend)?
+                    }
                     (Err(reason), Engine::Auto) => Placed::on_cpu(Some(reason.to_string())),
                     (Err(error), _) => return Err(error),
                 };
@@ -53,7 +55,7 @@ impl Codec {
     /// As for [`with_options`](Self::with_options). The codec is then as it was.
     pub fn recover_on(&self, engine: Engine) -> Result<()> {
         let options = CodecOptions { engine, ..self.0.options.clone() };
-        let new = Placed::new(self.model(), &options)?;
+        let new = Placed::new(self.model(), &options, &self.backend())?;
         *self.0.placed.write().unwrap_or_else(PoisonError::into_inner) = new;
         self.0.recoveries.fetch_add(1, Ordering::Relaxed);
         Ok(())

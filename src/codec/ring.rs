@@ -38,6 +38,8 @@ pub(super) struct Ring<'a> {
 struct Lane {
     engine: Arc<GpuEngine>,
     program: Arc<Program>,
+    /// Whether its memory was full, and another's was not: it gets no more chunks of this call.
+    is_full: bool,
 }
 
 /// Some rows, and the number of their lane.
@@ -65,17 +67,19 @@ impl<'a> Ring<'a> {
         fill: impl Fn(Range<usize>, SectionWriters<'_>) -> Result<()> + Send + Sync + 'a,
     ) -> Result<Self> {
         let lane = |engine: &Arc<GpuEngine>| {
-            Ok(Lane { engine: engine.clone(), program: program(engine)? })
+            Ok(Lane { engine: engine.clone(), program: program(engine)?, is_full: false })
         };
         let lanes = engines.iter().map(lane).collect::<Result<Vec<Lane>>>()?;
         let mut chunk_rows = usize::MAX;
-        for Lane { engine, program } in &lanes {
+        for Lane { engine, program, .. } in &lanes {
             chunk_rows =
                 chunk_rows.min(program.chunk_rows(&engine.gpu, engine.chunk_bytes(purpose))?);
         }
         let slots = lanes.iter().map(Lane::slots).sum();
         let (in_flight, fill) = (VecDeque::with_capacity(slots), Box::new(fill));
-        Ok(Self { lanes, mode, rest: 0..rows, turn: 0, chunk_rows, scale_stride, fill, in_flight })
+        // Small batches of many calls go to all GPUs in turn, too.
+        let turn = if lanes.len() > 1 { lanes[0].engine.next_call() % lanes.len() } else { 0 };
+        Ok(Self { lanes, mode, rest: 0..rows, turn, chunk_rows, scale_stride, fill, in_flight })
     }
 
     /// The next chunk's rows and results, while the chunks after it are in flight; none after the
@@ -109,10 +113,15 @@ impl<'a> Ring<'a> {
     ///
     /// Where the memory of the GPU is full, fewer chunks are in flight, and then chunks get smaller.
     pub(super) async fn start(&mut self) -> Result<()> {
-        while self.in_flight.len() < self.lanes.iter().map(Lane::slots).sum() {
+        while self.in_flight.len() < self.slots() {
             let Some(turn) = self.take_turn() else { break };
             let rows = turn.range.len();
             let mut slot = match self.lease(&turn) {
+                Err(Error::OutOfMemory { .. }) if self.has_others(turn.lane) => {
+                    self.rest.start = turn.range.start;
+                    self.lanes[turn.lane].is_full = true;
+                    continue;
+                }
                 Err(Error::OutOfMemory { .. }) if !self.in_flight.is_empty() => {
                     self.rest.start = turn.range.start;
                     break;
@@ -131,6 +140,11 @@ impl<'a> Ring<'a> {
         Ok(())
     }
 
+    /// Chunks that are in flight at a time.
+    fn slots(&self) -> usize {
+        self.lanes.iter().filter(|lane| !lane.is_full).map(Lane::slots).sum()
+    }
+
     /// The rows of the next chunk to submit, and where; none after the last.
     pub(super) fn take_turn(&mut self) -> Option<Turn> {
         let range = self.rest.start..self.rest.end.min(self.rest.start + self.chunk_rows);
@@ -138,14 +152,21 @@ impl<'a> Ring<'a> {
             return None;
         }
         self.rest.start = range.end;
-        let lane = self.turn;
-        self.turn = (lane + 1) % self.lanes.len();
+        let count = self.lanes.len();
+        let lanes = (self.turn..self.turn + count).map(|lane| lane % count);
+        let lane = lanes.into_iter().find(|lane| !self.lanes[*lane].is_full)?;
+        self.turn = (lane + 1) % count;
         Some(Turn { range, lane })
+    }
+
+    /// Whether another lane has memory left, as far as is known.
+    fn has_others(&self, lane: usize) -> bool {
+        (0..self.lanes.len()).any(|other| other != lane && !self.lanes[other].is_full)
     }
 
     /// Step 1: finds buffers in the pool, or creates them.
     pub(super) fn lease(&self, turn: &Turn) -> Result<Lease<SlotKey, Slot>> {
-        let Lane { engine, program } = &self.lanes[turn.lane];
+        let Lane { engine, program, .. } = &self.lanes[turn.lane];
         engine.lease(program, turn.range.len(), self.chunk_rows)
     }
 
@@ -163,7 +184,7 @@ impl<'a> Ring<'a> {
         slot: Lease<SlotKey, Slot>,
         timestamps: Option<&Timestamps>,
     ) -> Result<InFlight> {
-        let (Lane { engine, program }, rows) = (&self.lanes[turn.lane], turn.range.len());
+        let (Lane { engine, program, .. }, rows) = (&self.lanes[turn.lane], turn.range.len());
         InFlight::submit(slot, &engine.gpu, rows, |encoder, bind_groups| {
             program.record(encoder, bind_groups, rows, timestamps);
             if let Some(timestamps) = timestamps {

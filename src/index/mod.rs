@@ -207,6 +207,10 @@ impl Index {
 
     /// Bytes of rows for which the GPUs had no room: they lie in the host's memory, and each search reads them through
     /// the link. Zero on the CPU engine.
+    ///
+    /// Where rows lie is decided when they are loaded. [`compact`](Self::compact) copies batches with removed rows while
+    /// searches may still hold the old ones: rows that would fit alone may then be read through the link. A new index
+    /// of the same codes decides again.
     #[cfg(feature = "gpu")]
     #[must_use]
     pub fn link_bytes(&self) -> u64 {

@@ -19,6 +19,7 @@ gpu_suite!(gpu:
     rows_without_room_are_read_through_the_link,
     a_device_that_reads_no_memory_of_the_host_says_so,
     a_lost_one_is_replaced,
+    lists_of_numbers_are_several,
     calls_that_need_one_say_so,
 );
 
@@ -174,6 +175,24 @@ fn a_lost_one_is_replaced(_: &CodecOptions) {
     assert_eq!(codec.engine().gpus, 2);
     assert_eq!(index.search(&rows[..4 * DIM], 5).unwrap(), hits);
     assert_same_bits(&codec.decode_flat(&codes).unwrap(), &decoded, "recovered");
+
+    // Devices that are not lost stay as they are, with what they hold.
+    let before = codec.stats().bytes_idle;
+    codec.recover_on(Engine::Gpu(codec.gpu().unwrap())).unwrap();
+    assert!(0 < codec.stats().bytes_idle && codec.stats().bytes_idle <= before);
+    assert_eq!(index.search(&rows[..4 * DIM], 5).unwrap(), hits);
+}
+
+fn lists_of_numbers_are_several(_: &CodecOptions) {
+    assert!(matches!(Engine::find("0").unwrap(), Engine::Gpu(_)));
+    assert!(matches!(Engine::find("0, 0").unwrap(), Engine::Gpus(gpus) if gpus.len() == 2));
+    // A name may have commas.
+    let name = Gpu::new().unwrap().adapter_info().name.clone();
+    assert!(matches!(Engine::find(&name).unwrap(), Engine::Gpu(_)), "{name}");
+    for wrong in ["nonesuch, 256 bits", "0,77"] {
+        let error = Engine::find(wrong).unwrap_err();
+        assert!(matches!(error, Error::NoAdapter { .. }), "{wrong}: {error:?}");
+    }
 }
 
 fn calls_that_need_one_say_so(engine: &CodecOptions) {

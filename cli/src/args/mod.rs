@@ -155,8 +155,8 @@ pub struct EngineArgs {
     /// Engine that runs the codec
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineArg,
-    /// GPU that runs the codec: a part of its name, or its number among those that an unknown name lists; several, with
-    /// commas between them, share the work
+    /// GPU that runs the codec: a part of its name, or its number among those that an unknown name lists; several
+    /// numbers, with commas between them, share the work
     #[arg(long, value_name = "NAME|N,..")]
     pub gpu: Option<String>,
 }

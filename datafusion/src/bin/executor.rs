@@ -40,11 +40,13 @@ async fn main() -> Result<()> {
         threads: config.print_thread_info,
     });
     let config = cluster::executor(config, &models.load()?)?;
-    let (stop, stopped) = oneshot::channel();
-    let health = spawn_health_server(health_address, config.health.clone(), stopped);
-    let result = start_executor_process(Arc::new(config)).await;
-    // The server of probes ends with the process. That it has ended already is in the log.
-    drop(stop);
-    let _ = health.await;
-    result
+    // The server of probes runs as long as the process, so that nothing stops it. It ends alone if it fails.
+    let (_stop, stopped) = oneshot::channel();
+    let mut health = spawn_health_server(health_address, config.health.clone(), stopped);
+    tokio::select! {
+        result = start_executor_process(Arc::new(config)) => result,
+        result = &mut health => {
+            result.map_err(|error| BallistaError::General(error.to_string())).flatten()
+        }
+    }
 }

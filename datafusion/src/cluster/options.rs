@@ -22,8 +22,8 @@ pub struct ModelOptions {
     #[arg(long, value_enum, default_value_t)]
     engine: EngineName,
 
-    /// The GPU that runs the models: a part of its name, or its number among those that an unknown name lists; several,
-    /// with commas between them, share the work
+    /// The GPU that runs the models: a part of its name, or its number among those that an unknown name lists; several
+    /// numbers, with commas between them, share the work
     #[arg(long, value_name = "NAME|N,..", conflicts_with = "engine")]
     gpu: Option<String>,
 }

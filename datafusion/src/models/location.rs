@@ -66,7 +66,7 @@ mod url {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 runtime.block_on(fetch(location))
             });
-            fetched.join().expect("fetching does not panic")
+            fetched.join().unwrap_or_else(|_| Err(plan("reading it panicked")))
         });
         let bytes = bytes.map_err(|error| wrong(&error))?;
         let mut file = tempfile::NamedTempFile::new()?;

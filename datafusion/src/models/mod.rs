@@ -8,7 +8,7 @@ pub(crate) use lookup::{Link, Lookup};
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use datafusion::arrow::datatypes::Field;
 use datafusion::common::Result;
@@ -97,10 +97,14 @@ impl Models {
     }
 
     fn add(&self, name: &str, model: Model, location: Option<String>) -> Result<Entry> {
-        let link = Link { fingerprint: model.fingerprint().to_string(), location };
+        let mut link = Link { fingerprint: model.fingerprint().to_string(), location };
         let known = self.known().by_fingerprint.get(&link.fingerprint).cloned();
         let codec = match known {
-            Some(entry) => entry.codec,
+            Some(entry) => {
+                // Under another name it is still in its file.
+                link.location = link.location.or(entry.link.location);
+                entry.codec
+            }
             None => {
                 let options = CodecOptions::default().with_engine(self.0.engine.clone());
                 Codec::with_options(model, options).map_err(external)?
@@ -119,7 +123,7 @@ impl Models {
             return Ok(entry);
         }
         if location::is_location(name) {
-            let _loading = self.0.loading.lock().expect("no panic under the lock");
+            let _loading = self.loading();
             return known().map_or_else(|| self.load(name), Ok);
         }
         let mut names: Vec<String> = self.known().by_name.keys().cloned().collect();
@@ -169,8 +173,9 @@ impl Models {
                 self.fingerprints()
             )));
         };
-        let _loading = self.0.loading.lock().expect("no panic under the lock");
-        let entry = known().map_or_else(|| self.load(location), Ok)?;
+        let _loading = self.loading();
+        let entry = known().map_or_else(|| self.load(location), Ok);
+        let entry = entry.map_err(|error| error.context(format!("model {}", link.fingerprint)))?;
         match entry.link.fingerprint == link.fingerprint {
             true => Ok(entry.codec),
             false => Err(plan(format!(
@@ -179,6 +184,11 @@ impl Models {
                 entry.link.fingerprint, link.fingerprint
             ))),
         }
+    }
+
+    /// It guards no data: after a panic it is as good as before.
+    fn loading(&self) -> MutexGuard<'_, ()> {
+        self.0.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> RwLockReadGuard<'_, Known> {
@@ -204,5 +214,46 @@ impl Eq for Models {}
 impl Hash for Models {
     fn hash<H: Hasher>(&self, state: &mut H) {
         Arc::as_ptr(&self.0).hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vecodec::ModelConfig;
+
+    use super::*;
+
+    #[test]
+    fn a_model_with_two_names_is_still_in_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("m.safetensors");
+        let model = Model::random(ModelConfig::int8(4, 2), 1).unwrap();
+        model.save(&file).unwrap();
+        let models = Models::new(Engine::Cpu);
+        models.register_file("m", file.to_str().unwrap()).unwrap();
+        models.register("alias", model).unwrap();
+        for name in ["m", "alias"] {
+            let link = Lookup::any(&models).link_named(name).unwrap();
+            assert_eq!(link.location.as_deref(), file.to_str(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_link_to_a_file_that_is_gone_or_another_names_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("m.safetensors");
+        let location = Some(file.to_str().unwrap().to_owned());
+        let fingerprint = "0".repeat(32);
+        let models = Models::new(Engine::Cpu);
+        let lookup = Lookup::linked(&models, Link { fingerprint: fingerprint.clone(), location });
+        for is_there in [false, true] {
+            if is_there {
+                Model::random(ModelConfig::int8(4, 2), 1).unwrap().save(&file).unwrap();
+            }
+            let message = lookup.named("m").unwrap_err().to_string();
+            for part in [fingerprint.as_str(), file.to_str().unwrap()] {
+                assert!(message.contains(part), "{message}");
+            }
+        }
     }
 }

@@ -128,9 +128,14 @@ impl ResidentRows {
         let bytes_of = |tiles: &[Tile]| tiles.len() as u64 * (tile_bytes + 4);
         let required = bytes_of(all);
         let (mut held, mut shards, mut link_bytes) = (Held::none(budget), Vec::new(), 0);
-        // Searches and chunks need memory, too.
-        let spare = (required > SPARE_BYTES).then(|| gpu.spare(SPARE_BYTES)).transpose();
-        let mut has_room = spare.is_ok();
+        // Searches and chunks need memory, too. Where kernels cannot read the host's, all rows go to the device.
+        let host_storage = gpu.caps().host_storage;
+        let many = budget.used.load(Ordering::Relaxed).saturating_add(required) > SPARE_BYTES;
+        let spare = match (many && host_storage).then(|| gpu.spare(SPARE_BYTES)).transpose() {
+            Err(Error::OutOfMemory { .. }) => None,
+            spare => Some(spare?),
+        };
+        let mut has_room = spare.is_some();
         // A model whose codes fit a chunk's limits has tiles that fit, too.
         for tiles in all.chunks(shard_tiles.max(1)) {
             let bytes = bytes_of(tiles);
@@ -138,14 +143,14 @@ impl ResidentRows {
             let mut on_device = None;
             if has_room && held.more(budget, bytes) {
                 match new(Home::Device) {
-                    Err(Error::OutOfMemory { .. }) if gpu.caps().host_storage => held.less(bytes),
+                    Err(Error::OutOfMemory { .. }) if host_storage => held.less(bytes),
                     made => on_device = Some(made),
                 }
             }
             has_room &= on_device.is_some();
             let shard = on_device.unwrap_or_else(|| {
                 link_bytes += bytes;
-                match gpu.caps().host_storage {
+                match host_storage {
                     true => new(Home::Host),
                     false => Err(budget.exceeded()),
                 }
