@@ -15,12 +15,8 @@ use crate::search::Batch;
 pub(crate) struct LoadedBatch {
     batch: Batch,
     #[cfg(feature = "gpu")]
-    resident: Mutex<Resident>,
+    resident: Mutex<Vec<Arc<ResidentRows>>>,
 }
-
-/// The parts of a batch.
-#[cfg(feature = "gpu")]
-type Resident = Vec<Arc<ResidentRows>>;
 
 impl LoadedBatch {
     /// A batch without copies. A search on GPUs makes them.
@@ -72,11 +68,9 @@ impl LoadedBatch {
         let resident = 0;
         self.batch.bytes() + resident
     }
-}
 
-#[cfg(feature = "gpu")]
-impl LoadedBatch {
     /// Bytes of rows that GPUs read in the host's memory.
+    #[cfg(feature = "gpu")]
     pub(crate) fn link_bytes(&self) -> u64 {
         let resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
         resident.iter().map(|rows| rows.link_bytes()).sum()

@@ -21,7 +21,7 @@ impl Codec {
         (queries, hits, k): (&GpuRows<'_>, &GpuHits<'_>, usize),
     ) -> Result<()> {
         let engine = self.recording_engine()?;
-        let gpus = self.engine().gpus as u64;
+        let gpus = self.backend().gpus().len() as u64;
         if gpus > 1 {
             let (what, remedy) = ("GPUs of a recorded search", "make the codec with Engine::Gpu");
             return Err(Error::Limit { what, required: gpus, available: 1, remedy });

@@ -151,10 +151,10 @@ impl<'a> Ring<'a> {
         if range.is_empty() {
             return None;
         }
-        self.rest.start = range.end;
         let count = self.lanes.len();
-        let lanes = (self.turn..self.turn + count).map(|lane| lane % count);
-        let lane = lanes.into_iter().find(|lane| !self.lanes[*lane].is_full)?;
+        let mut lanes = (self.turn..self.turn + count).map(|lane| lane % count);
+        let lane = lanes.find(|lane| !self.lanes[*lane].is_full)?;
+        self.rest.start = range.end;
         self.turn = (lane + 1) % count;
         Some(Turn { range, lane })
     }
