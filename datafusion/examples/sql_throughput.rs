@@ -14,6 +14,9 @@
 //!
 //! Prints a CSV table. `read_bytes` are those of the columns that a query reads.
 
+#[path = "shared/floats.rs"]
+mod floats;
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -52,7 +55,7 @@ async fn main() -> Result<(), Error> {
 
     let folder = tempfile::tempdir()?;
     let file = |name: &str| folder.path().join(name).display().to_string();
-    floats::write(&file("floats.parquet"), &rows, dim, count)?;
+    floats::write(file("floats.parquet"), 0..count, &rows, dim)?;
     ctx.register_parquet("floats", &file("floats.parquet"), ParquetReadOptions::default()).await?;
     let float_bytes = (count * dim * 4) as u64;
 
@@ -117,42 +120,4 @@ async fn measured<T>(
     }
     seconds.sort_by(f64::total_cmp);
     Ok(Row { what, seconds: seconds[RUNS / 2], read_bytes })
-}
-
-/// The file of embeddings.
-mod floats {
-    use std::fs::File;
-    use std::sync::Arc;
-
-    use datafusion::arrow::array::{FixedSizeListArray, Float32Array, Int64Array, RecordBatch};
-    use datafusion::arrow::datatypes::{DataType, Field, Schema};
-    use datafusion::parquet::arrow::ArrowWriter;
-    use datafusion::parquet::file::properties::WriterProperties;
-
-    const BATCH_ROWS: usize = 1 << 13;
-
-    pub fn write(path: &str, rows: &[f32], dim: usize, count: usize) -> Result<(), super::Error> {
-        let item = Arc::new(Field::new("item", DataType::Float32, false));
-        let schema = Arc::new(Schema::new(vec![
-            Field::new("id", DataType::Int64, false),
-            Field::new("embedding", DataType::FixedSizeList(item.clone(), dim as i32), false),
-        ]));
-        // As a file of floats is written best: they neither repeat nor compress.
-        let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
-        let mut writer =
-            ArrowWriter::try_new(File::create(path)?, schema.clone(), Some(properties))?;
-        let mut values = rows.iter().cycle().copied();
-        for first in (0..count).step_by(BATCH_ROWS) {
-            let len = BATCH_ROWS.min(count - first);
-            let ids = Int64Array::from_iter_values(first as i64..(first + len) as i64);
-            let values = Float32Array::from_iter_values(values.by_ref().take(len * dim));
-            let lists = FixedSizeListArray::new(item.clone(), dim as i32, Arc::new(values), None);
-            writer.write(&RecordBatch::try_new(
-                schema.clone(),
-                vec![Arc::new(ids), Arc::new(lists)],
-            )?)?;
-        }
-        writer.close()?;
-        Ok(())
-    }
 }

@@ -6,6 +6,8 @@
 //! time, and searches the codes. Codes and hits must be those of the library alone.
 
 mod data;
+#[path = "../shared/floats.rs"]
+mod floats;
 mod processes;
 
 use std::path::Path;

@@ -148,11 +148,11 @@ impl PhysicalExtensionCodec for PhysicalCodec {
         };
         let SearchMessage { link, codes, metric, query, k } =
             SearchMessage::decode(buf).map_err(external)?;
-        let lookup = Lookup::linked(&self.functions.0, link.into());
         let codes = PhysicalExprNode::decode(&codes[..]).map_err(external)?;
         let ctx = PhysicalPlanDecodeContext::new(ctx, self);
         let codes = converter.proto_to_physical_expr(&codes, &input.schema(), &ctx)?;
-        let (codec, link) = lookup.only()?;
+        let link = link.into();
+        let codec = self.functions.0.linked(&link)?;
         let model = codec.model();
         let field = Field::new("codes", CodesType::storage(model), true)
             .with_extension_type(CodesType::of(model));

@@ -5,8 +5,6 @@ use datafusion::common::Result;
 use vecodec::Codec;
 
 use super::Models;
-#[cfg(feature = "cluster")]
-use crate::error::plan;
 
 /// The model of a call, as it is said to other processes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,13 +32,6 @@ impl Lookup {
 
     pub(crate) fn linked(models: &Models, link: Link) -> Self {
         Self { models: models.clone(), link: Some(link) }
-    }
-
-    /// The model of all calls.
-    #[cfg(feature = "cluster")]
-    pub(crate) fn only(&self) -> Result<(Codec, Link)> {
-        let link = self.link.clone().ok_or_else(|| plan("a search needs a link to its model"))?;
-        Ok((self.models.linked(&link)?, link))
     }
 
     /// The codec of the model with a name.

@@ -160,7 +160,7 @@ impl Models {
     }
 
     /// The codec of a model that another process found, from its file if need be.
-    fn linked(&self, link: &Link) -> Result<Codec> {
+    pub(crate) fn linked(&self, link: &Link) -> Result<Codec> {
         let known = || self.known().by_fingerprint.get(&link.fingerprint).cloned();
         if let Some(entry) = known() {
             return Ok(entry.codec);
