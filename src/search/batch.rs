@@ -61,11 +61,16 @@ impl Batch {
         self.records.packed(row)
     }
 
+    /// Whether scales are norms. Else 8-bit codes are multiplied by them.
+    pub(crate) fn has_norms(&self) -> bool {
+        self.records.config().bytes().is_some()
+    }
+
     /// The norm of a row, and what its 8-bit codes are multiplied by: 1 where there is no such number.
     #[inline(always)]
     pub(crate) fn norm_and_scale(&self, row: u32) -> (f32, f32) {
         let scale = self.records.scale(row);
-        if self.records.config().bytes().is_some() { (scale, 1.0) } else { (1.0, scale) }
+        if self.has_norms() { (scale, 1.0) } else { (1.0, scale) }
     }
 
     /// The terms of a row.

@@ -13,6 +13,60 @@ pub(crate) struct Listing {
     starts: Vec<usize>,
 }
 
+/// Some rows of a listing.
+#[derive(Clone, Debug)]
+pub(crate) enum Rows<'a> {
+    /// Neighbours.
+    Run(Range<u32>),
+    Listed(&'a [u32]),
+}
+
+impl Rows<'_> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Run(rows) => rows.len(),
+            Self::Listed(rows) => rows.len(),
+        }
+    }
+
+    /// The row at a position.
+    #[inline(always)]
+    pub(crate) fn at(&self, position: usize) -> u32 {
+        match self {
+            Self::Run(rows) => rows.start + position as u32,
+            Self::Listed(rows) => rows[position],
+        }
+    }
+
+    /// Calls `visit` with each row: a loop for each kind of rows.
+    #[inline(always)]
+    pub(crate) fn each(&self, mut visit: impl FnMut(u32)) {
+        match self {
+            Self::Run(rows) => {
+                for row in rows.clone() {
+                    visit(row);
+                }
+            }
+            Self::Listed(rows) => {
+                for row in *rows {
+                    visit(*row);
+                }
+            }
+        }
+    }
+
+    /// Appends what each row has.
+    #[inline(always)]
+    pub(crate) fn gather<T: Copy>(&self, of_all: &[T], to: &mut Vec<T>) {
+        match self {
+            Self::Run(rows) => {
+                to.extend_from_slice(&of_all[rows.start as usize..rows.end as usize])
+            }
+            Self::Listed(rows) => to.extend(rows.iter().map(|row| of_all[*row as usize])),
+        }
+    }
+}
+
 impl Listing {
     /// Lists all `rows` rows of a batch, of which `region_of` gives the region.
     pub(crate) fn all(rows: u32, regions: usize, region_of: impl Fn(u32) -> usize) -> Self {
@@ -80,6 +134,14 @@ impl Listing {
     #[inline(always)]
     pub(crate) fn row(&self, at: usize) -> u32 {
         self.order.as_ref().map_or(at as u32, |order| order[at])
+    }
+
+    /// The rows at these positions.
+    pub(crate) fn rows(&self, at: Range<usize>) -> Rows<'_> {
+        match &self.order {
+            None => Rows::Run(at.start as u32..at.end as u32),
+            Some(order) => Rows::Listed(&order[at]),
+        }
     }
 
     /// Bytes of memory.

@@ -1,5 +1,6 @@
 //! The codes of rows, wherever they are.
 
+use super::listing::Rows;
 use crate::codes::Codes;
 #[cfg(feature = "files")]
 use crate::codes::MappedCodes;
@@ -12,6 +13,31 @@ pub(crate) enum Records {
     Codes(Codes),
     #[cfg(feature = "files")]
     Mapped(MappedCodes),
+}
+
+/// The packed codes of rows, which lie `stride` bytes apart.
+#[derive(Clone, Copy)]
+pub(crate) struct PackedRows<'a> {
+    bytes: &'a [u8],
+    stride: usize,
+    size: usize,
+}
+
+impl<'a> PackedRows<'a> {
+    /// Rows of `size` bytes, one after the other.
+    pub(crate) fn new(bytes: &'a [u8], size: usize) -> Self {
+        Self { bytes, stride: size, size }
+    }
+
+    /// Bytes of a row.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    #[inline(always)]
+    pub(crate) fn row(&self, row: u32) -> &'a [u8] {
+        &self.bytes[row as usize * self.stride..][..self.size]
+    }
 }
 
 impl Records {
@@ -46,6 +72,32 @@ impl Records {
             Self::Codes(codes) => codes.packed(row as usize),
             #[cfg(feature = "files")]
             Self::Mapped(codes) => codes.packed(row as usize),
+        }
+    }
+
+    /// Where the packed codes of all rows lie.
+    pub(crate) fn packed_rows(&self) -> PackedRows<'_> {
+        match self {
+            Self::Codes(codes) => PackedRows::new(codes.as_bytes(), codes.config().packed_size()),
+            #[cfg(feature = "files")]
+            Self::Mapped(codes) => {
+                let (bytes, stride) = codes.as_records();
+                PackedRows { bytes, stride, size: codes.config().packed_size() }
+            }
+        }
+    }
+
+    /// Writes the scales of some rows.
+    #[inline(always)]
+    pub(crate) fn set_scales(&self, rows: &Rows<'_>, scales: &mut Vec<f32>) {
+        scales.clear();
+        match self {
+            Self::Codes(codes) => match codes.scales() {
+                [shared] => scales.resize(rows.len(), *shared),
+                each => rows.gather(each, scales),
+            },
+            #[cfg(feature = "files")]
+            Self::Mapped(codes) => rows.each(|row| scales.push(codes.scale(row as usize))),
         }
     }
 

@@ -89,6 +89,11 @@ impl MappedCodes {
         self.row_count
     }
 
+    /// The records of all rows, and the bytes of each: its packed codes, and its scale where rows have their own.
+    pub(crate) fn as_records(&self) -> (&[u8], usize) {
+        (self.records(0..self.row_count), self.record_bytes)
+    }
+
     /// The packed codes of a row.
     #[inline(always)]
     pub(crate) fn packed(&self, row: usize) -> &[u8] {

@@ -18,6 +18,7 @@ mod exact;
 mod integers;
 mod load;
 mod probes;
+mod terms;
 mod tile;
 
 use std::borrow::Cow;

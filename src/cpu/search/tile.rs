@@ -6,10 +6,11 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::integers::{self, Integers};
+use super::terms::RowTerms;
 use crate::bit_codes::{BitPlan, PaddedRow};
 use crate::linear::linear;
 use crate::model::Model;
-use crate::search::{Metric, Projection, Terms, View};
+use crate::search::{Metric, Projection, View};
 use crate::simd::vectorized;
 
 /// Rows of a tile: their values and keys fit a core's second cache.
@@ -96,20 +97,17 @@ impl Tile {
     ) {
         self.set_products(model, view, asked, scratch);
         let Scratch { thresholds, terms, keys, .. } = scratch;
-        let rows = || self.rows.clone().map(|at| view.listing().row(at));
-        vectorized(
-            #[inline(always)]
-            || terms.set(rows().map(|row| view.batch.terms(asked.metric, row))),
-        );
+        let rows = view.listing().rows(self.rows.clone());
+        terms.set(view.batch, asked.metric, &rows);
         let centers = &asked.queries.centers;
         let all = keys.chunks_exact_mut(self.rows.len()).zip(thresholds).zip(centers);
         for (query, ((keys, threshold), center)) in all.enumerate() {
-            if !reach(keys, terms, *center, *threshold) {
+            if !terms.reach(keys, *center, *threshold) {
                 continue;
             }
-            for (row, key) in rows().zip(keys) {
+            for (at, key) in keys.iter().enumerate() {
                 if *key >= *threshold {
-                    *threshold = threshold.max(take(query, row, *key));
+                    *threshold = threshold.max(take(query, rows.at(at), *key));
                 }
             }
         }
@@ -129,13 +127,13 @@ impl Tile {
             (layers.decoder.inputs, projection.count(), projection.stride);
         let Scratch { codes, padded, values, integers: memory, keys: products, .. } = scratch;
         products.resize(self.rows.len() * count, 0.0);
-        let listing = view.listing();
-        let resident = self.rows.clone().map(|at| view.batch.packed(listing.row(at)));
+        let rows = view.listing().rows(self.rows.clone());
+        let resident = view.batch.records.packed_rows();
         if let Some(integers) = integers {
-            return integers.products(resident, memory, products);
+            return integers.products(resident, &rows, memory, products);
         }
         codes.clear();
-        resident.for_each(|packed| codes.extend_from_slice(packed));
+        rows.each(|row| codes.extend_from_slice(resident.row(row)));
         let packed = codes.chunks_exact(codes.len() / self.rows.len());
         let (plan, queries) = (layers.plan, projection.values.as_slice());
         if count < FEW_QUERIES {
@@ -201,45 +199,6 @@ impl<'a, I: Iterator<Item = &'a [u8]>> WithSimd for Few<'_, I> {
             }
         }
     }
-}
-
-/// The terms of rows, each kind by itself: so that loops take several rows at a time.
-#[derive(Default)]
-struct RowTerms {
-    latents: Vec<f32>,
-    centers: Vec<f32>,
-    offsets: Vec<f32>,
-}
-
-impl RowTerms {
-    #[inline(always)]
-    fn set(&mut self, rows: impl ExactSizeIterator<Item = Terms>) {
-        let Self { latents, centers, offsets } = self;
-        for kind in [&mut *latents, centers, offsets] {
-            kind.resize(rows.len(), 0.0);
-        }
-        for (((terms, latents), center), offset) in rows.zip(latents).zip(centers).zip(offsets) {
-            (*latents, *center, *offset) = (terms.latents, terms.center, terms.offset);
-        }
-    }
-}
-
-/// Turns the products of rows with a query into keys. Returns whether any reaches the threshold.
-fn reach(keys: &mut [f32], terms: &RowTerms, center: f32, threshold: f32) -> bool {
-    let RowTerms { latents, centers, offsets } = terms;
-    vectorized(
-        #[inline(always)]
-        || {
-            let mut any = false;
-            let terms = latents.iter().zip(centers).zip(offsets);
-            for (key, ((latents, row_center), offset)) in keys.iter_mut().zip(terms) {
-                *key = latents * *key + (row_center * center + offset);
-                // Without an early end, so that it takes several rows at a time.
-                any |= *key >= threshold;
-            }
-            any
-        },
-    )
 }
 
 /// Writes the values of a row's latents without their steps: entries of tables, or 8-bit codes.

@@ -35,14 +35,13 @@ use nibbles::Nibbles;
 use padded::PaddedCodes;
 
 use crate::model::Model;
-use crate::search::Projection;
+use crate::search::{PackedRows, Projection, Rows};
 
 /// Queries up to which products of matrices are slower on all machines.
 const MOST_QUERIES: usize = 32;
 
 /// The queries of one region in integers, and how rows are multiplied with them.
 pub(super) struct Integers {
-    row_bytes: usize,
     kind: Kind,
 }
 
@@ -75,7 +74,7 @@ impl Integers {
         let latents = || Latents::new(plan, queries, rows).map(Kind::Latents);
         let nibbles = || Nibbles::new(plan, queries, rows).map(Kind::Nibbles);
         let kind = latents().or_else(nibbles)?;
-        Some(Self { row_bytes: plan.code_bytes(), kind })
+        Some(Self { kind })
     }
 
     /// Of each query, how far the product of a row may be off because of roundings to few bits.
@@ -88,20 +87,21 @@ impl Integers {
     }
 
     /// Writes the products of rows with each query, `[queries, rows]`.
-    pub(super) fn products<'a>(
+    pub(super) fn products(
         &self,
-        rows: impl ExactSizeIterator<Item = &'a [u8]>,
+        resident: PackedRows<'_>,
+        rows: &Rows<'_>,
         scratch: &mut Scratch,
         products: &mut [f32],
     ) {
         let Scratch { codes, nibbles, values } = scratch;
         match &self.kind {
             Kind::Latents(latents) => {
-                codes.set(rows, self.row_bytes, latents::PADDING);
+                codes.set(resident, rows, latents::PADDING);
                 latents.products(codes, values, products);
             }
             Kind::Nibbles(tables) => {
-                codes.set(rows, self.row_bytes, 0);
+                codes.set(resident, rows, 0);
                 tables.products(codes, nibbles, products);
             }
         }

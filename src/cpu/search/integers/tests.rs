@@ -7,7 +7,7 @@ use super::latents::{self, Latents};
 use super::nibbles::Nibbles;
 use super::{Integers, Kind, Scratch, padded};
 use crate::bit_codes::{BitPlan, Layout, PaddedRow, RATE_COUNT, Rate, Tables, Window};
-use crate::search::Projection;
+use crate::search::{PackedRows, Projection, Rows};
 
 /// Rows that are no multiple of anything.
 const ROWS: usize = 77;
@@ -140,15 +140,15 @@ fn products_of_latents_are_within_their_bound() {
         let errors: Vec<f32> = latents.scales().iter().map(|scale| scale.error).collect();
         let (mut scratch, mut products) = (Scratch::default(), vec![0.0; ROWS * QUERIES]);
         let rows = rows(&plan);
-        let packed = rows.chunks_exact(plan.code_bytes());
-        scratch.codes.set(packed.clone(), plan.code_bytes(), latents::PADDING);
+        let (packed, all) = (PackedRows::new(&rows, plan.code_bytes()), Rows::Run(0..ROWS as u32));
+        scratch.codes.set(packed, &all, latents::PADDING);
         latents.products_with(Plain, &scratch.codes, &mut scratch.values, &mut products);
         check(&plan, &queries, &products, &errors, 0.05);
         // The same with the machine's instructions, if it has them.
         if latents::instructions_exist() {
-            let same = Integers { row_bytes: plan.code_bytes(), kind: Kind::Latents(latents) };
+            let same = Integers { kind: Kind::Latents(latents) };
             let mut found = vec![0.0; ROWS * QUERIES];
-            same.products(packed, &mut scratch, &mut found);
+            same.products(packed, &all, &mut scratch, &mut found);
             assert_eq!(found, products);
         }
     }
@@ -164,7 +164,8 @@ fn sums_of_many_equal_weights_have_room() {
     let latents = Latents::of(&plan, &queries).expect("windows of 8 bits");
     let (mut scratch, mut products) = (Scratch::default(), vec![0.0; ROWS]);
     let rows = rows(&plan);
-    scratch.codes.set(rows.chunks_exact(plan.code_bytes()), plan.code_bytes(), latents::PADDING);
+    let packed = PackedRows::new(&rows, plan.code_bytes());
+    scratch.codes.set(packed, &Rows::Run(0..ROWS as u32), latents::PADDING);
     latents.products_with(Plain, &scratch.codes, &mut scratch.values, &mut products);
     check(&plan, &queries, &products, &[latents.scales()[0].error], 0.5);
 }
@@ -176,9 +177,10 @@ fn products_of_nibbles_are_within_their_bound() {
         let queries = queries(&plan);
         let Some(nibbles) = Nibbles::new(&plan, &queries, 1 << 20) else { continue };
         let (mut scratch, mut products) = (Scratch::default(), vec![0.0; ROWS * QUERIES]);
-        let all = Integers { row_bytes: plan.code_bytes(), kind: Kind::Nibbles(nibbles) };
+        let all = Integers { kind: Kind::Nibbles(nibbles) };
         let rows = rows(&plan);
-        all.products(rows.chunks_exact(plan.code_bytes()), &mut scratch, &mut products);
+        let packed = PackedRows::new(&rows, plan.code_bytes());
+        all.products(packed, &Rows::Run(0..ROWS as u32), &mut scratch, &mut products);
         check(&plan, &queries, &products, &all.errors().collect::<Vec<_>>(), 0.005);
         count += 1;
     }
