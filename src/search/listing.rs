@@ -11,7 +11,14 @@ pub(crate) struct Listing {
     order: Option<Vec<u32>>,
     /// Where each region begins, and the end of the last one.
     starts: Vec<usize>,
+    /// `[blocks, regions]`: the position of the first row of a region that is in a block or a later one. Empty
+    /// where there is no order, and where some rows are listed.
+    blocks: Vec<u32>,
 }
+
+/// Neighbouring rows of a batch that are searched before others, because all their codes fit the second cache of a
+/// core.
+pub(crate) const BLOCK_ROWS: usize = 4096;
 
 /// Some rows of a listing.
 #[derive(Clone, Debug)]
@@ -71,13 +78,20 @@ impl Listing {
     /// Lists all `rows` rows of a batch, of which `region_of` gives the region.
     pub(crate) fn all(rows: u32, regions: usize, region_of: impl Fn(u32) -> usize) -> Self {
         match regions {
-            1 => Self { order: None, starts: vec![0, rows as usize] },
+            1 => Self { order: None, starts: vec![0, rows as usize], blocks: Vec::new() },
             _ => {
                 let numbers: Vec<u8> = (0..rows).map(|row| region_of(row) as u8).collect();
                 let mut groups = Groups::default();
                 groups.sort(&numbers, regions);
                 let (order, starts) = groups.into_parts();
-                Self { order: Some(order), starts }
+                let begin = |first: u32, region: usize| {
+                    let (start, end) = (starts[region], starts[region + 1]);
+                    (start + order[start..end].partition_point(|row| *row < first)) as u32
+                };
+                let blocks = (0..rows).step_by(BLOCK_ROWS);
+                let blocks = blocks.flat_map(|first| (0..regions).map(move |r| (first, r)));
+                let blocks = blocks.map(|(first, region)| begin(first, region)).collect();
+                Self { order: Some(order), starts, blocks }
             }
         }
     }
@@ -90,7 +104,7 @@ impl Listing {
             order.extend(rows.filter(|row| is_listed(*row)));
             starts.push(order.len());
         }
-        Self { order: Some(order), starts }
+        Self { order: Some(order), starts, blocks: Vec::new() }
     }
 
     /// Lists these rows, of which there are so many, and then the rows of another batch behind them.
@@ -144,9 +158,31 @@ impl Listing {
         }
     }
 
+    /// How many blocks the rows are divided into; none where rows lie apart from each other.
+    pub(crate) fn block_count(&self) -> usize {
+        match &self.order {
+            None => self.row_count().div_ceil(BLOCK_ROWS),
+            Some(_) => self.blocks.len() / (self.starts.len() - 1),
+        }
+    }
+
+    /// The listed rows of a region in some blocks, as positions in the list.
+    pub(crate) fn part(&self, region: usize, blocks: Range<usize>) -> Range<usize> {
+        let all = self.region(region);
+        let begin = |block: usize| match &self.order {
+            None => (block * BLOCK_ROWS).min(all.end),
+            Some(_) => {
+                let regions = self.starts.len() - 1;
+                self.blocks.get(block * regions + region).map_or(all.end, |at| *at as usize)
+            }
+        };
+        begin(blocks.start)..begin(blocks.end)
+    }
+
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> u64 {
-        self.order.as_ref().map_or(0, |order| size_of_val(order.as_slice()) as u64)
+        let order = self.order.as_deref().unwrap_or_default();
+        (size_of_val(order) + size_of_val(self.blocks.as_slice())) as u64
     }
 }
 
@@ -171,5 +207,35 @@ mod tests {
         let single = Listing::all(5, 1, |_| 0);
         assert_eq!(rows(&single, 0), [0, 1, 2, 3, 4]);
         assert_eq!(rows(&single.some(|row| row > 2), 0), [3, 4]);
+    }
+
+    /// Blocks divide each region's rows, in order, by the block that a row lies in.
+    #[test]
+    fn parts_are_of_their_blocks() {
+        let region_of = |row: u32| (row.wrapping_mul(2_654_435_761) >> 9) as usize % 3;
+        for rows in [1, BLOCK_ROWS as u32 - 1, BLOCK_ROWS as u32, 3 * BLOCK_ROWS as u32 + 5] {
+            for (regions, region_of) in [(1, (|_| 0) as fn(u32) -> usize), (4, region_of)] {
+                let all = Listing::all(rows, regions, region_of);
+                assert_eq!(all.block_count(), (rows as usize).div_ceil(BLOCK_ROWS));
+                for region in 0..regions {
+                    let mut end = all.region(region).start;
+                    for block in 0..all.block_count() {
+                        let part = all.part(region, block..block + 1);
+                        assert_eq!(part.start, end);
+                        end = part.end;
+                        let is_inside = |at| all.row(at) as usize / BLOCK_ROWS == block;
+                        assert!(part.clone().all(is_inside), "{rows} {regions} {region} {block}");
+                        let listed = all.rows(part.clone());
+                        assert_eq!(listed.len(), part.len());
+                        let mut seen = Vec::new();
+                        listed.each(|row| seen.push(row));
+                        assert!(seen.into_iter().eq(part.map(|at| all.row(at))));
+                    }
+                    assert_eq!(end, all.region(region).end);
+                    assert_eq!(all.part(region, 0..all.block_count()), all.region(region));
+                }
+                assert_eq!(all.some(|row| row % 2 == 0).block_count(), 0);
+            }
+        }
     }
 }

@@ -30,7 +30,7 @@ mod slack;
 pub(crate) use batch::{Batch, Reach, View, locate};
 pub(crate) use best::{Best, Candidate, Threshold, ranked};
 pub(crate) use bitmap::Bitmap;
-pub(crate) use listing::{Listing, Rows};
+pub(crate) use listing::{BLOCK_ROWS, Listing, Rows};
 pub use metric::Metric;
 pub(crate) use metric::{Products, Terms};
 pub(crate) use queries::{Projection, Queries};

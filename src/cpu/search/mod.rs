@@ -20,6 +20,7 @@ mod load;
 mod probes;
 mod terms;
 mod tile;
+mod turns;
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +31,8 @@ use exact::Exact;
 use integers::Integers;
 pub(crate) use load::load;
 use probes::probes;
-use tile::{Asked, Scratch, Tile, tiles};
+use tile::{Asked, Scratch, Tile};
+use turns::Turns;
 
 use super::threads;
 use crate::error::Result;
@@ -66,7 +68,8 @@ pub(crate) fn search(
     recall: f32,
 ) -> Result<Vec<Vec<Candidate>>> {
     let probes = probes(model, views, queries, k, recall);
-    let mut tiles = tiles(model, views);
+    let is_asked = |region: usize| probes.as_ref().is_none_or(|probes| !probes[region].is_empty());
+    let Turns { tiles, turns } = Turns::new(model, views, queries.count(), is_asked);
     let rows = tiles.iter().map(Tile::row_count).sum();
     // The queries that look at a region, and their numbers.
     let asked = |region: usize| {
@@ -86,7 +89,6 @@ pub(crate) fn search(
         numbers.iter().zip(of_region).for_each(|(query, e)| errors[*query] = errors[*query].max(e));
     }
     let slacks = slacks(model, views, queries, FastProducts::Integers { errors })?;
-    tiles.retain(|tile| !asked[tile.region].1.is_empty());
     let next = AtomicUsize::new(0);
     let thresholds: Vec<Threshold> = slacks.iter().map(|_| Threshold::new()).collect();
     let exact = || Exact::new(model, views, queries);
@@ -94,24 +96,28 @@ pub(crate) fn search(
         let exact = exact();
         let mut best: Vec<Best> = slacks.iter().map(|slack| Best::new(k, *slack)).collect();
         let mut scratch = Scratch::default();
-        while let Some(tile) = tiles.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let (asked, numbers) = &asked[tile.region];
-            for (threshold, &number) in scratch.start(numbers.len()).iter_mut().zip(numbers) {
-                *threshold = thresholds[number].raise(best[number].threshold());
-            }
-            let view = &views[tile.view];
-            tile.score(model, view, asked, &mut scratch, |query, row, key| {
-                let query = numbers[query];
-                let best = &mut best[query];
-                if view.is_allowed(row) {
-                    best.offer(key, view.first_row + u64::from(row), |row| exact.key(row, query));
+        while let Some(turn) = turns.get(next.fetch_add(1, Ordering::Relaxed)) {
+            turn.start(views);
+            for tile in &tiles[turn.tiles.clone()] {
+                let (asked, numbers) = &asked[tile.region];
+                for (threshold, &number) in scratch.start(numbers.len()).iter_mut().zip(numbers) {
+                    *threshold = thresholds[number].raise(best[number].threshold());
                 }
-                best.threshold()
-            });
+                let view = &views[tile.view];
+                tile.score(model, view, asked, &mut scratch, |query, row, key| {
+                    let query = numbers[query];
+                    let best = &mut best[query];
+                    if view.is_allowed(row) {
+                        let row = view.first_row + u64::from(row);
+                        best.offer(key, row, |row| exact.key(row, query));
+                    }
+                    best.threshold()
+                });
+            }
         }
         best
     };
-    let workers = threads().min(tiles.len()).max(1);
+    let workers = threads().min(turns.len()).max(1);
     let mut found: Vec<Vec<Best>> = (0..workers).into_par_iter().map(worker).collect();
     let mut all = found.pop().unwrap_or_default();
     for other in found {

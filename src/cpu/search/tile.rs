@@ -13,9 +13,6 @@ use crate::model::Model;
 use crate::search::{Metric, Projection, View};
 use crate::simd::vectorized;
 
-/// Rows of a tile: their values and keys fit a core's second cache.
-const TILE_ROWS: usize = 256;
-
 /// From so many queries on, a GEMM is faster than dot products: it packs rows first. With fewer queries a
 /// row is used up while it is in the first cache.
 const FEW_QUERIES: usize = 6;
@@ -60,24 +57,6 @@ impl Scratch {
         self.thresholds.resize(queries, f32::NEG_INFINITY);
         &mut self.thresholds
     }
-}
-
-/// Divides the rows of all views into tiles.
-pub(super) fn tiles(model: &Model, views: &[View<'_>]) -> Vec<Tile> {
-    let mut tiles = Vec::new();
-    for (number, view) in views.iter().enumerate() {
-        for region in 0..model.region_count() {
-            let rows = view.listing().region(region);
-            // Tiles of about the same size.
-            let count = rows.len().div_ceil(TILE_ROWS);
-            let tile_rows = rows.len().div_ceil(count.max(1)).max(1);
-            tiles.extend(rows.clone().step_by(tile_rows).map(|first| {
-                let rows = first..(first + tile_rows).min(rows.end);
-                Tile { view: number, region, rows }
-            }));
-        }
-    }
-    tiles
 }
 
 impl Tile {

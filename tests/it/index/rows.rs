@@ -5,6 +5,7 @@ use vecodec::{
     ModelConfig, Regions, RowNorm, SearchOptions,
 };
 
+use super::oracle::Truth;
 use super::{bits, case, queries};
 use crate::data::{Random, identity};
 use crate::engines::{codec, cpu, engine_suite, gpu};
@@ -16,6 +17,7 @@ engine_suite!(
     queries_are_answered_alone_as_together,
     scalar_codes_are_scored_alike_by_bytes_and_by_latents,
     rows_of_any_size_keep_their_order,
+    rows_of_several_blocks_are_scored,
     rows_beyond_the_range_of_scores_are_refused,
 );
 
@@ -166,6 +168,32 @@ fn random_codes(model: &Model, rows: usize, random: &mut Random) -> Codes {
     }
     let scales: Vec<f32> = (0..rows).map(|_| 0.5 + random.uniform() as f32).collect();
     Codes::from_parts(model, packed, scales).unwrap()
+}
+
+/// The CPU searches blocks of 4,096 rows, region by region.
+fn rows_of_several_blocks_are_scored(engine: &CodecOptions) {
+    let mut random = Random::new(33);
+    let trellis = Coding::Trellis { states: 256 };
+    for (dim, config) in [
+        (24, ModelConfig::int8(24, 17).into()),
+        (13, bits(13, 11, Coding::Scalar, 4, RowNorm::Store)),
+        (24, bits(24, 9, trellis, 8, RowNorm::Omit)),
+    ] {
+        let case = case(dim, 30, config, true);
+        let codec = codec(engine, &case.model);
+        let codes = random_codes(&case.model, 9001, &mut random);
+        let all: Vec<usize> = (0..9001).collect();
+        for metric in Metric::ALL {
+            let truth = Truth::new(&case.model, &codes, metric);
+            let index = Index::new(&codec, codes.clone(), metric).unwrap();
+            for count in [1, 3, 40] {
+                let queries = queries(count, &case.rows, dim);
+                let hits = index.search(&queries, 20).unwrap();
+                let label = format!("{dim}, {metric}, {count} queries");
+                truth.check(&queries, &all, |row| row as u64, &hits, &label);
+            }
+        }
+    }
 }
 
 /// Enough rows for several rounds of a GPU, with few and many queries, and more hits than a GPU lists.

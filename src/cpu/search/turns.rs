@@ -1,0 +1,123 @@
+//! What threads take in turn: some tiles each.
+//!
+//! One query is multiplied with a row in less time than a row takes from memory, unless the machine knows early which
+//! rows it needs. It guesses right where rows are read in order, but the rows of a region lie apart from each other.
+//! So all rows of a *block* are read once in order, and then scored region by region, out of the second cache.
+//!
+//! Many queries take longer than memory does. Their tiles are as large as possible: each packs all queries.
+
+use std::ops::Range;
+
+use super::tile::Tile;
+use crate::model::Model;
+use crate::search::{BLOCK_ROWS, View};
+
+/// Rows of a tile: their values and keys fit a core's second cache.
+const TILE_ROWS: usize = 256;
+/// Queries from which on tiles take longer than memory.
+const MANY_QUERIES: usize = 33;
+/// Rows of a region in a block, about, where it would have fewer.
+const LEAST_ROWS: usize = 64;
+/// A block is read in order if one of so many of its rows is scored.
+const FEW_ROWS: usize = 4;
+
+/// The tiles of all rows, and the turns of threads.
+pub(super) struct Turns {
+    pub(super) tiles: Vec<Tile>,
+    pub(super) turns: Vec<Turn>,
+}
+
+/// Some tiles of a view.
+pub(super) struct Turn {
+    pub(super) tiles: Range<usize>,
+    pub(super) view: usize,
+    /// Rows to read in order.
+    rows: Option<Range<u32>>,
+}
+
+impl Turns {
+    /// Divides the rows of those regions that are asked.
+    pub(super) fn new(
+        model: &Model,
+        views: &[View<'_>],
+        queries: usize,
+        is_asked: impl Fn(usize) -> bool,
+    ) -> Self {
+        let regions: Vec<usize> = (0..model.region_count()).filter(|r| is_asked(*r)).collect();
+        let blocks_at_once = (LEAST_ROWS * model.region_count()).div_ceil(BLOCK_ROWS);
+        let mut all = Self { tiles: Vec::new(), turns: Vec::new() };
+        for (number, view) in views.iter().enumerate() {
+            let listing = view.listing();
+            let blocks = listing.block_count();
+            if queries >= MANY_QUERIES || blocks == 0 {
+                for &region in &regions {
+                    for tile in tiles(number, region, listing.region(region)) {
+                        all.push(number, [tile], None);
+                    }
+                }
+                continue;
+            }
+            for first in (0..blocks).step_by(blocks_at_once) {
+                let blocks = first..(first + blocks_at_once).min(blocks);
+                let tiles = regions.iter().flat_map(|&region| {
+                    tiles(number, region, listing.part(region, blocks.clone()))
+                });
+                let rows = blocks.start * BLOCK_ROWS
+                    ..(blocks.end * BLOCK_ROWS).min(view.batch.row_count());
+                all.push(number, tiles, Some(rows.start as u32..rows.end as u32));
+            }
+        }
+        all
+    }
+
+    fn push(
+        &mut self,
+        view: usize,
+        tiles: impl IntoIterator<Item = Tile>,
+        rows: Option<Range<u32>>,
+    ) {
+        let first = self.tiles.len();
+        self.tiles.extend(tiles);
+        let tiles = first..self.tiles.len();
+        let scored: usize = self.tiles[tiles.clone()].iter().map(Tile::row_count).sum();
+        let rows = rows.filter(|rows| scored * FEW_ROWS >= rows.len());
+        if !tiles.is_empty() {
+            self.turns.push(Turn { tiles, view, rows });
+        }
+    }
+}
+
+impl Turn {
+    /// Reads the rows in order.
+    pub(super) fn start(&self, views: &[View<'_>]) {
+        if let Some(rows) = &self.rows {
+            views[self.view].batch.records.packed_rows().touch(rows.clone());
+        }
+    }
+}
+
+/// Some rows of a region in tiles of about the same size.
+fn tiles(view: usize, region: usize, rows: Range<usize>) -> impl Iterator<Item = Tile> {
+    let count = rows.len().div_ceil(TILE_ROWS);
+    let tile_rows = rows.len().div_ceil(count.max(1)).max(1);
+    rows.clone().step_by(tile_rows).map(move |first| {
+        let rows = first..(first + tile_rows).min(rows.end);
+        Tile { view, region, rows }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_have_about_the_same_size() {
+        for (count, expected) in [(0, 0), (1, 1), (256, 1), (257, 2), (1000, 4)] {
+            let all: Vec<Tile> = tiles(0, 0, 7..7 + count).collect();
+            assert_eq!(all.len(), expected);
+            let rows: Vec<usize> = all.iter().flat_map(|tile| tile.rows.clone()).collect();
+            assert!(rows.into_iter().eq(7..7 + count));
+            assert!(all.iter().all(|tile| tile.row_count() * expected + expected > count));
+        }
+    }
+}
