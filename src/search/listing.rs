@@ -45,6 +45,17 @@ impl Rows<'_> {
         }
     }
 
+    /// Some of these rows, by their positions.
+    pub(crate) fn part(&self, positions: Range<usize>) -> Self {
+        match self {
+            Self::Run(rows) => {
+                let at = |position: usize| rows.start + position as u32;
+                Self::Run(at(positions.start)..at(positions.end))
+            }
+            Self::Listed(rows) => Self::Listed(&rows[positions]),
+        }
+    }
+
     /// Calls `visit` with each row: a loop for each kind of rows.
     #[inline(always)]
     pub(crate) fn each(&self, mut visit: impl FnMut(u32)) {

@@ -38,7 +38,18 @@ impl<'a> PackedRows<'a> {
 
     #[inline(always)]
     pub(crate) fn row(&self, row: u32) -> &'a [u8] {
-        &self.bytes[row as usize * self.stride..][..self.size]
+        &self.bytes[self.start(row)..][..self.size]
+    }
+
+    /// Where a row's codes begin among all bytes.
+    #[inline(always)]
+    pub(crate) fn start(&self, row: u32) -> usize {
+        row as usize * self.stride
+    }
+
+    /// The codes of all rows, and what lies between them.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// Reads all memory of some rows once, in order, so that it is in the second cache afterwards.

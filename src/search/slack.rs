@@ -18,14 +18,29 @@ pub(crate) enum FastProducts {
     #[cfg(feature = "gpu")]
     F16 { largest_entry: f32 },
     /// In integers. The product of latents with each query is off by at most so much.
-    Integers { errors: Vec<f32> },
+    Integers { errors: Vec<ProductError> },
+}
+
+/// How far a product of latents `z` may be off: `constant + per_norm |z|`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ProductError {
+    pub(crate) constant: f32,
+    pub(crate) per_norm: f32,
+}
+
+impl ProductError {
+    /// What bounds both errors.
+    pub(crate) fn max(self, other: Self) -> Self {
+        let constant = self.constant.max(other.constant);
+        Self { constant, per_norm: self.per_norm.max(other.per_norm) }
+    }
 }
 
 /// Twice the bound on the error of each query's keys.
 ///
 /// ```text
 /// F32       error <= (n + 4) 2^-24 (|q D| a |z| + |q . c| b + o)               n latents
-/// Integers  error <= the same + a e                                            e of the rounding to integers
+/// Integers  error <= the same + a (e + f |z|)                                  e, f of the rounding to integers
 /// F16       error <= twice as much + 2^-11 |q D| a |z| + 2^-38 max |q_i| n a max |entry|
 /// ```
 ///
@@ -51,7 +66,7 @@ pub(crate) fn slacks(
     }
     let latents = model.config().latent_dim as f32;
     let roundings = (latents + 4.0) * (f32::EPSILON / 2.0);
-    let largest_scale = reaches.iter().fold(0.0, |max: f32, reach| max.max(reach.scale));
+    let largest = reaches.iter().fold(Reach::default(), |max, reach| max.max(*reach));
     let slack = |query| {
         let in_f32 = roundings * queries.magnitude(query, &reaches)?;
         Ok(2.0
@@ -61,7 +76,10 @@ pub(crate) fn slacks(
                 FastProducts::F16 { largest_entry } => {
                     2.0 * in_f32 + queries.f16_error(query, &reaches, latents * largest_entry)
                 }
-                FastProducts::Integers { errors } => in_f32 + errors[query] * largest_scale,
+                FastProducts::Integers { errors } => {
+                    let ProductError { constant, per_norm } = errors[query];
+                    in_f32 + constant * largest.scale + per_norm * largest.latents
+                }
             })
     };
     (0..queries.count()).map(slack).collect()

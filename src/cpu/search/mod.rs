@@ -37,7 +37,9 @@ use turns::Turns;
 use super::threads;
 use crate::error::Result;
 use crate::model::Model;
-use crate::search::{Best, Candidate, FastProducts, Queries, Threshold, View, slacks};
+use crate::search::{
+    Best, Candidate, FastProducts, ProductError, Queries, Threshold, View, slacks,
+};
 
 /// Bytes of the best rows of all queries that a thread answers together.
 const BEST_BYTES: usize = 32 << 20;
@@ -83,7 +85,7 @@ pub(crate) fn search(
     };
     let asked: Vec<(Asked<'_>, Vec<usize>)> =
         (0..model.region_count()).into_par_iter().map(asked).collect();
-    let mut errors = vec![0.0f32; queries.count()];
+    let mut errors = vec![ProductError::default(); queries.count()];
     for (asked, numbers) in &asked {
         let of_region = asked.integers.iter().flat_map(Integers::errors);
         numbers.iter().zip(of_region).for_each(|(query, e)| errors[*query] = errors[*query].max(e));

@@ -12,7 +12,7 @@ use super::super::device::Caps;
 use super::super::kernels::{ByteShape, Resident, WIDE_THREADS};
 use crate::bit_codes::{BitPlan, LatentWindow};
 use crate::plan::{count, padded};
-use crate::search::{Queries, SMALLEST_STEP};
+use crate::search::{ProductError, Queries, SMALLEST_STEP};
 
 /// Tables have entries of 16 bits.
 const LARGEST_ENTRY: f64 = 65535.0;
@@ -131,12 +131,13 @@ impl ByteLayout {
     }
 
     /// Of each query, how far a product of latents may be off because of its tables.
-    pub(super) fn errors(&self, queries: &Queries) -> Vec<f32> {
+    pub(super) fn errors(&self, queries: &Queries) -> Vec<ProductError> {
         let of_query = |query: usize| {
             let of_region = |region: usize| {
                 self.scale(region, queries.region(region).query(query)).error(self.shape.bytes)
             };
-            (0..self.regions.len()).map(of_region).fold(0.0, f64::max) as f32
+            let constant = (0..self.regions.len()).map(of_region).fold(0.0, f64::max) as f32;
+            ProductError { constant, per_norm: 0.0 }
         };
         (0..queries.count()).map(of_query).collect()
     }

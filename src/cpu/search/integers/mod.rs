@@ -1,9 +1,9 @@
-//! Products of bit codes in integers.
+//! Products of codes in integers.
 //!
 //! The entries of tables, and queries, are rounded to few bits, of which one instruction takes many:
 //!
-//! 1. [`latents`]: entries of 8 bits, 64 at a time. For windows of up to 8 bits, where a machine has AVX-512 with
-//!    VBMI and VNNI.
+//! 1. [`latents`]: entries of 8 bits, 64 at a time. For 8-bit codes and windows of up to 8 bits, where a machine has
+//!    AVX-512 with VBMI and VNNI.
 //! 2. [`nibbles`]: what a query adds for 4 bits of a row, for 32 rows at a time. For scalar codes, where a machine
 //!    has AVX2 or NEON.
 //!
@@ -14,6 +14,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod blocks;
+mod fields;
 mod groups;
 mod latents;
 #[cfg(target_arch = "aarch64")]
@@ -23,6 +24,7 @@ mod nibbles;
 mod no_avx512;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod no_vectors;
+mod packing;
 mod padded;
 mod scale;
 #[cfg(test)]
@@ -35,15 +37,15 @@ use nibbles::Nibbles;
 use padded::PaddedCodes;
 
 use crate::model::Model;
-use crate::search::{PackedRows, Projection, Rows};
+use crate::search::{PackedRows, ProductError, Projection, Rows};
 
-/// Queries up to which products of matrices are slower on all machines.
-const MOST_QUERIES: usize = 32;
+/// Queries up to which products of `f32` matrices are slower. Those of bit codes in AVX-512 are slower with any number
+/// of queries, if a region has many rows.
+const FEW_QUERIES: usize = 32;
+const MANY_ROWS: usize = 1024;
 
 /// The queries of one region in integers, and how rows are multiplied with them.
-pub(super) struct Integers {
-    kind: Kind,
-}
+pub(super) struct Integers(Kind);
 
 enum Kind {
     Latents(Latents),
@@ -66,20 +68,23 @@ impl Integers {
         queries: &Projection,
         rows: usize,
     ) -> Option<Self> {
-        if !(1..=MOST_QUERIES).contains(&queries.count()) {
-            return None;
-        }
-        let plan = model.plan(region)?;
-        let rows = rows / model.region_count();
-        let latents = || Latents::new(plan, queries, rows).map(Kind::Latents);
-        let nibbles = || Nibbles::new(plan, queries, rows).map(Kind::Nibbles);
-        let kind = latents().or_else(nibbles)?;
-        Some(Self { kind })
+        let (plan, rows) = (model.plan(region), rows / model.region_count());
+        let is_few = queries.count() <= FEW_QUERIES;
+        let latents = || {
+            let all = model.region(region).decoder.inputs;
+            let latents = is_few || plan.is_some() && rows >= MANY_ROWS;
+            latents.then(|| Latents::new(plan, all, queries, rows).map(Kind::Latents))?
+        };
+        let nibbles = || {
+            let plan = plan.filter(|_| is_few)?;
+            Nibbles::new(plan, queries, rows).map(Kind::Nibbles)
+        };
+        (queries.count() > 0).then(|| latents().or_else(nibbles))?.map(Self)
     }
 
     /// Of each query, how far the product of a row may be off because of roundings to few bits.
-    pub(super) fn errors(&self) -> impl Iterator<Item = f32> {
-        let scales = match &self.kind {
+    pub(super) fn errors(&self) -> impl Iterator<Item = ProductError> {
+        let scales = match &self.0 {
             Kind::Latents(latents) => latents.scales(),
             Kind::Nibbles(nibbles) => nibbles.scales(),
         };
@@ -95,10 +100,9 @@ impl Integers {
         products: &mut [f32],
     ) {
         let Scratch { codes, nibbles, values } = scratch;
-        match &self.kind {
+        match &self.0 {
             Kind::Latents(latents) => {
-                codes.set(resident, rows, latents::PADDING);
-                latents.products(codes, values, products);
+                latents.products(resident, rows, (codes, values), products);
             }
             Kind::Nibbles(tables) => {
                 codes.set(resident, rows, 0);

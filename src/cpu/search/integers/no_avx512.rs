@@ -11,7 +11,17 @@ pub(super) fn avx512() -> Option<Infallible> {
 }
 
 impl Vectors for Infallible {
-    fn unpack(self, _: &Block, _: &[u8], _: usize, _: &mut [u8], _: usize) {
+    fn unpack(self, _: &Block, _: &[u8], _: &[[usize; 4]], _: &mut [Lanes], _: usize) {
+        match self {}
+    }
+
+    fn unpacked_sums(
+        self,
+        _: &[Block],
+        _: &[u8],
+        _: &[[usize; 4]],
+        _: &[[Lanes; 2]],
+    ) -> [i32; ROWS] {
         match self {}
     }
 

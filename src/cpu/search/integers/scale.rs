@@ -1,14 +1,13 @@
 //! What integers mean.
 
-use crate::search::SMALLEST_STEP;
+use crate::search::{ProductError, SMALLEST_STEP};
 
 /// How a query's integers become products: `offset + step * integer`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
     pub(super) step: f32,
     pub(super) offset: f32,
-    /// How far a product may be off.
-    pub(super) error: f32,
+    pub(super) error: ProductError,
 }
 
 impl Scale {
@@ -22,10 +21,25 @@ impl Scale {
         offset: f64,
         magnitude: f64,
     ) -> Self {
-        let step = (range / integers).max(SMALLEST_STEP) as f32;
+        let step = step(range, integers);
         // The integer, its product with the step, the offset and their sum are rounded to 24 bits.
         let roundings = magnitude / f64::from(1 << 21);
-        let error = (f64::from(step) * steps + error) * 1.001 + roundings;
-        Self { step, offset: offset as f32, error: error as f32 }
+        let constant = ((f64::from(step) * steps + error) * 1.001 + roundings) as f32;
+        Self { step, offset: offset as f32, error: ProductError { constant, per_norm: 0.0 } }
     }
+
+    /// The same for `latents` values `z` that are not rounded, and a query of a norm `query`, of which each value is
+    /// off by up to half a step. By Cauchy and Schwarz these roundings add at most half a step times
+    /// `sqrt(latents) |z|`.
+    pub(super) fn of_exact(range: f64, integers: f64, latents: f64, query: f64) -> Self {
+        let step = step(range, integers);
+        let roundings = query / f64::from(1 << 21);
+        let per_norm = (0.5 * f64::from(step) * latents.sqrt() * 1.001 + roundings) as f32;
+        Self { step, offset: 0.0, error: ProductError { constant: 0.0, per_norm } }
+    }
+}
+
+/// The step at which `range` makes `integers`.
+fn step(range: f64, integers: f64) -> f32 {
+    (range / integers).max(SMALLEST_STEP) as f32
 }
