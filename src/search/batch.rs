@@ -22,7 +22,7 @@ pub(crate) struct Batch {
 pub(crate) struct Reach {
     /// Of `a |z|`.
     pub(crate) latents: f32,
-    /// Of `a`.
+    /// Of `a`. The scale of 8-bit codes counts as part of `z`, not of `a`.
     pub(crate) scale: f32,
     /// Of `b`.
     pub(crate) center: f32,

@@ -12,12 +12,12 @@ pub(crate) struct Listing {
     /// Where each region begins, and the end of the last one.
     starts: Vec<usize>,
     /// `[blocks, regions]`: the position of the first row of a region that is in a block or a later one. Empty
-    /// where there is no order, and where some rows are listed.
+    /// where there is no order, and where only some rows are listed.
     blocks: Vec<u32>,
 }
 
-/// Neighbouring rows of a batch that are searched before others, because all their codes fit the second cache of a
-/// core.
+/// Neighbouring rows of a batch that may be searched before others. With 64 or 128 bytes per row, all their codes fit
+/// the second cache of a core.
 pub(crate) const BLOCK_ROWS: usize = 4096;
 
 /// Some rows of a listing.

@@ -26,9 +26,14 @@ pub(crate) struct PackedRows<'a> {
 }
 
 impl<'a> PackedRows<'a> {
-    /// Rows of `size` bytes, one after the other.
-    pub(crate) fn new(bytes: &'a [u8], size: usize) -> Self {
-        Self { bytes, stride: size, size }
+    /// Rows of `size` bytes each, which begin `stride` bytes apart.
+    pub(crate) fn new(bytes: &'a [u8], stride: usize, size: usize) -> Self {
+        Self { bytes, stride, size }
+    }
+
+    /// Bytes from the begin of a row to that of the next.
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
     }
 
     /// Bytes of a row.
@@ -98,11 +103,14 @@ impl Records {
     /// Where the packed codes of all rows lie.
     pub(crate) fn packed_rows(&self) -> PackedRows<'_> {
         match self {
-            Self::Codes(codes) => PackedRows::new(codes.as_bytes(), codes.config().packed_size()),
+            Self::Codes(codes) => {
+                let size = codes.config().packed_size();
+                PackedRows::new(codes.as_bytes(), size, size)
+            }
             #[cfg(feature = "files")]
             Self::Mapped(codes) => {
                 let (bytes, stride) = codes.as_records();
-                PackedRows { bytes, stride, size: codes.config().packed_size() }
+                PackedRows::new(bytes, stride, codes.config().packed_size())
             }
         }
     }

@@ -21,7 +21,8 @@ pub(crate) enum FastProducts {
     Integers { errors: Vec<ProductError> },
 }
 
-/// How far a product of latents `z` may be off: `constant + per_norm |z|`.
+/// How far a product of latents `z` may be off: `constant + per_norm |z|`. The constant is multiplied by
+/// [`Reach::scale`], in which 8-bit codes have no scale of their own: their constant must be 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ProductError {
     pub(crate) constant: f32,

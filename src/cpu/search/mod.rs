@@ -8,11 +8,12 @@
 //! keys [queries, rows]   = a (queries values^T) + b centers + o
 //! ```
 //!
-//! Few queries are multiplied with bit codes in integers, where the machine has instructions for it ([`mod@integers`]).
+//! Queries are multiplied with codes in integers where the machine is faster with them ([`mod@integers`]). Values of one
+//! query need not be written then.
 //! An approximate search leaves out the regions of which a query expects little ([`mod@probes`]).
 //!
-//! Threads take tiles from one list, and each has its own best rows of every query. A threshold that one
-//! thread has found serves all.
+//! Threads take turns from one list, of one or several tiles each ([`mod@turns`]), and each has its own best rows of
+//! every query. A threshold that one thread has found serves all.
 
 mod exact;
 mod integers;
@@ -31,7 +32,7 @@ use exact::Exact;
 use integers::Integers;
 pub(crate) use load::load;
 use probes::probes;
-use tile::{Asked, Scratch, Tile};
+use tile::{Asked, Scratch};
 use turns::Turns;
 
 use super::threads;
@@ -72,7 +73,6 @@ pub(crate) fn search(
     let probes = probes(model, views, queries, k, recall);
     let is_asked = |region: usize| probes.as_ref().is_none_or(|probes| !probes[region].is_empty());
     let Turns { tiles, turns } = Turns::new(model, views, queries.count(), is_asked);
-    let rows = tiles.iter().map(Tile::row_count).sum();
     // The queries that look at a region, and their numbers.
     let asked = |region: usize| {
         let all = queries.region(region);
@@ -80,6 +80,7 @@ pub(crate) fn search(
             None => (Cow::Borrowed(all), (0..all.count()).collect()),
             Some(probes) => (Cow::Owned(all.select(&probes[region])), probes[region].clone()),
         };
+        let rows = views.iter().map(|view| view.listing().region(region).len()).sum();
         let integers = Integers::new(model, region, &chosen, rows);
         (Asked { metric: queries.metric, queries: chosen, integers }, numbers)
     };

@@ -8,7 +8,7 @@ use crate::simd::vectorized;
 pub(super) struct RowTerms {
     /// Norms, or what 8-bit codes are multiplied by.
     scales: Vec<f32>,
-    /// What the metric needs of each row; empty where it needs nothing.
+    /// What the metric needs of each row; zeros where it needs nothing.
     numbers: Vec<f32>,
     latents: Vec<f32>,
     centers: Vec<f32>,

@@ -2,24 +2,30 @@
 //!
 //! One query is multiplied with a row in less time than a row takes from memory, unless the machine knows early which
 //! rows it needs. It guesses right where rows are read in order, but the rows of a region lie apart from each other.
-//! So all rows of a *block* are read once in order, and then scored region by region, out of the second cache.
+//! So all rows of a *block* are read once in order, and then scored region by region, out of the second cache. One
+//! region gains, too: long runs of rows are read faster than those of single tiles.
 //!
-//! Many queries take longer than memory does. Their tiles are as large as possible: each packs all queries.
+//! Many queries take longer than memory does. Their tiles are as large as possible, because each packs all queries.
+//! Where blocks would be too few for all threads, single tiles are the turns.
 
 use std::ops::Range;
 
+use super::super::threads;
+use super::integers::FEW_QUERIES;
 use super::tile::Tile;
 use crate::model::Model;
 use crate::search::{BLOCK_ROWS, View};
 
 /// Rows of a tile: their values and keys fit a core's second cache.
 const TILE_ROWS: usize = 256;
-/// Queries from which on tiles take longer than memory.
-const MANY_QUERIES: usize = 33;
-/// Rows of a region in a block, about, where it would have fewer.
-const LEAST_ROWS: usize = 64;
+/// With many regions, blocks are joined until a region has about so many rows in them.
+const REGION_ROWS: usize = 64;
 /// A block is read in order if one of so many of its rows is scored.
 const FEW_ROWS: usize = 4;
+/// A block is read in order if it has no more bytes: they fit the second cache.
+const CACHED_BYTES: usize = 1 << 19;
+/// Turns for each thread, at least: with fewer, some threads would wait for the last ones.
+const THREAD_TURNS: usize = 2;
 
 /// The tiles of all rows, and the turns of threads.
 pub(super) struct Turns {
@@ -30,9 +36,8 @@ pub(super) struct Turns {
 /// Some tiles of a view.
 pub(super) struct Turn {
     pub(super) tiles: Range<usize>,
-    pub(super) view: usize,
-    /// Rows to read in order.
-    rows: Option<Range<u32>>,
+    /// A view and those of its rows that are read in order first.
+    rows: Option<(usize, Range<u32>)>,
 }
 
 impl Turns {
@@ -44,54 +49,54 @@ impl Turns {
         is_asked: impl Fn(usize) -> bool,
     ) -> Self {
         let regions: Vec<usize> = (0..model.region_count()).filter(|r| is_asked(*r)).collect();
-        let blocks_at_once = (LEAST_ROWS * model.region_count()).div_ceil(BLOCK_ROWS);
+        let blocks_at_once = (REGION_ROWS * model.region_count()).div_ceil(BLOCK_ROWS);
+        let turns: usize = views.iter().map(|view| view.listing().block_count()).sum();
+        let has_blocks =
+            queries <= FEW_QUERIES && turns >= THREAD_TURNS * threads() * blocks_at_once;
         let mut all = Self { tiles: Vec::new(), turns: Vec::new() };
         for (number, view) in views.iter().enumerate() {
             let listing = view.listing();
             let blocks = listing.block_count();
-            if queries >= MANY_QUERIES || blocks == 0 {
+            if !has_blocks || blocks == 0 {
                 for &region in &regions {
                     for tile in tiles(number, region, listing.region(region)) {
-                        all.push(number, [tile], None);
+                        all.push([tile], None);
                     }
                 }
                 continue;
             }
+            let row_bytes = view.batch.records.packed_rows().stride();
             for first in (0..blocks).step_by(blocks_at_once) {
                 let blocks = first..(first + blocks_at_once).min(blocks);
                 let tiles = regions.iter().flat_map(|&region| {
                     tiles(number, region, listing.part(region, blocks.clone()))
                 });
-                let rows = blocks.start * BLOCK_ROWS
-                    ..(blocks.end * BLOCK_ROWS).min(view.batch.row_count());
-                all.push(number, tiles, Some(rows.start as u32..rows.end as u32));
+                let end = (blocks.end * BLOCK_ROWS).min(view.batch.row_count());
+                let rows = (blocks.start * BLOCK_ROWS) as u32..end as u32;
+                let is_cached = rows.len() * row_bytes <= CACHED_BYTES;
+                all.push(tiles, is_cached.then_some((number, rows)));
             }
         }
         all
     }
 
-    fn push(
-        &mut self,
-        view: usize,
-        tiles: impl IntoIterator<Item = Tile>,
-        rows: Option<Range<u32>>,
-    ) {
+    fn push(&mut self, tiles: impl IntoIterator<Item = Tile>, rows: Option<(usize, Range<u32>)>) {
         let first = self.tiles.len();
         self.tiles.extend(tiles);
         let tiles = first..self.tiles.len();
         let scored: usize = self.tiles[tiles.clone()].iter().map(Tile::row_count).sum();
-        let rows = rows.filter(|rows| scored * FEW_ROWS >= rows.len());
+        let rows = rows.filter(|(_, rows)| scored * FEW_ROWS >= rows.len());
         if !tiles.is_empty() {
-            self.turns.push(Turn { tiles, view, rows });
+            self.turns.push(Turn { tiles, rows });
         }
     }
 }
 
 impl Turn {
-    /// Reads the rows in order.
+    /// Reads rows in order.
     pub(super) fn start(&self, views: &[View<'_>]) {
-        if let Some(rows) = &self.rows {
-            views[self.view].batch.records.packed_rows().touch(rows.clone());
+        if let Some((view, rows)) = &self.rows {
+            views[*view].batch.records.packed_rows().touch(rows.clone());
         }
     }
 }

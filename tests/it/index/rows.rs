@@ -170,8 +170,10 @@ fn random_codes(model: &Model, rows: usize, random: &mut Random) -> Codes {
     Codes::from_parts(model, packed, scales).unwrap()
 }
 
-/// The CPU searches blocks of 4,096 rows, region by region.
+/// One thread of a CPU takes blocks of 4,096 rows, region by region. Many threads take less.
 fn rows_of_several_blocks_are_scored(engine: &CodecOptions) {
+    let threads = |count| rayon::ThreadPoolBuilder::new().num_threads(count).build().unwrap();
+    let pools = [threads(1), threads(8)];
     let mut random = Random::new(33);
     let trellis = Coding::Trellis { states: 256 };
     for (dim, config) in [
@@ -188,9 +190,11 @@ fn rows_of_several_blocks_are_scored(engine: &CodecOptions) {
             let index = Index::new(&codec, codes.clone(), metric).unwrap();
             for count in [1, 3, 40] {
                 let queries = queries(count, &case.rows, dim);
-                let hits = index.search(&queries, 20).unwrap();
-                let label = format!("{dim}, {metric}, {count} queries");
+                let [hits, others] =
+                    pools.each_ref().map(|pool| pool.install(|| index.search(&queries, 20)));
+                let (hits, label) = (hits.unwrap(), format!("{dim}, {metric}, {count} queries"));
                 truth.check(&queries, &all, |row| row as u64, &hits, &label);
+                assert_eq!(others.unwrap(), hits, "{label}");
             }
         }
     }

@@ -14,21 +14,26 @@ pub(super) struct Lanes(pub(super) [u8; 64]);
 
 /// Latents that are looked up together: [`super::latents`] says how they lie in a row.
 pub(super) struct Block {
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", test)),
+        expect(dead_code, reason = "only AVX-512 reads it")
+    )]
     pub(super) first_byte: usize,
     /// Bytes of `eights`, from the first byte on.
     pub(super) bytes: [u8; LANES],
     /// The first bit of each window in its eight bytes.
     pub(super) shifts: [u8; LANES],
-    /// The bits of each window, and where its entries begin.
+    /// The bits of each window that count.
     pub(super) masks: [u8; LANES],
+    /// Where the entries of each latent begin.
     pub(super) begins: [u8; LANES],
     pub(super) size: TableSize,
     pub(super) tables: Vec<Table>,
 }
 
 impl Block {
-    /// A block of 8-bit codes.
-    pub(super) fn of_bytes(first_byte: usize) -> Self {
+    /// A block without tables: one of 8-bit codes.
+    pub(super) fn without_tables(first_byte: usize) -> Self {
         let none = [0; LANES];
         let (bytes, shifts, masks, begins) = (none, none, none, none);
         let (size, tables) = (TableSize::None, Vec::new());
@@ -38,6 +43,10 @@ impl Block {
 
 /// A table, and the lanes that are looked up in it. Lanes of no table may have any value: their weights are zero.
 pub(super) struct Table {
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", test)),
+        expect(dead_code, reason = "only AVX-512 reads it")
+    )]
     pub(super) entries: [u8; 256],
     pub(super) lanes: u64,
 }
@@ -77,7 +86,7 @@ pub(super) trait Vectors: Copy {
     );
 
     /// The sum of each row's values times weights `128 h + l`, which are signed. `values` has so many vectors per
-    /// row. The lowest 32 bits of it, which are all.
+    /// row. Sums wrap around at 32 bits. Their difference from the query's center does not.
     fn sums(self, values: &[Lanes], stride: usize, weights: &[[Lanes; 2]]) -> [i32; ROWS];
 
     /// The sums of the values that [`Self::unpack`] would write for all blocks.

@@ -5,8 +5,7 @@ use std::cmp::Reverse;
 use super::blocks::LANES;
 use crate::bit_codes::{BitPlan, LatentWindow};
 
-/// A latent, its bits, and where its entries begin in the table of its set.
-#[derive(Clone, Copy)]
+/// A latent, its bits and its entries.
 pub(super) struct Field {
     /// The first bit of its window, and the bit behind the last.
     pub(super) start: usize,
@@ -15,6 +14,7 @@ pub(super) struct Field {
     pub(super) missing: usize,
     /// The others.
     pub(super) mask: u8,
+    /// Where its entries begin in the table.
     pub(super) begin: u8,
     pub(super) latent: usize,
     /// The step of its entries.
@@ -58,11 +58,11 @@ pub(super) fn sets(plan: &BitPlan) -> Option<Vec<Set>> {
     let mut sets: Vec<Set> = Vec::new();
     for Kind { bits, table, latents } in kinds {
         let (table, step) = rounded(&plan.tables().entries()[table as usize..][..1 << bits]);
-        let has_room = |set: &&mut Set| set.used + table.len() <= LANES;
-        if sets.last_mut().filter(has_room).is_none() {
+        if sets.last().is_none_or(|set| set.used + table.len() > LANES) {
             sets.push(Set { table: [128; 256], used: 0, fields: Vec::new() });
         }
-        let set = sets.last_mut()?;
+        let last = sets.len() - 1;
+        let set = &mut sets[last];
         let begin = set.used as u8;
         set.table[set.used..][..table.len()].copy_from_slice(&table);
         set.used += table.len();

@@ -11,14 +11,16 @@
 //!
 //! ```text
 //! eights[j] = the eight bytes that hold the windows of latents 8 j .. 8 j + 7
-//! window[i] = the eight bits of eights[i / 8] from shift[i] on
+//! window[i] = the eight bits of eights[i / 8] from shift[i] on, counted modulo 64
 //! u[i]      = table[window[i] & mask[i] | begin[i]]
 //! ```
 //!
 //! 1. A look-up among 64 entries takes a third of the time of one among 256. The tables of windows of few bits lie
 //!    behind each other in 64 entries, and their latents share blocks: all latents of most scalar codes.
 //! 2. Other latents share a block, too. Each of its tables is looked up for all latents, and decides for its own.
-//! 3. So blocks have their own order of latents, and queries have the same.
+//! 3. At the begin of a trellis a window lacks its lowest bits. Its shift is that many bits earlier, and its mask
+//!    clears them.
+//! 4. So blocks have their own order of latents, and queries have the same.
 
 #[cfg(target_arch = "x86_64")]
 use super::avx512::avx512;
@@ -32,7 +34,7 @@ use crate::bit_codes::BitPlan;
 use crate::search::{PackedRows, Projection, Rows};
 use crate::simd::vectorized;
 
-/// Rows of a region from which on they repay their making.
+/// Rows of a region from which on tables and weights repay the time that it takes to make them.
 const LEAST_ROWS: usize = 32;
 /// The largest magnitude of `128 h + l`.
 const LARGEST_WEIGHT: f64 = 127.0 * 128.0;
@@ -146,7 +148,10 @@ impl Latents {
     ) {
         let (rows, stride) = (all.len(), self.stride());
         let Packing { blocks, row_reach, .. } = &self.packing;
-        values.resize(ROWS * stride, Lanes([0; LANES]));
+        let is_one = self.scales.len() == 1;
+        if !is_one {
+            values.resize(ROWS * stride, Lanes([0; LANES]));
+        }
         let mut starts = [0; ROWS];
         for first in (0..rows).step_by(ROWS) {
             let count = ROWS.min(rows - first);
@@ -161,7 +166,6 @@ impl Latents {
             }
             // The last four may have some row twice.
             let fours = &starts.as_chunks::<4>().0[..count.div_ceil(4)];
-            let is_one = self.scales.len() == 1;
             if !is_one {
                 for (number, block) in blocks.iter().enumerate() {
                     vectors.unpack(block, codes, fours, &mut values[number..], stride);
@@ -178,6 +182,7 @@ impl Latents {
                     #[inline(always)]
                     || {
                         for (product, sum) in products.iter_mut().zip(&sums) {
+                            // The difference has 32 bits, and a sum may have wrapped around.
                             *product = scale.step * sum.wrapping_sub(*center) as f32;
                         }
                     },

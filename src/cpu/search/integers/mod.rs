@@ -39,9 +39,9 @@ use padded::PaddedCodes;
 use crate::model::Model;
 use crate::search::{PackedRows, ProductError, Projection, Rows};
 
-/// Queries up to which products of `f32` matrices are slower. Those of bit codes in AVX-512 are slower with any number
-/// of queries, if a region has many rows.
-const FEW_QUERIES: usize = 32;
+/// Up to so many queries, products in integers are faster than products of `f32` matrices.
+pub(super) const FEW_QUERIES: usize = 32;
+/// AVX-512 multiplies bit codes faster with any number of queries, if a region has so many rows.
 const MANY_ROWS: usize = 1024;
 
 /// The queries of one region in integers, and how rows are multiplied with them.
@@ -61,15 +61,14 @@ pub(super) struct Scratch {
 }
 
 impl Integers {
-    /// None where products in `f32` are faster. The regions have `rows` rows together.
+    /// None where products in `f32` are faster. The region has `rows` rows.
     pub(super) fn new(
         model: &Model,
         region: usize,
         queries: &Projection,
         rows: usize,
     ) -> Option<Self> {
-        let (plan, rows) = (model.plan(region), rows / model.region_count());
-        let is_few = queries.count() <= FEW_QUERIES;
+        let (plan, is_few) = (model.plan(region), queries.count() <= FEW_QUERIES);
         let latents = || {
             let all = model.region(region).decoder.inputs;
             let latents = is_few || plan.is_some() && rows >= MANY_ROWS;

@@ -33,7 +33,7 @@ impl Packing {
         let mut all = Self { blocks: vec![], values: vec![], row_reach: 0 };
         all.values.extend((0..latents).map(|latent| Some((latent, 1.0))));
         all.values.resize(latents.next_multiple_of(LANES), None);
-        all.blocks.extend((0..latents).step_by(LANES).map(Block::of_bytes));
+        all.blocks.extend((0..latents).step_by(LANES).map(Block::without_tables));
         all.row_reach = all.values.len();
         all
     }
@@ -65,7 +65,7 @@ impl Packing {
         let is_at_begin = bytes().all(|byte| byte + EIGHT <= LANES);
         let first_byte = if is_at_begin { 0 } else { bytes().min().unwrap_or(0) };
         let mut numbers: Vec<usize> = Vec::new();
-        let mut block = Block::of_bytes(first_byte);
+        let mut block = Block::without_tables(first_byte);
         let first = self.values.len();
         self.values.resize(first + LANES, None);
         for (Eight { set, byte, fields }, first_lane) in eights.iter().zip((0..).step_by(EIGHT)) {
@@ -80,7 +80,7 @@ impl Packing {
                 block.bytes[lane] = from as u8;
             }
             for (lane, field) in (first_lane..).zip(*fields) {
-                // Bits before the eight are those at their end. The mask drops them.
+                // Missing bits may lie before the eight bytes: shifts count modulo 64. The mask drops these bits.
                 let shift = (field.start + 64 - field.missing - 8 * byte) % 64;
                 block.shifts[lane] = shift as u8;
                 (block.masks[lane], block.begins[lane]) = (field.mask, field.begin);

@@ -11,7 +11,7 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// The scale at which `range` makes `integers`. A product is off by so many steps and by `error`. `magnitude`
+    /// The scale that divides `range` into so many integers. A product is off by so many steps and by `error`. `magnitude`
     /// bounds it and each of its terms.
     pub(super) fn new(
         range: f64,
@@ -28,18 +28,17 @@ impl Scale {
         Self { step, offset: offset as f32, error: ProductError { constant, per_norm: 0.0 } }
     }
 
-    /// The same for `latents` values `z` that are not rounded, and a query of a norm `query`, of which each value is
-    /// off by up to half a step. By Cauchy and Schwarz these roundings add at most half a step times
-    /// `sqrt(latents) |z|`.
-    pub(super) fn of_exact(range: f64, integers: f64, latents: f64, query: f64) -> Self {
+    /// The same where latents `z` are not rounded, but each value of the query is off by up to half a step. By Cauchy
+    /// and Schwarz these roundings add at most half a step times `sqrt(latents) |z|`.
+    pub(super) fn of_exact(range: f64, integers: f64, latents: f64, query_norm: f64) -> Self {
         let step = step(range, integers);
-        let roundings = query / f64::from(1 << 21);
+        let roundings = query_norm / f64::from(1 << 21);
         let per_norm = (0.5 * f64::from(step) * latents.sqrt() * 1.001 + roundings) as f32;
         Self { step, offset: 0.0, error: ProductError { constant: 0.0, per_norm } }
     }
 }
 
-/// The step at which `range` makes `integers`.
+/// The step that divides `range` into so many integers.
 fn step(range: f64, integers: f64) -> f32 {
     (range / integers).max(SMALLEST_STEP) as f32
 }

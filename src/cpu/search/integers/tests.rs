@@ -47,6 +47,8 @@ fn plans() -> Vec<BitPlan> {
         plan(last_8, Layout::Packed, &usual, 5),
         plan(last_8, Layout::Packed, &[(16, 9), (14, 65), (12, 64), (2, 63)], 1),
         plan(last_4, Layout::Packed, &[(12, 3), (8, 20), (4, 100), (2, 200)], 3),
+        // More bytes than a block reads.
+        plan(last_8, Layout::Packed, &[(6, 150), (4, 300), (2, 100)], 4),
         plan(own, Layout::Packed, &[(16, 70), (10, 11), (6, 9), (2, 3)], 7),
         plan(own, Layout::Bytes, &[(16, 2), (12, 1), (4, 1), (10, 1), (6, 1), (8, 6), (4, 41)], 0),
         plan(own, Layout::Bytes, &[(6, 1), (6, 1), (4, 1), (2, 70)], 0),
@@ -66,6 +68,10 @@ fn queries(plan: &BitPlan) -> Projection {
     }
     all.centers = vec![0.0; QUERIES];
     all
+}
+
+fn packed<'a>(plan: &BitPlan, rows: &'a [u8]) -> PackedRows<'a> {
+    PackedRows::new(rows, plan.code_bytes(), plan.code_bytes())
 }
 
 /// The codes of rows.
@@ -161,16 +167,54 @@ fn products_of_latents_are_within_their_bound() {
         let errors: Vec<f32> = latents.scales().iter().map(|scale| scale.error.constant).collect();
         let (mut scratch, mut products) = (Scratch::default(), vec![0.0; ROWS * QUERIES]);
         let rows = rows(&plan);
-        let (packed, all) = (PackedRows::new(&rows, plan.code_bytes()), Rows::Run(0..ROWS as u32));
+        let (packed, all) = (packed(&plan, &rows), Rows::Run(0..ROWS as u32));
         let memory = (&mut scratch.codes, &mut scratch.values);
         latents.products_with(Plain, packed, &all, memory, &mut products);
-        check(&plan, &queries, &products, &errors, 0.05);
-        // The same with the machine's instructions, if it has them.
-        if latents::instructions_exist() {
-            let same = Integers(Kind::Latents(latents));
-            let mut found = vec![0.0; ROWS * QUERIES];
-            same.products(packed, &all, &mut scratch, &mut found);
-            assert_eq!(found, products);
+        check(&plan, &queries, &products, &errors, 0.06);
+        check_others(Some(&plan), &queries, packed, &products);
+    }
+}
+
+/// Checks that products are the same with the machine's instructions if it has them, for one query alone, and for some
+/// rows that lie apart from each other.
+fn check_others(
+    plan: Option<&BitPlan>,
+    queries: &Projection,
+    packed: PackedRows<'_>,
+    products: &[f32],
+) {
+    let latents = plan.map_or(packed.stride(), |plan| plan.latents());
+    let listed: Vec<u32> = (0..ROWS as u32).filter(|row| row % 3 != 1).collect();
+    let wider = packed.stride() + 5;
+    let mut apart = vec![0x5a; ROWS * wider];
+    for row in 0..ROWS {
+        apart[row * wider..][..packed.stride()].copy_from_slice(packed.row(row as u32));
+    }
+    let apart = PackedRows::new(&apart, wider, packed.stride());
+    for numbers in [(0..QUERIES).collect(), vec![1]] {
+        let mut some = Projection::default();
+        (some.stride, some.centers) = (queries.stride, vec![0.0; numbers.len()]);
+        numbers.iter().for_each(|query| some.values.extend_from_slice(queries.query(*query)));
+        let of = |rows: &[u32]| -> Vec<f32> {
+            let of_query = |query: &usize| products[query * ROWS..][..ROWS].to_vec();
+            let of_rows = |all: Vec<f32>| rows.iter().map(move |row| all[*row as usize]);
+            numbers.iter().map(of_query).flat_map(of_rows).collect()
+        };
+        let all: Vec<u32> = (0..ROWS as u32).collect();
+        for (packed, rows, expected) in [
+            (packed, Rows::Run(0..ROWS as u32), of(&all)),
+            (apart, Rows::Listed(&listed), of(&listed)),
+        ] {
+            let integers = Latents::of(plan, latents, &some).expect("windows of 8 bits");
+            let (mut scratch, mut found) = (Scratch::default(), vec![0.0; expected.len()]);
+            let memory = (&mut scratch.codes, &mut scratch.values);
+            integers.products_with(Plain, packed, &rows, memory, &mut found);
+            assert_eq!(found, expected);
+            if latents::instructions_exist() {
+                found.fill(0.0);
+                Integers(Kind::Latents(integers)).products(packed, &rows, &mut scratch, &mut found);
+                assert_eq!(found, expected);
+            }
         }
     }
 }
@@ -188,7 +232,7 @@ fn products_of_bytes_are_within_their_bound() {
         let errors: Vec<_> = integers.scales().iter().map(|scale| scale.error).collect();
         let codes: Vec<u8> =
             (0..(ROWS * latents) as u32).map(|i| (number(i) * 128.0) as i8 as u8).collect();
-        let (packed, all) = (PackedRows::new(&codes, latents), Rows::Run(0..ROWS as u32));
+        let (packed, all) = (PackedRows::new(&codes, latents, latents), Rows::Run(0..ROWS as u32));
         let (mut scratch, mut products) = (Scratch::default(), vec![0.0; ROWS * QUERIES]);
         let memory = (&mut scratch.codes, &mut scratch.values);
         integers.products_with(Plain, packed, &all, memory, &mut products);
@@ -208,11 +252,7 @@ fn products_of_bytes_are_within_their_bound() {
                 );
             }
         }
-        if latents::instructions_exist() {
-            let mut found = vec![0.0; ROWS * QUERIES];
-            Integers(Kind::Latents(integers)).products(packed, &all, &mut scratch, &mut found);
-            assert_eq!(found, products);
-        }
+        check_others(None, &queries, packed, &products);
     }
 }
 
@@ -226,7 +266,7 @@ fn sums_of_many_equal_weights_have_room() {
     let latents = Latents::of(Some(&plan), plan.latents(), &queries).expect("windows of 8 bits");
     let (mut scratch, mut products) = (Scratch::default(), vec![0.0; ROWS]);
     let rows = rows(&plan);
-    let packed = PackedRows::new(&rows, plan.code_bytes());
+    let packed = packed(&plan, &rows);
     let (all, memory) = (Rows::Run(0..ROWS as u32), (&mut scratch.codes, &mut scratch.values));
     latents.products_with(Plain, packed, &all, memory, &mut products);
     check(&plan, &queries, &products, &[latents.scales()[0].error.constant], 0.5);
@@ -241,7 +281,7 @@ fn products_of_nibbles_are_within_their_bound() {
         let (mut scratch, mut products) = (Scratch::default(), vec![0.0; ROWS * QUERIES]);
         let all = Integers(Kind::Nibbles(nibbles));
         let rows = rows(&plan);
-        let packed = PackedRows::new(&rows, plan.code_bytes());
+        let packed = packed(&plan, &rows);
         all.products(packed, &Rows::Run(0..ROWS as u32), &mut scratch, &mut products);
         check(
             &plan,
