@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
+use crate::simd::clear_upper_halves;
+
 /// Multiply-adds up to which faer 0.24 takes another kernel, whose sums are rounded otherwise.
 const SMALL_GEMM: usize = 16 * 16 * 16;
 
@@ -77,6 +79,7 @@ pub(crate) fn wide_products(out: &mut [f64], rows: &[f64], others: &[f64], input
     let rows = MatRef::from_row_major_slice(rows, count, inputs);
     let others = MatRef::from_row_major_slice(others, others_count, inputs).transpose();
     matmul(out, Accum::Replace, rows, others, 1.0, Par::Seq);
+    clear_upper_halves();
 }
 
 fn gemm(out: &mut [f32], x: &[f32], w: Weights<'_>, bias: Option<&[f32]>, inputs: usize) {
@@ -101,6 +104,7 @@ fn gemm(out: &mut [f32], x: &[f32], w: Weights<'_>, bias: Option<&[f32]>, inputs
         1.0,
         Par::Seq,
     );
+    clear_upper_halves();
 }
 
 #[cfg(test)]
