@@ -108,8 +108,9 @@ pub(super) fn cooperative_matrices(adapter: &Adapter) -> Option<u32> {
     let wide = (info.subgroup_min_size, info.subgroup_max_size) == (32, 32)
         && adapter.limits().max_compute_invocations_per_workgroup >= COOP_THREADS
         && adapter.limits().max_compute_workgroup_storage_size >= COOP_TILE_BYTES;
+    let has_barriers = adapter.features().contains(Features::SUBGROUP_BARRIER);
     match info.backend {
-        Backend::Vulkan if wide && square(16) => Some(16),
+        Backend::Vulkan if wide && has_barriers && square(16) => Some(16),
         // Apple's subgroups have 32 threads, whatever wgpu says.
         Backend::Metal if square(8) => Some(8),
         _ => None,

@@ -129,6 +129,7 @@ impl Gpu {
             | Features::PIPELINE_CACHE
             | Features::SHADER_F16
             | Features::SUBGROUP
+            | Features::SUBGROUP_BARRIER
             | Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
         // SAFETY: the only experimental feature asked for is cooperative matrices, and
         // `caps::cooperative_matrices` takes only shapes that the adapter itself lists.

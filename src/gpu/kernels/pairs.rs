@@ -24,6 +24,7 @@ pub(crate) struct PairCodes {
     /// `[regions, steps]`; steps without look-ups at the end of regions that have fewer.
     pub(crate) steps: Vec<Step>,
     pub(crate) steps_per_region: usize,
+    /// A multiple of four.
     pub(crate) pairs: Vec<[f32; 2]>,
     /// For each region, which latent each value of a query belongs to; none for padding.
     pub(crate) latents: Vec<Vec<Option<usize>>>,
@@ -65,6 +66,9 @@ impl PairCodes {
         let regions: Vec<Vec<LookUp>> = plans.iter().map(|plan| tables.look_ups(plan)).collect();
         let steps: Vec<Vec<&[LookUp]>> = regions.iter().map(|all| in_steps(all)).collect();
         let steps_per_region = steps.iter().map(Vec::len).max().unwrap_or(0);
+        // Kernels read four at a time.
+        let count = tables.pairs.len().next_multiple_of(4);
+        tables.pairs.resize(count, [0.0; 2]);
         let mut codes = Self {
             steps: vec![],
             steps_per_region,

@@ -17,7 +17,7 @@ const BLOCK_QUERIES: usize = 256;
 pub(crate) const PANEL: usize = 32;
 
 /// Bytes of workgroup memory there, beside the pairs.
-const COOP_BYTES: u64 = 2 * 128 * 40 + 4 * 16 * 256 + 16 * 128 + 12 * 256;
+const COOP_BYTES: u64 = 2 * 128 * 40 + 4 * 16 * 256 + 16 * 2 * 128 + 12 * 256;
 
 /// What a search binds beside data of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -68,7 +68,8 @@ fn instrumented(kernel: &Kernel, planted: Option<(&str, &str)>) -> String {
         "lhs_tile" if coop => format!("((SIDE - 1u) * LHS_STRIDE + SIDE){per_vector}"),
         "strip_tile" => format!("((SIDE - 1u) * STRIP_STRIDE + SIDE){per_vector}"),
         "values" if coop => "((SIDE - 1u) * STRIDE + SIDE) / 4u".to_owned(),
-        "queries" | "strips" if coop => "SIDE * SIDE / 4u".to_owned(),
+        "queries" if coop => "SIDE * SIDE / 4u".to_owned(),
+        "strips" if coop => "SIDE * SIDE".to_owned(),
         _ => "1u".to_owned(),
     };
     let mut text = code;

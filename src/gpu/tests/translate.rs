@@ -17,7 +17,8 @@ pub(super) fn parsed(kernel: &Kernel) -> (Module, ModuleInfo) {
     if coop_side(&module).is_some() {
         capabilities |= Capabilities::SHADER_FLOAT16
             | Capabilities::COOPERATIVE_MATRIX
-            | Capabilities::SUBGROUP;
+            | Capabilities::SUBGROUP
+            | Capabilities::SUBGROUP_BARRIER;
     }
     if kernel.name.contains(".subgroup") {
         capabilities |= Capabilities::SUBGROUP;
