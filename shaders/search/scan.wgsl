@@ -7,7 +7,7 @@
 // it waits for memory for all of them at once, and loads queries once for all of them.
 // needs: round, lists, TILE, CODE_WORDS, REGIONS, PLANES, tiles, terms, row_number, offer, is_in_round
 // needs: ROWS, prepare, prepare_region, products, QUERIES, of_query
-// gives: WORKGROUP, VALUES4, queries
+// gives: WORKGROUP, queries
 
 const WORKGROUP: u32 = TILE / ROWS;
 

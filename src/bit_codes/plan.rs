@@ -69,7 +69,7 @@ pub(crate) struct Symbol {
 
 /// The window of a latent: `bits` bits from bit `start` of the row on, and as many zeros before them as
 /// are `missing`. Its table begins at entry `table` of all tables.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct LatentWindow {
     pub(crate) start: u32,
     pub(crate) bits: u32,

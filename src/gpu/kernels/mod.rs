@@ -3,11 +3,12 @@
 //! A [`Kernel`] is everything that one dispatch is made from. `gemm` makes the kernels that multiply
 //! matrices, `quantize`, `normalize` and `pad` the kernels that treat each row by itself, `bit_codes` the
 //! encoders of bit codes, `regions` the kernels that choose regions and sort rows by them, `scan` and `select`
-//! the kernels of a search, for which `pairs` makes tables, `bytes` those that score a row byte by byte. `tiling` decides how a GEMM is divided, `weights` packs
-//! its weights, and `shaders` names the files of `shaders/`.
+//! the kernels of a search, for which `pairs` makes tables, `bundles` those that look up several latents of scalar
+//! codes at once. `tiling` decides how a GEMM is divided, `weights` packs its weights, and `shaders` names the files
+//! of `shaders/`.
 
 mod bit_codes;
-mod bytes;
+mod bundles;
 mod gemm;
 mod normalize;
 mod pad;
@@ -23,7 +24,9 @@ mod weights;
 #[cfg(test)]
 pub(crate) use bit_codes::SearchedSymbol;
 pub(crate) use bit_codes::{BitCodes, Search};
-pub(crate) use bytes::{ByteShape, WIDE_THREADS, byte_scan, byte_tables};
+pub(crate) use bundles::{
+    BUNDLES, BundleShape, UNIFORM_BYTES, WIDE_THREADS, bundle_scan, bundle_tables,
+};
 pub(crate) use gemm::{ByRegion, Epilogue, Layer, Lhs, Span, gemm};
 pub(crate) use normalize::normalize;
 pub(crate) use pad::pad;
@@ -133,8 +136,10 @@ pub(crate) enum Resident {
     LeadingCosts,
     /// How a search reads bit codes: see `shaders/search/bit_products.wgsl`.
     SearchSteps,
-    /// Where latents lie in their bytes: see `shaders/search/byte_tables.wgsl`.
-    ByteLatents,
+    /// How the words of scalar codes are read: see `shaders/search/bundle_products.wgsl`.
+    Bundles,
+    /// The latents of bundles: see `shaders/search/bundle_tables.wgsl`.
+    BundleLatents,
     /// The pairs of values that a search looks up.
     Pairs,
     /// The same pairs, and how they are looked up for cooperative matrices.
@@ -163,7 +168,8 @@ impl Resident {
             Self::LeadingBias => "vecodec.regions.leading.bias",
             Self::LeadingCosts => "vecodec.regions.leading.costs",
             Self::SearchSteps => "vecodec.search.steps",
-            Self::ByteLatents => "vecodec.search.byte_latents",
+            Self::Bundles => "vecodec.search.bundles",
+            Self::BundleLatents => "vecodec.search.bundle_latents",
             Self::Pairs => "vecodec.search.pairs",
             Self::LookUps => "vecodec.search.look_ups",
             Self::QueryWeights => "vecodec.search.query_weights",

@@ -36,8 +36,8 @@ pub(crate) enum SearchBuffer {
     Centers,
     /// A bit for each row.
     Allowed,
-    /// A query's tables of bytes.
-    ByteTables,
+    /// A query's tables of bundles.
+    BundleTables,
     /// The rows that are read back.
     Found,
     /// Queries as rows, in a buffer of the caller's.
@@ -77,8 +77,8 @@ pub(crate) struct PairShape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AtOnce {
     One,
-    /// One, whose products with rows are looked up byte by byte.
-    OneByBytes,
+    /// One, whose products with rows are looked up by bundles of latents.
+    OneByBundles,
     Four,
     /// A block of them, on cooperative matrices.
     Many,
@@ -87,7 +87,7 @@ pub(crate) enum AtOnce {
 impl AtOnce {
     pub(crate) fn count(self) -> usize {
         match self {
-            Self::One | Self::OneByBytes => 1,
+            Self::One | Self::OneByBundles => 1,
             Self::Four => 4,
             Self::Many => BLOCK_QUERIES,
         }

@@ -90,8 +90,10 @@ files! {
     PAIRS_IN_STORAGE = "search/pairs_in_storage.wgsl";
     TWO_ROWS = "search/two_rows.wgsl";
     FOUR_ROWS = "search/four_rows.wgsl";
-    BYTE_TABLES = "search/byte_tables.wgsl";
-    BYTE_PRODUCTS = "search/byte_products.wgsl";
+    BUNDLE_TABLES = "search/bundle_tables.wgsl";
+    BUNDLE_PRODUCTS = "search/bundle_products.wgsl";
+    BUNDLES_IN_UNIFORM = "search/bundles_in_uniform.wgsl";
+    BUNDLES_IN_STORAGE = "search/bundles_in_storage.wgsl";
     SELECT = "search/select.wgsl";
     PROJECT = "search/project.wgsl";
     RANK = "search/rank.wgsl";

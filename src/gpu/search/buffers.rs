@@ -16,7 +16,7 @@ pub(crate) struct SearchBytes {
     pub(super) lists: u64,
     pub(super) candidates: u64,
     pub(super) found: u64,
-    /// Tables of bytes; 0 if there are none.
+    /// Tables of bundles; 0 if there are none.
     pub(super) tables: u64,
 }
 

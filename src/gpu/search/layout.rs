@@ -4,10 +4,10 @@ use rayon::prelude::*;
 
 use super::super::device::Caps;
 use super::super::kernels::{
-    AtOnce, Kernel, PANEL, PairCodes, PairShape, Resident, ScanShape, TILE, byte_scan, byte_tables,
-    coop_bytes, coop_scan, scan,
+    AtOnce, Kernel, PANEL, PairCodes, PairShape, Resident, ScanShape, TILE, bundle_scan,
+    bundle_tables, coop_bytes, coop_scan, scan,
 };
-use super::bytes::ByteLayout;
+use super::bundles::BundleLayout;
 use crate::bit_codes::BitPlan;
 use crate::model::Model;
 use crate::plan::{count, padded};
@@ -20,8 +20,8 @@ pub(crate) struct SearchLayout {
     pub(super) latent_dim: usize,
     /// None for 8-bit codes.
     pub(super) pairs: Option<PairCodes>,
-    /// None where rows are not scored byte by byte.
-    pub(crate) bytes: Option<ByteLayout>,
+    /// None where rows are not scored by bundles of latents.
+    pub(crate) bundles: Option<BundleLayout>,
     /// Whether many queries are multiplied on cooperative matrices.
     has_coop: bool,
 }
@@ -137,24 +137,24 @@ impl SearchLayout {
             scales,
             bits,
         };
-        let bytes = ByteLayout::new(&plans, caps);
-        Self { metric, shape, latent_dim: config.latent_dim, pairs, bytes, has_coop }
+        let bundles = pairs.as_ref().and_then(|pairs| BundleLayout::new(&plans, pairs, caps));
+        Self { metric, shape, latent_dim: config.latent_dim, pairs, bundles, has_coop }
     }
 
     /// The kernels that score rows.
     pub(crate) fn scans(&self) -> Vec<(AtOnce, Kernel)> {
         let mut scans: Vec<_> =
             [AtOnce::One, AtOnce::Four].map(|at_once| (at_once, scan(&self.shape, at_once))).into();
-        let bytes = self.bytes.as_ref().map(|bytes| byte_scan(&self.shape, &bytes.shape));
-        scans.extend(bytes.map(|kernel| (AtOnce::OneByBytes, kernel)));
+        let bundles = self.bundles.as_ref().map(|bundles| bundle_scan(&self.shape, &bundles.shape));
+        scans.extend(bundles.map(|kernel| (AtOnce::OneByBundles, kernel)));
         let bits = self.shape.bits.filter(|_| self.has_coop);
         scans.extend(bits.map(|bits| (AtOnce::Many, coop_scan(&self.shape, bits.pairs))));
         scans
     }
 
-    /// The kernel that forms tables of bytes, where rows are scored by them.
-    pub(crate) fn byte_tables(&self) -> Option<Kernel> {
-        self.bytes.as_ref().map(|bytes| byte_tables(&self.shape, &bytes.shape))
+    /// The kernel that forms tables of bundles, where rows are scored by them.
+    pub(crate) fn bundle_tables(&self) -> Option<Kernel> {
+        self.bundles.as_ref().map(|bundles| bundle_tables(&self.shape, &bundles.shape))
     }
 
     /// Data of the model that the kernels read.
@@ -179,7 +179,7 @@ impl SearchLayout {
             residents.push((Resident::LookUps, bytes));
         }
         residents.push((Resident::Pairs, values));
-        residents.extend(self.bytes.iter().flat_map(ByteLayout::residents));
+        residents.extend(self.bundles.iter().flat_map(BundleLayout::residents));
         residents
     }
 
@@ -251,8 +251,8 @@ impl SearchLayout {
             MANY_QUERIES.. if self.has_coop => {
                 (queries.div_ceil(AtOnce::Many.count()), AtOnce::Many)
             }
-            _ => match &self.bytes {
-                Some(bytes) if queries <= bytes.max_queries() => (queries, AtOnce::OneByBytes),
+            _ => match &self.bundles {
+                Some(all) if queries <= all.max_queries() => (queries, AtOnce::OneByBundles),
                 _ => Self::groups_in_f32(queries),
             },
         }
@@ -260,9 +260,9 @@ impl SearchLayout {
 
     /// How many queries to answer together, at most, if their values may take so many bytes.
     pub(super) fn max_queries(&self, bytes: u64) -> usize {
-        let at_once = match &self.bytes {
+        let at_once = match &self.bundles {
             _ if self.has_coop => AtOnce::Many,
-            Some(tables) => return tables.max_queries(),
+            Some(all) => return all.max_queries(),
             None => AtOnce::Four,
         };
         at_once.count() * (bytes / self.group_bytes(at_once)[0]) as usize
@@ -270,12 +270,9 @@ impl SearchLayout {
 
     /// How products of so many queries with rows are computed.
     pub(super) fn products(&self, model: &Model, queries: &Queries) -> FastProducts {
-        match (self.groups(queries.count()).1, &self.bytes, model.plan(0)) {
-            (AtOnce::Many, _, Some(plan)) => {
+        match (self.groups(queries.count()).1, model.plan(0)) {
+            (AtOnce::Many, Some(plan)) => {
                 FastProducts::F16 { largest_entry: plan.tables().largest() }
-            }
-            (AtOnce::OneByBytes, Some(bytes), _) => {
-                FastProducts::Integers { errors: bytes.errors(queries) }
             }
             _ => FastProducts::F32,
         }
@@ -287,7 +284,7 @@ impl SearchLayout {
         (queries.div_ceil(at_once.count()), at_once)
     }
 
-    /// Bytes of a group's values, of its centers where these lie apart, and of its tables of bytes.
+    /// Bytes of a group's values, of its centers where these lie apart, and of its tables of bundles.
     pub(crate) fn group_bytes(&self, at_once: AtOnce) -> [u64; 3] {
         let (regions, values4) = (self.regions() as u64, u64::from(self.shape.values4));
         match at_once {
@@ -295,8 +292,11 @@ impl SearchLayout {
                 let queries = regions * AtOnce::Many.count() as u64;
                 [2 * queries * self.matrix_values() as u64, 8 * queries, 0]
             }
-            AtOnce::OneByBytes => self.bytes.as_ref().map_or([0; 3], ByteLayout::query_bytes),
-            _ => [16 * regions * (values4 * at_once.count() as u64 + 1), 0, 0],
+            _ => {
+                let tables = self.bundles.as_ref().filter(|_| at_once == AtOnce::OneByBundles);
+                let tables = tables.map_or(0, BundleLayout::table_bytes);
+                [16 * regions * (values4 * at_once.count() as u64 + 1), 0, tables]
+            }
         }
     }
 

@@ -22,8 +22,8 @@
 //! about `64 k` rows reach it, wherever the best rows lie. A list holds twice as many. If more reach it
 //! nevertheless, copies of one row say, the query is answered on the CPU.
 //!
-//! With few queries, scalar codes are scored byte by byte from tables of each query, which a kernel forms first
-//! ([`bytes`]).
+//! With few queries, several latents of scalar codes are looked up at once, in tables of each query that a kernel
+//! forms first ([`bundles`]).
 //!
 //! Thresholds change between rounds alone. So the rows that are found depend on no order of threads.
 //!
@@ -37,7 +37,7 @@
 //! list.
 
 mod buffers;
-mod bytes;
+mod bundles;
 mod layout;
 mod programs;
 mod projection;

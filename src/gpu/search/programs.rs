@@ -20,8 +20,8 @@ use crate::search::{Batch, FastProducts, Metric, Queries};
 pub(crate) struct SearchPrograms {
     pub(super) layout: SearchLayout,
     scans: Vec<(AtOnce, SearchProgram)>,
-    /// Where rows are scored byte by byte.
-    pub(super) byte_tables: Option<SearchProgram>,
+    /// Where rows are scored by bundles of latents.
+    pub(super) bundle_tables: Option<SearchProgram>,
     pub(super) select: SearchProgram,
     /// What searches from and into buffers of the caller's need. Most indexes never see one.
     ends: OnceLock<Ends>,
@@ -47,9 +47,9 @@ impl SearchPrograms {
         let program = |kernel: Kernel| SearchProgram::new(gpu, kernel, &residents);
         let scan = |(at_once, kernel)| Ok((at_once, program(kernel)?));
         let scans = layout.scans().into_iter().map(scan).collect::<Result<_>>()?;
-        let byte_tables = layout.byte_tables().map(program).transpose()?;
+        let bundle_tables = layout.bundle_tables().map(program).transpose()?;
         let select = program(select())?;
-        Ok(Self { layout, scans, byte_tables, select, ends: OnceLock::new() })
+        Ok(Self { layout, scans, bundle_tables, select, ends: OnceLock::new() })
     }
 
     /// Compiled when it is first asked for.

@@ -92,7 +92,7 @@ struct Search<'a> {
     /// Of the products with centroids, where these lie apart.
     center_range: Range<u64>,
     lists_at: u64,
-    /// Of all tables of bytes.
+    /// Of all tables of bundles.
     table_bytes: u64,
 }
 
@@ -155,10 +155,6 @@ impl<'a> Search<'a> {
                 let centers = &mut centers[..bytes as usize];
                 self.programs.layout.write_matrices(self.queries, values, centers);
             }
-            AtOnce::OneByBytes => {
-                let bytes = self.programs.layout.bytes.as_ref();
-                bytes.expect("it has tables").write_queries(self.queries, values);
-            }
             at_once => self.programs.layout.write_queries(self.queries, at_once, values),
         }
     }
@@ -176,7 +172,7 @@ impl<'a> Search<'a> {
                 (SearchBuffer::Lists, (&slot.lists, 0..lists)),
                 (SearchBuffer::Candidates, (&slot.candidates, 0..wanted.candidate_bytes())),
                 (SearchBuffer::Found, (&slot.found, 0..found)),
-                (SearchBuffer::ByteTables, (&slot.tables, 0..self.table_bytes)),
+                (SearchBuffer::BundleTables, (&slot.tables, 0..self.table_bytes)),
             ],
         };
         let submission = self.gpu.with_error_scopes("the work of a search", || {
@@ -185,7 +181,7 @@ impl<'a> Search<'a> {
             let input = self.lists_at + lists;
             encoding.copy_buffer_to_buffer(&slot.upload, 0, &slot.input, 0, input);
             encoding.copy_buffer_to_buffer(&slot.upload, self.lists_at, &slot.lists, 0, lists);
-            self.work.record_byte_tables(&mut encoding, &memory);
+            self.work.record_bundle_tables(&mut encoding, &memory);
             let mut row_queries = 0;
             for dispatch in &self.work.dispatches {
                 self.work.record(&mut encoding, &memory, dispatch);

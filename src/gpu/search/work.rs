@@ -275,12 +275,14 @@ impl<'a> Work<'a> {
         });
     }
 
-    /// Records what forms the tables of bytes of all queries, if rows are scored by them.
-    pub(super) fn record_byte_tables(&self, encoder: &mut CommandEncoder, memory: &Memory<'_>) {
+    /// Records what forms the tables of bundles of all queries, if rows are scored by them.
+    pub(super) fn record_bundle_tables(&self, encoder: &mut CommandEncoder, memory: &Memory<'_>) {
         let layout = &self.programs.layout;
-        let both = layout.bytes.as_ref().zip(self.programs.byte_tables.as_ref());
-        if let Some((bytes, program)) = both.filter(|_| self.wanted.at_once == AtOnce::OneByBytes) {
-            let groups = [bytes.table_count(), count(self.wanted.groups)];
+        let both = layout.bundles.as_ref().zip(self.programs.bundle_tables.as_ref());
+        if let Some((bundles, program)) =
+            both.filter(|_| self.wanted.at_once == AtOnce::OneByBundles)
+        {
+            let groups = [bundles.table_count(), count(self.wanted.groups)];
             program.record(self.gpu, encoder, groups, |buffer| memory.binding(buffer));
         }
     }

@@ -63,7 +63,8 @@ fn names(binding: Binding) -> &'static [&'static str] {
         Binding::Resident(Resident::ReciprocalSteps) => &["reciprocal_steps"],
         Binding::Resident(Resident::SearchPlan) => &["plan"],
         Binding::Resident(Resident::SearchSteps) => &["steps"],
-        Binding::Resident(Resident::ByteLatents) => &["latents"],
+        Binding::Resident(Resident::BundleLatents) => &["latents"],
+        Binding::Resident(Resident::Bundles) => &["bundles"],
         Binding::Resident(Resident::Pairs) => &["pairs"],
         Binding::Resident(Resident::QueryWeights) => &["weights"],
         Binding::Resident(Resident::LookUps) => &["look_ups"],
@@ -77,7 +78,7 @@ fn names(binding: Binding) -> &'static [&'static str] {
         Binding::Search(SearchBuffer::Candidates) => &["candidates"],
         Binding::Search(SearchBuffer::Allowed) => &["allowed"],
         Binding::Search(SearchBuffer::Centers) => &["centers"],
-        Binding::Search(SearchBuffer::ByteTables) => &["byte_tables"],
+        Binding::Search(SearchBuffer::BundleTables) => &["bundle_tables"],
         Binding::Search(SearchBuffer::Found) => &["found"],
         // Left operands are `rows`, and results `out`.
         Binding::Section(Section::Rows) => &["rows", "out"],
@@ -172,7 +173,7 @@ fn parameters_have_one_layout_in_rust_and_wgsl() {
         let uniform = |v: &&naga::GlobalVariable| v.space == AddressSpace::Uniform;
         let mut variables = module.global_variables.iter().map(|(_, variable)| variable);
         let Some(variable) = variables.find(uniform) else {
-            assert_eq!(kernel.name, "tables.bytes", "all others have parameters");
+            assert_eq!(kernel.name, "tables.bundles", "all others have parameters");
             continue;
         };
         let (found, bytes) = members(&module, variable.ty);

@@ -178,6 +178,7 @@ pub(super) fn caps(software: bool, coop_side: Option<u32>) -> Caps {
         coop_side,
         subgroup: coop_side.map(|_| 32),
         workgroup_threads: if coop_side == Some(16) { COOP_THREADS } else { 256 },
+        uniform_bytes: if coop_side == Some(8) { 16 << 10 } else { 64 << 10 },
         workgroup_bytes: if coop_side == Some(16) { 48 << 10 } else { 32 << 10 },
         max_loop_iterations: software.then_some(65_000),
         chunk_bytes: ChunkBytes { copied: 1 << 20, large: 1 << 20 },
@@ -221,7 +222,7 @@ fn search_kernels() -> Vec<Kernel> {
             for metric in Metric::ALL {
                 let layout = SearchLayout::new(&model, metric, &caps);
                 kernels.extend(layout.scans().into_iter().map(|(_, kernel)| kernel));
-                kernels.extend(layout.byte_tables());
+                kernels.extend(layout.bundle_tables());
                 kernels.push(select());
                 kernels.extend(layout.projections(model.config().dim));
                 kernels.push(layout.rank());

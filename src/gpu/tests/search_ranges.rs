@@ -80,7 +80,7 @@ fn violations(
         SearchBuffer::Candidates => contents(8 * u64::from(lists * CAPACITY)),
         SearchBuffer::Found => vec![0; (4 * lists * FOUND) as usize],
         SearchBuffer::Allowed => vec![0xff; ROWS.div_ceil(64) * 8],
-        SearchBuffer::ByteTables => contents(u64::from(groups) * layout.group_bytes(at_once)[2]),
+        SearchBuffer::BundleTables => contents(u64::from(groups) * layout.group_bytes(at_once)[2]),
         SearchBuffer::QueryRows => contents(4 * u64::from(lists - 1) * model.config().dim as u64),
         SearchBuffer::Hits => vec![0; (8 * lists * k) as usize],
     };
@@ -105,7 +105,7 @@ fn violations(
     let workgroups = match kernel.name.as_str() {
         SELECT | RANK => [lists, 1, 1],
         "scan.project" => [lists, count(model.region_count()), 1],
-        "tables.bytes" => [layout.bytes.as_ref().unwrap().table_count(), groups, 1],
+        "tables.bundles" => [layout.bundles.as_ref().unwrap().table_count(), groups, 1],
         _ => [round.workgroups, groups, 1],
     };
     dispatched(gpu, &pipeline(gpu, kernel, None), &buffers, workgroups)
@@ -115,7 +115,7 @@ fn violations(
 fn kernels(layout: &SearchLayout, dim: usize) -> Vec<(Kernel, AtOnce)> {
     let [project_one, project_four] = layout.projections(dim);
     let scans = layout.scans().into_iter().map(|(at_once, kernel)| (kernel, at_once));
-    let tables = layout.byte_tables().map(|kernel| (kernel, AtOnce::OneByBytes));
+    let tables = layout.bundle_tables().map(|kernel| (kernel, AtOnce::OneByBundles));
     let others = [
         (select(), AtOnce::Four),
         (project_one, AtOnce::One),
@@ -148,11 +148,11 @@ fn no_index_of_a_search_reaches_beyond_what_the_host_sizes() {
 fn a_buffer_of_a_search_that_is_too_small_is_noticed() {
     let gpu = Gpu::new().unwrap();
     let models = models();
-    // A trellis, and a scalar code that is scored byte by byte.
-    for has_bytes in [false, true] {
+    // A trellis, and a scalar code that is scored by bundles of latents.
+    for has_bundles in [false, true] {
         let layout = |model: &Model| SearchLayout::new(model, Metric::L2, gpu.caps());
         let suits = |model: &&Model| {
-            model.region_count() >= 3 && layout(model).bytes.is_some() == has_bytes
+            model.region_count() >= 3 && layout(model).bundles.is_some() == has_bundles
         };
         let model = models.iter().find(suits).expect("there is a model of each kind");
         let (batch, layout) = (batch(model), layout(model));
