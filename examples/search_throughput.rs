@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
+use rayon::prelude::*;
 use resident::resident_mib;
 use vecodec::{Codec, CodecOptions, Index, Metric, Model, SearchMode, SearchOptions};
 
@@ -62,6 +63,10 @@ const BLOCK_ROWS: usize = 1 << 16;
 struct Noise(u64);
 
 impl Noise {
+    fn of_row(number: usize) -> Self {
+        Self((number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
     fn next(&mut self) -> f32 {
         // Marsaglia, Xorshift RNGs, 2003.
         self.0 ^= self.0 << 13;
@@ -86,12 +91,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dim = model.config().dim;
     let codec = Codec::with_options(model, options)?;
     let given = read(&data)?;
-    let mut noise = Noise(1);
     let mut codes = codec.encode_flat(&given[..given.len().min(rows * dim)])?;
     while codes.row_count() < rows {
-        let count = (rows - codes.row_count()).min(BLOCK_ROWS) * dim;
-        let repeated = given.iter().cycle().skip(codes.row_count() % (given.len() / dim) * dim);
-        let moved: Vec<f32> = repeated.take(count).map(|value| value + noise.next()).collect();
+        let first = codes.row_count();
+        let mut moved = vec![0.0; (rows - first).min(BLOCK_ROWS) * dim];
+        moved.par_chunks_exact_mut(dim).enumerate().for_each(|(row, moved)| {
+            let mut noise = Noise::of_row(first + row);
+            let given = &given[(first + row) % (given.len() / dim) * dim..];
+            moved.iter_mut().zip(given).for_each(|(to, value)| *to = value + noise.next());
+        });
         codes.append(&codec.encode_flat(&moved)?)?;
     }
     let start = Instant::now();
