@@ -109,9 +109,10 @@ pub(crate) fn decode_latent(
     let several = model.mixture().filter(|mixture| mixture.regions().len() > 1);
     let block = block_rows(latents.len(), model);
     let scratch = mixture::Scratch::default;
-    out.par_chunks_mut(block * dim).enumerate().try_for_each_init(
-        scratch,
-        |scratch, (index, out)| {
+    // The first error, as of `encode`.
+    out.par_chunks_mut(block * dim)
+        .enumerate()
+        .map_init(scratch, |scratch, (index, out)| {
             let range = index * block..index * block + out.len() / dim;
             latents.check_finite(range.clone())?;
             match (several, latents.contiguous(&range)) {
@@ -125,6 +126,6 @@ pub(crate) fn decode_latent(
                     .for_each(|(row, out)| decoder.apply(latents.row(row), out)),
             }
             Ok(())
-        },
-    )
+        })
+        .reduce(|| Ok(()), Result::and)
 }

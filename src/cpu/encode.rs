@@ -1,4 +1,6 @@
 //! Rows to latents to codes, block by block.
+//!
+//! Blocks are reduced to the first error among them, so that an error names the same row however many threads there are.
 
 use std::ops::Range;
 
@@ -37,7 +39,7 @@ pub(crate) fn encode<T: Element>(
         .par_chunks_mut(block * row_bytes)
         .zip(scales.par_chunks_mut(block))
         .enumerate()
-        .try_for_each_init(Scratch::default, |scratch, (index, (packed, scales))| {
+        .map_init(Scratch::default, |scratch, (index, (packed, scales))| {
             let first = index * block;
             let range = first..first + scales.len();
             with_rows(model, rows, range, Some(scales), scratch, |x, scratch, scales| {
@@ -50,6 +52,7 @@ pub(crate) fn encode<T: Element>(
                 }
             })
         })
+        .reduce(|| Ok(()), Result::and)
 }
 
 /// Encodes rows of a model that has a linear layer each way.
@@ -103,9 +106,10 @@ fn overflow(latents: &[f32], latent_dim: usize) -> Option<usize> {
 pub(crate) fn encode_latent(model: &Model, rows: &Rows<'_>, latents: &mut [f32]) -> Result<()> {
     let config = model.config();
     let (block, latent_dim) = (block_rows(rows.len(), model), config.latent_dim);
-    latents.par_chunks_mut(block * latent_dim).enumerate().try_for_each_init(
-        Scratch::default,
-        |scratch, (index, latents)| {
+    latents
+        .par_chunks_mut(block * latent_dim)
+        .enumerate()
+        .map_init(Scratch::default, |scratch, (index, latents)| {
             let first = index * block;
             let range = first..first + latents.len() / latent_dim;
             with_rows(model, rows, range, None, scratch, |x, scratch, _| {
@@ -118,8 +122,8 @@ pub(crate) fn encode_latent(model: &Model, rows: &Rows<'_>, latents: &mut [f32])
                     None => Ok(()),
                 }
             })
-        },
-    )
+        })
+        .reduce(|| Ok(()), Result::and)
 }
 
 /// Writes the latents `[rows, latent_dim]` and the regions `[rows]` of a batch, in a model of several
@@ -138,7 +142,7 @@ pub(crate) fn encode_latent_with_regions(
         .par_chunks_mut(block * latent_dim)
         .zip(regions.par_chunks_mut(block))
         .enumerate()
-        .try_for_each_init(Scratch::default, |scratch, (index, (latents, regions))| {
+        .map_init(Scratch::default, |scratch, (index, (latents, regions))| {
             let first = index * block;
             let range = first..first + regions.len();
             with_rows(model, rows, range, None, scratch, |x, scratch, _| {
@@ -147,6 +151,7 @@ pub(crate) fn encode_latent_with_regions(
                     .map_err(|row| Error::Overflow { row: first + row })
             })
         })
+        .reduce(|| Ok(()), Result::and)
 }
 
 /// Divides rows `[n, dim]` by their norms, which go to `norms` if they are wanted.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use vecodec::{Codes, Error, Gpu, Model, ModelConfig, Weights};
+use vecodec::{CodecOptions, Codes, Engine, Error, Gpu, Model, ModelConfig, Weights};
 
 use crate::compare::assert_error;
 use crate::data::{Random, identity, model};
@@ -132,4 +132,32 @@ fn a_missing_adapter_is_reported() {
     let (out, err) =
         (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
     assert!(child.status.success() && out.contains("1 passed"), "{out}\n{err}");
+}
+
+/// Many threads meet bad rows at the same time. The first of them is named.
+#[test]
+#[cfg_attr(miri, ignore = "takes hours under Miri")]
+fn the_first_bad_row_is_named_by_many_threads() {
+    let (dim, count, bad) = (16, 20_000, 11_003);
+    let model = model(ModelConfig::int8(dim, 8), false, 85);
+    let codec = codec(&CodecOptions::default().with_engine(Engine::Cpu), &model);
+    let mut rows = vec![0.5; count * dim];
+    let mut latents = vec![0.5; count * 8];
+    for row in (bad..count).step_by(501) {
+        rows[row * dim] = f32::NAN;
+        latents[row * 8] = f32::NAN;
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(16).build().unwrap();
+    for _ in 0..50 {
+        let errors = pool.install(|| {
+            [
+                codec.encode_flat(&rows).unwrap_err(),
+                codec.encode_latent(&rows).unwrap_err(),
+                codec.decode_latent(&latents).unwrap_err(),
+            ]
+        });
+        for error in errors {
+            assert_error!(error, Error::NonFinite { row, .. } if row == bad, "11003");
+        }
+    }
 }

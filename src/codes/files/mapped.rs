@@ -71,7 +71,9 @@ impl CodesReader {
             let scales: Vec<f32> = rows.clone().map(|row| codes.scale(row)).collect();
             check_scales(first, &scales).map_err(|e| Error::format(&path, e.to_string()))
         };
-        segments.checksums.par_iter().enumerate().try_for_each(check)?;
+        // The first error, however many threads there are.
+        let checks = segments.checksums.par_iter().enumerate().map(check);
+        checks.reduce(|| Ok(()), Result::and)?;
         Ok((codes, segments.has_ids.then_some(ids)))
     }
 }
