@@ -1,7 +1,7 @@
 // Products of one query with scalar codes, of which no latent crosses a word: a look-up for each bundle of neighbouring
 // latents, whose bits together select what they add (src/gpu/search/bundles.rs).
 //     products[row] = sum_s table[s][bits of the row in bundle s]
-// A word has BUNDLES bundles, most of at most 6 bits. All threads of a subgroup look into the same table, which then
+// A word has six bundles, most of at most 6 bits. All threads of a subgroup look into the same table, which then
 // takes one or two words of each memory bank: H200, 10 million rows of 64 bytes, 0.32 ms, where a look-up for each
 // byte, in tables of 256 entries of 16 bits, takes 0.45 ms.
 // How a word is read comes from uniform memory if there is room: 0.38 ms from storage.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! q . z = sum_l q_l e_l                   e_l = entry of the latent's table, by its bits
-//!       = sum_s t_s[bits of bundle s]       t_s = sum_{l in s} q_l e_l
+//!       = sum_s t_s[bits of bundle s]     t_s = sum_{l in s} q_l e_l
 //! ```
 //!
 //! A bundle is neighbouring latents of a word. Most have 5 or 6 bits: a table of 64 entries takes two words of each of 32
@@ -59,7 +59,8 @@ impl Bundle {
 }
 
 impl BundleLayout {
-    /// None where a latent crosses a word, or where workgroup memory has no room for a region's tables.
+    /// None for a trellis and for scalar codes of older formats, where a latent crosses a word, and where workgroup memory
+    /// has no room for the tables of a region.
     pub(super) fn new(plans: &[&BitPlan], pairs: &PairCodes, caps: &Caps) -> Option<Self> {
         let first = plans.first()?;
         if !plans.iter().all(|plan| plan.has_bytes()) {
