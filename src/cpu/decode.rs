@@ -109,7 +109,7 @@ pub(crate) fn decode_latent(
     let several = model.mixture().filter(|mixture| mixture.regions().len() > 1);
     let block = block_rows(latents.len(), model);
     let scratch = mixture::Scratch::default;
-    // The first error, as of `encode`.
+    // Reduced to the first error: see `encode`.
     out.par_chunks_mut(block * dim)
         .enumerate()
         .map_init(scratch, |scratch, (index, out)| {

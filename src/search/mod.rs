@@ -35,4 +35,4 @@ pub use metric::Metric;
 pub(crate) use metric::{Products, Terms};
 pub(crate) use queries::{Projection, Queries};
 pub(crate) use records::{PackedRows, Records};
-pub(crate) use slack::{FastProducts, ProductError, SMALLEST_STEP, slacks};
+pub(crate) use slack::{FastProducts, ProductError, slacks};

@@ -5,9 +5,6 @@ use super::queries::Queries;
 use crate::error::Result;
 use crate::model::Model;
 
-/// The smallest step of products in integers: one over it is a number, too.
-pub(crate) const SMALLEST_STEP: f64 = 1.0 / (1u128 << 100) as f64;
-
 /// How a fast pass computes products of latents.
 #[derive(Clone, Debug)]
 pub(crate) enum FastProducts {

@@ -1,6 +1,9 @@
 //! What integers mean.
 
-use crate::search::{ProductError, SMALLEST_STEP};
+use crate::search::ProductError;
+
+/// The smallest step: one over it is a number, too.
+const SMALLEST_STEP: f64 = 1.0 / (1u128 << 100) as f64;
 
 /// How a query's integers become products: `offset + step * integer`.
 #[derive(Clone, Copy, Debug)]
