@@ -5,9 +5,8 @@
 // A workgroup has the table of one bundle, for one query.
 
 override REGIONS: u32;
-// Bundles of a word.
+// Bundles of all words.
 override BUNDLES: u32;
-override WORDS: u32;
 // Latents of a bundle, at most.
 override PER_BUNDLE: u32;
 override VALUES4: u32;
@@ -26,12 +25,17 @@ struct Latent {
     first_entry: u32,
 }
 
+struct Bundle {
+    bits: u32,
+    // Where its table begins.
+    table: u32,
+}
+
 @group(0) @binding(0) var<storage, read> queries: array<f32>;
-// [REGIONS, WORDS, BUNDLES, PER_BUNDLE]
+// [REGIONS, BUNDLES, PER_BUNDLE]
 @group(0) @binding(1) var<storage, read> latents: array<Latent>;
 @group(0) @binding(2) var<storage, read> tables: array<f32>;
-// As `bundle_products.wgsl` says, in words.
-@group(0) @binding(3) var<storage, read> bundles: array<u32>;
+@group(0) @binding(3) var<storage, read> bundles: array<Bundle>;
 @group(0) @binding(4) var<storage, read_write> bundle_tables: array<f32>;
 
 // The entry of some bits in the table of a bundle. `values` is where the query's values begin.
@@ -53,14 +57,11 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let word = group.x / BUNDLES;
-    let number = group.x % BUNDLES;
-    let region = word / WORDS;
-    let read = bundles[word * 2u * BUNDLES + number];
-    let table = bundles[word * 2u * BUNDLES + BUNDLES + number];
+    let region = group.x / BUNDLES;
+    let bundle = bundles[group.x % BUNDLES];
     let values = (group.y * REGIONS + region) * 4u * (VALUES4 + 1u);
-    let first = (group.y * REGIONS + region) * ENTRIES + table;
-    for (var found = thread; found <= read >> 8u; found += THREADS) {
+    let first = (group.y * REGIONS + region) * ENTRIES + bundle.table;
+    for (var found = thread; found < 1u << bundle.bits; found += THREADS) {
         bundle_tables[first + found] = entry(group.x, values, found);
     }
 }

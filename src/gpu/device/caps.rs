@@ -20,8 +20,6 @@ pub(crate) struct Caps {
     pub(crate) coop_side: Option<u32>,
     /// Lanes of a subgroup, where shaders may use subgroups and all have as many.
     pub(crate) subgroup: Option<u32>,
-    /// Bytes of a binding of uniform memory.
-    pub(crate) uniform_bytes: u64,
     /// Bytes of workgroup memory.
     pub(crate) workgroup_bytes: u64,
     /// Threads of a workgroup, at most.
@@ -73,7 +71,6 @@ impl Caps {
             subgroup: (device.features().contains(Features::SUBGROUP)
                 && info.subgroup_min_size == info.subgroup_max_size)
                 .then_some(info.subgroup_min_size),
-            uniform_bytes: limits.max_uniform_buffer_binding_size,
             workgroup_threads: limits.max_compute_invocations_per_workgroup,
             workgroup_bytes: limits.max_compute_workgroup_storage_size.into(),
             // Mesa's software adapter silently ends a thread's loops, all counted together, after

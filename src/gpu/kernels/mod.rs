@@ -25,7 +25,7 @@ mod weights;
 pub(crate) use bit_codes::SearchedSymbol;
 pub(crate) use bit_codes::{BitCodes, Search};
 pub(crate) use bundles::{
-    BUNDLES, BundleShape, UNIFORM_BYTES, WIDE_THREADS, bundle_scan, bundle_tables,
+    BundleShape, MAX_BUNDLE_BITS, MAX_BUNDLES, MAX_WORDS, WIDE_THREADS, bundle_scan, bundle_tables,
 };
 pub(crate) use gemm::{ByRegion, Epilogue, Layer, Lhs, Span, gemm};
 pub(crate) use normalize::normalize;
@@ -136,9 +136,9 @@ pub(crate) enum Resident {
     LeadingCosts,
     /// How a search reads bit codes: see `shaders/search/bit_products.wgsl`.
     SearchSteps,
-    /// How the words of scalar codes are read: see `shaders/search/bundle_products.wgsl`.
+    /// The bundles of a row: see `shaders/search/bundle_tables.wgsl`.
     Bundles,
-    /// The latents of bundles: see `shaders/search/bundle_tables.wgsl`.
+    /// The latents of bundles, in all regions.
     BundleLatents,
     /// The pairs of values that a search looks up.
     Pairs,

@@ -92,8 +92,6 @@ files! {
     FOUR_ROWS = "search/four_rows.wgsl";
     BUNDLE_TABLES = "search/bundle_tables.wgsl";
     BUNDLE_PRODUCTS = "search/bundle_products.wgsl";
-    BUNDLES_IN_UNIFORM = "search/bundles_in_uniform.wgsl";
-    BUNDLES_IN_STORAGE = "search/bundles_in_storage.wgsl";
     SELECT = "search/select.wgsl";
     PROJECT = "search/project.wgsl";
     RANK = "search/rank.wgsl";

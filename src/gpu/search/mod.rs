@@ -23,7 +23,7 @@
 //! nevertheless, copies of one row say, the query is answered on the CPU.
 //!
 //! With few queries, several latents of scalar codes are looked up at once, in tables of each query that a kernel
-//! forms first ([`bundles`]).
+//! forms first ([`bundles`], [`division`]).
 //!
 //! Thresholds change between rounds alone. So the rows that are found depend on no order of threads.
 //!
@@ -38,6 +38,7 @@
 
 mod buffers;
 mod bundles;
+mod division;
 mod layout;
 mod programs;
 mod projection;

@@ -178,7 +178,6 @@ pub(super) fn caps(software: bool, coop_side: Option<u32>) -> Caps {
         coop_side,
         subgroup: coop_side.map(|_| 32),
         workgroup_threads: if coop_side == Some(16) { COOP_THREADS } else { 256 },
-        uniform_bytes: if coop_side == Some(8) { 16 << 10 } else { 64 << 10 },
         workgroup_bytes: if coop_side == Some(16) { 48 << 10 } else { 32 << 10 },
         max_loop_iterations: software.then_some(65_000),
         chunk_bytes: ChunkBytes { copied: 1 << 20, large: 1 << 20 },
