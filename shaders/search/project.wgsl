@@ -1,47 +1,55 @@
-// Queries in the latent space of each region, from rows of values, and their lists as a search begins:
-//     projected[query, region, value] = scale sum_d q[d] weights[region, d, value]
-// weights [regions, INPUTS, 4 VALUES4 + 4]: columns of the decoder times the steps of the latents, in the order
-// in which rows are looked up, then the centroid and zeros.
-// scale: 1 for the inner product, 2 for L2, 1 / |q| for the cosine. Queries are multiplied by a power of two
-// first, so that squares neither overflow nor vanish.
-// A query that is not finite has no candidates and counts as overflowed, and so does one with a value of LARGEST
-// or more that is not compared by the cosine. What fills up the last group has no candidates.
-// A workgroup has a query in a region.
-// needs: round, lists, OVERFLOWED, NO_KEY, magnitude, INFINITY
+// Queries in the latent space of some regions:
+//     projected[query, region, value] = sum_d scaled[query, d] weights[region, d, value]
+// weights [regions, INPUTS, VALUES4 + 1]: columns of the decoder times the steps of the latents, in the order in
+// which rows are looked up, then the centroid and zeros.
+// A workgroup has four queries and 64 values of a region. A thread has four values of all four queries, and sums a
+// sixteenth of the dimensions, so that few queries employ a whole GPU, too, and roundings are few: a sum is off by at
+// most INPUTS / 16 + 5 roundings of the sum of its magnitudes.
 
-const WORKGROUP: u32 = 256u;
-// 2^56 as bits: products with rows of a norm up to 2^56 stay in the range of f32.
-const LARGEST: u32 = 0x5b800000u;
+// Threads side by side, each with four values, and slices of the dimensions.
+const LANES: u32 = 16u;
+const SLICES: u32 = 16u;
+const WORKGROUP: u32 = LANES * SLICES;
+const BLOCK_VALUES: u32 = 4u * LANES;
 
 override REGIONS: u32;
+// The first of the regions whose weights there are.
+override FIRST_REGION: u32;
 // Values of a query row.
 override INPUTS: u32;
 override VALUES4: u32;
 // Queries of a group, whose values lie side by side.
 override QUERIES: u32;
-// 0 inner product, 1 cosine, 2 L2.
-override METRIC: u32;
 
 // [queries, INPUTS]
-@group(0) @binding(1) var<storage, read> rows: array<f32>;
-@group(0) @binding(2) var<storage, read> weights: array<f32>;
-// As `queries` in `scan.wgsl`, value by value.
-@group(0) @binding(3) var<storage, read_write> projected: array<f32>;
+@group(0) @binding(0) var<storage, read> scaled: array<f32>;
+@group(0) @binding(1) var<storage, read> weights: array<vec4<f32>>;
+// [groups, REGIONS, 4 VALUES4 + 4 / QUERIES, QUERIES]: as `queries` in `scan.wgsl`, value by value. What fills up the
+// last group is zero.
+@group(0) @binding(2) var<storage, read_write> projected: array<f32>;
 
-var<workgroup> largest_bits: atomic<u32>;
-var<workgroup> squares: array<f32, WORKGROUP>;
+// Four values of each of the four queries.
+alias Sums = array<vec4<f32>, 4>;
 
-// The sum of all threads' values.
-fn sum_of_squares(thread: u32, own: f32) -> f32 {
-    squares[thread] = own;
-    workgroupBarrier();
-    for (var distance = WORKGROUP / 2u; distance > 0u; distance /= 2u) {
-        if thread < distance {
-            squares[thread] += squares[thread + distance];
-        }
-        workgroupBarrier();
+var<workgroup> sums: array<Sums, WORKGROUP>;
+
+fn sum_of_slice(first: u32, count: u32, region: u32, four: u32, slice: u32) -> Sums {
+    let slice_inputs = (INPUTS + SLICES - 1u) / SLICES;
+    let end = min((slice + 1u) * slice_inputs, INPUTS);
+    // Where there is no such query, the last one is read.
+    let a = min(first, count - 1u) * INPUTS;
+    let b = min(first + 1u, count - 1u) * INPUTS;
+    let c = min(first + 2u, count - 1u) * INPUTS;
+    let d = min(first + 3u, count - 1u) * INPUTS;
+    var sum: Sums;
+    for (var i = slice * slice_inputs; i < end; i++) {
+        let weight = weights[(region * INPUTS + i) * (VALUES4 + 1u) + four];
+        sum[0] += scaled[a + i] * weight;
+        sum[1] += scaled[b + i] * weight;
+        sum[2] += scaled[c + i] * weight;
+        sum[3] += scaled[d + i] * weight;
     }
-    return squares[0];
+    return sum;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -49,57 +57,32 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let query = group.x;
-    let region = group.y;
-    // Where there is no such query, the last one is read.
-    let is_query = query < round.query_count;
-    let first = min(query, round.query_count - 1u) * INPUTS;
-    if thread == 0u {
-        atomicStore(&largest_bits, 0u);
-    }
+    let blocks = (VALUES4 + LANES) / LANES;
+    let region = group.x / blocks;
+    let block = group.x % blocks;
+    let first = 4u * group.y;
+    let count = arrayLength(&scaled) / INPUTS;
+    let slice = thread / LANES;
+    let four = min(block * LANES + thread % LANES, VALUES4);
+    sums[thread] = sum_of_slice(first, count, region, four, slice);
     workgroupBarrier();
-    var own_largest = 0u;
-    for (var d = thread; d < INPUTS; d += WORKGROUP) {
-        own_largest = max(own_largest, magnitude(vec4<f32>(rows[first + d])));
-    }
-    atomicMax(&largest_bits, own_largest);
-    workgroupBarrier();
-    let largest = atomicLoad(&largest_bits);
-    let is_scored = is_query && largest < select(LARGEST, INFINITY, METRIC == 1u);
-    // The power of two brings the largest value between 1 and 2, and its inverse is a number, too.
-    let exponent = clamp(254u - min(largest >> 23u, 254u), 1u, 253u);
-    let power = bitcast<f32>(exponent << 23u);
-    let inverse = bitcast<f32>((254u - exponent) << 23u);
-    var own_squares = 0.0;
-    for (var d = thread; d < INPUTS; d += WORKGROUP) {
-        let value = power * rows[first + d];
-        own_squares += value * value;
-    }
-    let squared = sum_of_squares(thread, own_squares);
-    var scale = inverse;
-    if METRIC == 1u {
-        scale = select(0.0, 1.0 / sqrt(squared), squared > 0.0);
-    } else if METRIC == 2u {
-        scale = 2.0 * inverse;
+    for (var distance = SLICES / 2u; distance > 0u; distance /= 2u) {
+        if slice < distance {
+            for (var i = 0u; i < 4u; i++) {
+                sums[thread][i] += sums[thread + distance * LANES][i];
+            }
+        }
+        workgroupBarrier();
     }
 
-    let values = 4u * VALUES4;
-    let group_values = 4u * (VALUES4 * QUERIES + 1u);
-    let to = (query / QUERIES * REGIONS + region) * group_values + query % QUERIES;
-    for (var value = thread; value <= values; value += WORKGROUP) {
-        var sum = 0.0;
-        for (var d = 0u; d < INPUTS; d++) {
-            sum += power * rows[first + d] * weights[(region * INPUTS + d) * (values + 4u) + value];
-        }
-        // The product with the centroid comes behind the values of all queries.
-        projected[to + value * QUERIES] = select(0.0, scale * sum, is_scored);
-    }
-    if region == 0u && thread == 0u {
-        let is_refused = is_query && !is_scored;
-        lists[query].threshold = select(NO_KEY, 0u, is_scored);
-        atomicStore(&lists[query].count, select(0u, OVERFLOWED, is_refused));
-        lists[query].slack = 0.0;
-        lists[query].last_row = 0xffffffffu;
-        lists[query].squared_norm = squared * inverse * inverse;
+    // A thread writes one value of one query. The last value is the product with the centroid.
+    let query = first + thread / BLOCK_VALUES;
+    let value = block * BLOCK_VALUES + thread % BLOCK_VALUES;
+    let lists = (count + QUERIES - 1u) / QUERIES * QUERIES;
+    if query < lists && value <= 4u * VALUES4 {
+        let found = sums[thread % BLOCK_VALUES / 4u][thread / BLOCK_VALUES][thread % 4u];
+        let group_values = 4u * (VALUES4 * QUERIES + 1u);
+        let to = (query / QUERIES * REGIONS + FIRST_REGION + region) * group_values;
+        projected[to + value * QUERIES + query % QUERIES] = select(0.0, found, query < count);
     }
 }

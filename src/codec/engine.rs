@@ -30,7 +30,7 @@ use crate::model::Model;
 #[cfg(feature = "gpu")]
 use crate::plan::Section;
 use crate::rows::Rows;
-use crate::search::{Candidate, Metric, Queries, Records, View};
+use crate::search::{Candidate, Metric, Queries, Records, ScaledQueries, View};
 use crate::wait::WaitMode;
 
 /// What runs a codec. A clone shares the engine, and what is in flight keeps it alive.
@@ -227,19 +227,21 @@ impl Backend {
         model: &Model,
         views: &[View<'_>],
         batches: &[&LoadedBatch],
-        queries: &Queries,
+        scaled: &ScaledQueries,
         (k, recall): (usize, f32),
     ) -> Result<Vec<Vec<Candidate>>> {
+        let project = || Queries::new(model, scaled);
         match self {
             #[cfg(feature = "gpu")]
             Self::Gpu(engines) if engines.iter().all(|engine| engine.searches.suits(views, k)) => {
-                let found =
-                    gpu_search::find(&searches(engines), model, views, batches, queries, k)?;
+                let gpus = searches(engines);
+                let (found, queries) =
+                    gpu_search::find(&gpus, model, views, batches, (scaled, k), project)?;
                 let missed: Vec<usize> =
                     (0..found.len()).filter(|query| found[*query].is_none()).collect();
                 let found: Vec<Vec<u64>> =
                     found.into_iter().map(Option::unwrap_or_default).collect();
-                let mut hits = cpu::search::rank(model, views, queries, &found, k)?;
+                let mut hits = cpu::search::rank(model, views, &queries, &found, k)?;
                 if !missed.is_empty() {
                     let answers =
                         cpu::search::search(model, views, &queries.select(&missed), k, 1.0)?;
@@ -251,7 +253,7 @@ impl Backend {
             }
             _ => {
                 let _ = batches;
-                cpu::search::search(model, views, queries, k, recall)
+                cpu::search::search(model, views, &project(), k, recall)
             }
         }
     }

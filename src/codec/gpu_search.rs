@@ -11,7 +11,7 @@ use crate::gpu::{
     SearchPrograms, Searched, is_possible,
 };
 use crate::model::Model;
-use crate::search::{Metric, Queries, View, slacks};
+use crate::search::{Metric, ScaledQueries, View};
 
 /// Bytes of idle buffers of searches.
 const IDLE_BYTES: u64 = 512 << 20;
@@ -118,18 +118,18 @@ pub(super) fn resident_rows(
 }
 
 /// The rows that the `k` best of each query are among; none for a query of which this cannot be said. All GPUs search
-/// at the same time, each the rows that it has.
+/// at the same time, each the rows that it has, and the host does its own work `meanwhile`.
 ///
 /// # Errors
-/// A query is so large that keys may leave the range of `f32`; a GPU's memory is full, or a GPU is lost.
-pub(super) fn find(
+/// A GPU's memory is full, or a GPU is lost.
+pub(super) fn find<T>(
     gpus: &[&GpuSearches],
     model: &Model,
     views: &[View<'_>],
     batches: &[&LoadedBatch],
-    queries: &Queries,
-    k: usize,
-) -> Result<Vec<Option<Vec<u64>>>> {
+    (queries, k): (&ScaledQueries, usize),
+    meanwhile: impl FnOnce() -> T,
+) -> Result<(Vec<Option<Vec<u64>>>, T)> {
     let resident = |batch: &&LoadedBatch| resident_rows(gpus, model, queries.metric, batch);
     let resident = batches.iter().map(resident).collect::<Result<Vec<_>>>()?;
     let mut works = Vec::with_capacity(gpus.len());
@@ -142,13 +142,16 @@ pub(super) fn find(
     }
     let searched: Vec<Vec<Searched<'_>>> =
         works.iter().map(|(_, _, rows)| searched(views, rows)).collect();
+    let mut found = vec![Some(Vec::new()); queries.count()];
     let mut begun = Vec::with_capacity(works.len());
     for ((searches, programs, _), searched) in works.iter().zip(&searched) {
-        let slacks = slacks(model, views, queries, programs.products(model, queries))?;
+        let slacks = programs.slacks(model, views, queries);
         let GpuSearches { gpu, pool, .. } = searches;
         begun.push(programs.begin(gpu, pool, searched, queries, &slacks, k)?);
+        let unbounded = found.iter_mut().zip(slacks).filter(|(_, slack)| slack.is_none());
+        unbounded.for_each(|(found, _)| *found = None);
     }
-    let mut found = vec![Some(Vec::new()); queries.count()];
+    let done = meanwhile();
     for search in begun {
         for (all, rows) in found.iter_mut().zip(search.found()?) {
             *all = all.take().zip(rows).map(|(mut all, rows)| {
@@ -157,7 +160,7 @@ pub(super) fn find(
             });
         }
     }
-    Ok(found)
+    Ok((found, done))
 }
 
 /// The rows that are searched, with where they are.

@@ -4,7 +4,7 @@ use super::Codec;
 use super::loaded_batch::LoadedBatch;
 use crate::cpu;
 use crate::error::Result;
-use crate::search::{Candidate, Metric, Queries, Records, View};
+use crate::search::{Candidate, Metric, Queries, Records, ScaledQueries, View};
 
 impl Codec {
     /// Makes codes of this codec's model ready to be searched.
@@ -23,7 +23,7 @@ impl Codec {
         &self,
         views: &[View<'_>],
         batches: &[&LoadedBatch],
-        queries: &Queries,
+        queries: &ScaledQueries,
         (k, recall): (usize, f32),
     ) -> Result<Vec<Vec<Candidate>>> {
         self.backend().search(self.model(), views, batches, queries, (k, recall))
@@ -33,10 +33,11 @@ impl Codec {
     pub(crate) fn rank(
         &self,
         views: &[View<'_>],
-        queries: &Queries,
+        queries: &ScaledQueries,
         candidates: &[Vec<u64>],
         k: usize,
     ) -> Result<Vec<Vec<Candidate>>> {
-        cpu::search::rank(self.model(), views, queries, candidates, k)
+        let queries = Queries::new(self.model(), queries);
+        cpu::search::rank(self.model(), views, &queries, candidates, k)
     }
 }

@@ -10,7 +10,7 @@ use super::{Index, Metric};
 use crate::codec::{Codec, LoadedBatch, on_pool};
 use crate::error::{Error, IndexError, Result};
 use crate::rows::Rows;
-use crate::search::{Bitmap, Candidate, Queries, View, locate};
+use crate::search::{Bitmap, Candidate, ScaledQueries, View, locate};
 
 /// A filter that allows less than one row in so many makes a list of rows.
 const FEW_ROWS: usize = 8;
@@ -142,15 +142,14 @@ impl<'a> Search<'a> {
     fn in_turns(
         &self,
         views: &[View<'_>],
-        answer: impl Fn(&Queries, Range<usize>) -> Result<Vec<Vec<Candidate>>>,
+        answer: impl Fn(&ScaledQueries, Range<usize>) -> Result<Vec<Vec<Candidate>>>,
     ) -> Result<Hits> {
         let mut hits = Hits { k: self.k, ..Hits::default() };
         let count = self.queries.len();
         let at_once = self.codec.queries_at_once(self.metric, self.k)?;
         for first in (0..count).step_by(at_once) {
             let range = first..(first + at_once).min(count);
-            let queries =
-                Queries::new(self.codec.model(), self.metric, &self.queries, range.clone());
+            let queries = ScaledQueries::new(self.metric, &self.queries, range.clone());
             for (query, found) in answer(&queries, range)?.into_iter().enumerate() {
                 let squared_norm = queries.squared_norm(query);
                 self.push(&mut hits, views, squared_norm, &found);

@@ -33,6 +33,8 @@ pub(crate) use bitmap::Bitmap;
 pub(crate) use listing::{BLOCK_ROWS, Listing, Rows};
 pub use metric::Metric;
 pub(crate) use metric::{Products, Terms};
-pub(crate) use queries::{Projection, Queries};
+pub(crate) use queries::{Projection, Queries, ScaledQueries};
 pub(crate) use records::{PackedRows, Records};
-pub(crate) use slack::{FastProducts, ProductError, slacks};
+#[cfg(feature = "gpu")]
+pub(crate) use slack::{DeviceProducts, RegionNorms, device_slacks};
+pub(crate) use slack::{ProductError, slacks};

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::batch::Reach;
 use super::metric::Metric;
-use crate::error::{Error, IndexError, Result};
+use crate::error::{Error, IndexError};
 use crate::linear::{wide_dot, wide_products};
 use crate::model::{Model, RegionLayers};
 use crate::rows::Rows;
@@ -15,14 +15,24 @@ use crate::simd::vectorized;
 /// Latents that are multiplied at a time: four vectors of eight.
 const LANES: usize = 32;
 
-/// Queries that are answered together.
+/// Queries that are answered together, each multiplied by what its metric says.
+#[derive(Debug)]
+pub(crate) struct ScaledQueries {
+    pub(crate) metric: Metric,
+    /// The number of the first of them in the call.
+    first: usize,
+    /// The squared norm of each query, before it was multiplied.
+    squared_norms: Vec<f64>,
+    /// `[queries, dim]`
+    values: Vec<f64>,
+}
+
+/// Queries in the latent space of each region.
 #[derive(Debug)]
 pub(crate) struct Queries {
     pub(crate) metric: Metric,
     /// The number of the first of them in the call.
     first: usize,
-    /// The squared norm of each query.
-    squared_norms: Vec<f64>,
     /// By region.
     projections: Vec<Projection>,
 }
@@ -41,35 +51,64 @@ pub(crate) struct Projection {
     norms: Vec<f32>,
 }
 
-impl Queries {
-    /// Projects some of a call's queries, on all threads if that takes less time. Sums are in `f64`, and are
-    /// rounded once.
-    pub(crate) fn new(model: &Model, metric: Metric, rows: &Rows<'_>, range: Range<usize>) -> Self {
-        let dim = model.config().dim;
-        let (first, count) = (range.start, range.len());
-        let mut wide = Vec::with_capacity(count * dim);
-        let mut squared_norms = Vec::with_capacity(count);
+impl ScaledQueries {
+    /// Some of a call's queries.
+    pub(crate) fn new(metric: Metric, rows: &Rows<'_>, range: Range<usize>) -> Self {
+        let first = range.start;
+        let mut values = Vec::new();
+        let mut squared_norms = Vec::with_capacity(range.len());
         for row in range {
-            let values = rows.row(row);
-            let squared = values.iter().map(|v| f64::from(*v).powi(2)).sum();
+            let row = rows.row(row);
+            let squared = row.iter().map(|v| f64::from(*v).powi(2)).sum();
             let scale = metric.query_scale(squared);
-            wide.extend(values.iter().map(|v| f64::from(*v) * scale));
+            values.extend(row.iter().map(|v| f64::from(*v) * scale));
             squared_norms.push(squared);
         }
-        let regions = 0..model.region_count();
-        let products = regions.len() * model.config().latent_dim * wide.len();
-        let projections = if products <= FEW_PRODUCTS {
-            let project = |number| Projection::of_few(&model.region(number), &wide, dim);
-            regions.map(project).collect()
-        } else {
-            let project = |number| Projection::new(&model.region(number), &wide, dim);
-            regions.into_par_iter().map(project).collect()
-        };
-        Self { metric, first, squared_norms, projections }
+        Self { metric, first, squared_norms, values }
     }
 
     pub(crate) fn count(&self) -> usize {
         self.squared_norms.len()
+    }
+
+    /// The squared norm of a query, before it was multiplied.
+    pub(crate) fn squared_norm(&self, query: usize) -> f64 {
+        self.squared_norms[query]
+    }
+
+    /// The norm of a query as it is.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn norm(&self, query: usize) -> f64 {
+        let squared = self.squared_norms[query];
+        squared.sqrt() * self.metric.query_scale(squared)
+    }
+
+    /// All values, one query after the other.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.values
+    }
+}
+
+impl Queries {
+    /// Projects queries, on all threads if that takes less time. Sums are in `f64`, and are rounded once.
+    pub(crate) fn new(model: &Model, queries: &ScaledQueries) -> Self {
+        let dim = model.config().dim;
+        let ScaledQueries { metric, first, values, .. } = queries;
+        let regions = 0..model.region_count();
+        let products = regions.len() * model.config().latent_dim * values.len();
+        let projections = if products <= FEW_PRODUCTS {
+            let project = |number| Projection::of_few(&model.region(number), values, dim);
+            regions.map(project).collect()
+        } else {
+            let project = |number| Projection::new(&model.region(number), values, dim);
+            regions.into_par_iter().map(project).collect()
+        };
+        Self { metric: *metric, first: *first, projections }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.projections[0].count()
     }
 
     /// Some of the queries, by their numbers.
@@ -78,7 +117,6 @@ impl Queries {
         Self {
             metric: self.metric,
             first: self.first,
-            squared_norms: numbers.iter().map(|number| self.squared_norms[*number]).collect(),
             projections: self.projections.iter().map(|all| all.select(numbers)).collect(),
         }
     }
@@ -87,46 +125,23 @@ impl Queries {
         &self.projections[number]
     }
 
-    /// The squared norm of a query.
-    pub(crate) fn squared_norm(&self, query: usize) -> f64 {
-        self.squared_norms[query]
-    }
-
-    /// What rounding a query to `f16` adds to the error of its keys: see `slacks`. `entries` bounds the sum of the
-    /// magnitudes of a row's entries.
-    #[cfg(feature = "gpu")]
-    pub(crate) fn f16_error(&self, query: usize, reaches: &[Reach], entries: f32) -> f32 {
-        let of_region = |(projection, reach): (&Projection, &Reach)| {
-            // A query is not scaled beyond 2^100.
-            let subnormal = (projection.largest(query) * 2.0f32.powi(-38)).max(2.0f32.powi(-125));
-            projection.norms[query] * reach.latents * 2.0f32.powi(-11)
-                + subnormal * entries * reach.scale
-        };
-        self.projections.iter().zip(reaches).map(of_region).fold(0.0, f32::max)
-    }
-
     /// The largest magnitude of the sum of a query's key, term by term, given the reach of each region.
     /// The rounding of a key in `f32` is a small multiple of it.
-    ///
-    /// # Errors
-    /// It leaves the range of `f32`.
-    pub(crate) fn magnitude(&self, query: usize, reaches: &[Reach]) -> Result<f32> {
+    pub(crate) fn magnitude(&self, query: usize, reaches: &[Reach]) -> f32 {
         let of_region = |(projection, reach): (&Projection, &Reach)| {
             projection.norms[query] * reach.latents
                 + projection.centers[query].abs() * reach.center
                 + reach.offset
         };
         let largest = self.projections.iter().zip(reaches).map(of_region);
-        let largest = largest.fold(0.0, |a: f32, b| if a >= b { a } else { b });
-        match largest < MAX_MAGNITUDE {
-            true => Ok(largest),
-            false => Err(Error::Index(IndexError::LargeQuery { query: self.first + query })),
-        }
+        largest.fold(0.0, |a: f32, b| if a >= b { a } else { b })
+    }
+
+    /// The error of a query whose keys may leave the range of `f32`.
+    pub(crate) fn too_large(&self, query: usize) -> Error {
+        Error::Index(IndexError::LargeQuery { query: self.first + query })
     }
 }
-
-/// Sums of keys stay finite below it.
-const MAX_MAGNITUDE: f32 = f32::MAX / 16.0;
 
 /// So many products take a thread about as long as it takes to wake others.
 const FEW_PRODUCTS: usize = 1 << 20;
@@ -154,12 +169,6 @@ impl Projection {
     /// The values of a query, and zeros.
     pub(crate) fn query(&self, number: usize) -> &[f32] {
         &self.values[number * self.stride..][..self.stride]
-    }
-
-    /// The largest magnitude of a query's values.
-    #[cfg(feature = "gpu")]
-    pub(crate) fn largest(&self, query: usize) -> f32 {
-        self.query(query).iter().fold(0.0, |max, value| max.max(value.abs()))
     }
 
     /// Projects queries `[queries, dim]`.

@@ -38,9 +38,7 @@ use turns::Turns;
 use super::threads;
 use crate::error::Result;
 use crate::model::Model;
-use crate::search::{
-    Best, Candidate, FastProducts, ProductError, Queries, Threshold, View, slacks,
-};
+use crate::search::{Best, Candidate, ProductError, Queries, Threshold, View, slacks};
 
 /// Bytes of the best rows of all queries that a thread answers together.
 const BEST_BYTES: usize = 32 << 20;
@@ -91,7 +89,7 @@ pub(crate) fn search(
         let of_region = asked.integers.iter().flat_map(Integers::errors);
         numbers.iter().zip(of_region).for_each(|(query, e)| errors[*query] = errors[*query].max(e));
     }
-    let slacks = slacks(model, views, queries, FastProducts::Integers { errors })?;
+    let slacks = slacks(model, views, queries, &errors)?;
     let next = AtomicUsize::new(0);
     let thresholds: Vec<Threshold> = slacks.iter().map(|_| Threshold::new()).collect();
     let exact = || Exact::new(model, views, queries);
@@ -143,7 +141,7 @@ pub(crate) fn rank(
     candidates: &[Vec<u64>],
     k: usize,
 ) -> Result<Vec<Vec<Candidate>>> {
-    slacks(model, views, queries, FastProducts::F32)?;
+    slacks(model, views, queries, &[])?;
     let rank = |exact: &mut Exact<'_>, (query, rows): (usize, &Vec<u64>)| {
         let rows = rows.iter().map(|&row| Candidate { key: 0.0, row }).collect();
         crate::search::ranked(rows, k, |row| exact.key(row, query))

@@ -4,7 +4,7 @@
 //! matrices, `quantize`, `normalize` and `pad` the kernels that treat each row by itself, `bit_codes` the
 //! encoders of bit codes, `regions` the kernels that choose regions and sort rows by them, `scan` and `select`
 //! the kernels of a search, for which `pairs` makes tables, `bundles` those that look up several latents of scalar
-//! codes at once. `tiling` decides how a GEMM is divided, `weights` packs its weights, and `shaders` names the files
+//! codes at once, `project` those that bring queries to the latent space. `tiling` decides how a GEMM is divided, `weights` packs its weights, and `shaders` names the files
 //! of `shaders/`.
 
 mod bit_codes;
@@ -13,6 +13,7 @@ mod gemm;
 mod normalize;
 mod pad;
 mod pairs;
+mod project;
 mod quantize;
 mod regions;
 mod scan;
@@ -31,14 +32,15 @@ pub(crate) use gemm::{ByRegion, Epilogue, Layer, Lhs, Span, gemm};
 pub(crate) use normalize::normalize;
 pub(crate) use pad::pad;
 pub(crate) use pairs::PairCodes;
+pub(crate) use project::{matrices, project, project_groups, projection_roundings};
 pub(crate) use quantize::quantize;
 pub(crate) use regions::{
     Choice, ORDER_BYTES, RANK_BYTES, RegionsOf, choose, order_head_bytes, region_order, shortlist,
 };
 pub(crate) use scan::{
-    AtOnce, PANEL, PairShape, ScanShape, SearchBuffer, TILE, coop_bytes, coop_scan, scan,
+    AtOnce, PairShape, ScanShape, SearchBuffer, TILE, coop_bytes, coop_scan, scan,
 };
-pub(crate) use select::{project, rank, select};
+pub(crate) use select::{prepare, rank, select};
 pub(crate) use shaders::ShaderFile;
 #[cfg(test)]
 pub(crate) use shaders::all as all_shader_files;

@@ -14,7 +14,7 @@ const ROWS: u64 = 4;
 const BLOCK_QUERIES: usize = 256;
 
 /// `PANEL` there.
-pub(crate) const PANEL: usize = 32;
+const PANEL: usize = 32;
 
 /// Bytes of workgroup memory there, beside the pairs.
 const COOP_BYTES: u64 = 2 * 128 * 40 + 4 * 16 * 256 + 16 * 2 * 128 + 12 * 256;
@@ -28,7 +28,10 @@ pub(crate) enum SearchBuffer {
     Tiles,
     /// Codes, and what a metric needs of each row.
     Planes,
+    /// Queries as a scan reads them: projected ones, or matrices of them.
     Queries,
+    /// Queries in the latent space of each region.
+    Projected,
     /// The threshold and the number of candidates of each query.
     Lists,
     Candidates,
@@ -42,6 +45,8 @@ pub(crate) enum SearchBuffer {
     Found,
     /// Queries as rows, in a buffer of the caller's.
     QueryRows,
+    /// The same, multiplied by what their metric says.
+    ScaledRows,
     /// The hits, in a buffer of the caller's.
     Hits,
 }
@@ -85,6 +90,11 @@ pub(crate) enum AtOnce {
 }
 
 impl AtOnce {
+    /// How many queries' values lie side by side where they are projected.
+    pub(crate) fn side_by_side(self) -> u32 {
+        if self == Self::Four { 4 } else { 1 }
+    }
+
     pub(crate) fn count(self) -> usize {
         match self {
             Self::One | Self::OneByBundles => 1,
@@ -186,5 +196,10 @@ impl ScanShape {
     /// Panels of values of a query in the longest region.
     pub(crate) fn panels(&self) -> u32 {
         self.values4.div_ceil(PANEL as u32 / 4)
+    }
+
+    /// Values of a query in matrices.
+    pub(crate) fn matrix_values(&self) -> u32 {
+        self.panels() * PANEL as u32
     }
 }

@@ -1,7 +1,7 @@
 //! The kernels at both ends of a search: queries on a device, and the best of their candidates.
 
-use super::scan::{AtOnce, ScanShape, SearchBuffer};
-use super::{Binding, Kernel, Resident, shaders};
+use super::scan::{ScanShape, SearchBuffer};
+use super::{Binding, Kernel, shaders};
 use crate::plan::Grid;
 
 /// Threads of a workgroup of these kernels.
@@ -21,26 +21,16 @@ pub(crate) fn select() -> Kernel {
     }
 }
 
-/// The kernel that projects queries, rows of `dim` values, and begins their lists.
-pub(crate) fn project(shape: &ScanShape, dim: u32, at_once: AtOnce) -> Kernel {
-    use SearchBuffer::{Lists, Queries, QueryRows, Round};
-    let values = u64::from(4 * shape.values4 + 4);
-    let constants = vec![
-        ("REGIONS", shape.regions.into()),
-        ("INPUTS", dim.into()),
-        ("VALUES4", shape.values4.into()),
-        ("QUERIES", at_once.count() as f64),
-        ("METRIC", shape.metric.into()),
-    ];
-    let first = [Binding::Search(Round), Binding::Search(QueryRows)];
-    let then = [Binding::Resident(Resident::QueryWeights), Binding::Search(Queries)];
+/// The kernel that scales queries, rows of `dim` values of the caller's, and begins their lists.
+pub(crate) fn prepare(shape: &ScanShape, dim: u32) -> Kernel {
+    use SearchBuffer::{Lists, QueryRows, Round, ScaledRows};
     Kernel {
-        name: "scan.project".to_owned(),
-        files: vec![&shaders::FLOAT_BITS, &shaders::SEARCH, &shaders::PROJECT],
-        constants,
-        bindings: bindings(first.into_iter().chain(then), 2, Lists),
+        name: "scan.prepare".to_owned(),
+        files: vec![&shaders::FLOAT_BITS, &shaders::SEARCH, &shaders::PREPARE],
+        constants: vec![("INPUTS", dim.into()), ("METRIC", shape.metric.into())],
+        bindings: bindings([Round, QueryRows, ScaledRows].map(Binding::Search), 3, Lists),
         grid: Grid::One,
-        loop_iterations: u64::from(dim) * values.div_ceil(WORKGROUP),
+        loop_iterations: 3 * u64::from(dim).div_ceil(WORKGROUP) + 8,
         workgroup_bytes: 4 * WORKGROUP + 4,
     }
 }

@@ -93,6 +93,8 @@ files! {
     BUNDLE_TABLES = "search/bundle_tables.wgsl";
     BUNDLE_PRODUCTS = "search/bundle_products.wgsl";
     SELECT = "search/select.wgsl";
+    PREPARE = "search/prepare.wgsl";
     PROJECT = "search/project.wgsl";
+    MATRICES = "search/matrices.wgsl";
     RANK = "search/rank.wgsl";
 }

@@ -10,14 +10,16 @@ use crate::wait::WaitMode;
 /// Bytes of the buffers of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SearchBytes {
-    /// Parameters, queries, filters and lists as they begin.
+    /// Parameters, filters, rows of queries and lists as they begin.
     pub(super) input: u64,
     /// The lists behind the input's other parts.
     pub(super) lists: u64,
     pub(super) candidates: u64,
     pub(super) found: u64,
-    /// Tables of bundles; 0 if there are none.
-    pub(super) tables: u64,
+    /// Queries in the latent space of each region.
+    pub(super) projected: u64,
+    /// What is made of them for a scan: matrices and centers, or tables of bundles; 0 if nothing is.
+    pub(super) made: u64,
 }
 
 /// Buffers of a search, idle or in use.
@@ -28,7 +30,8 @@ pub(crate) struct SearchSlot {
     pub(super) lists: Buffer,
     pub(super) candidates: Buffer,
     pub(super) found: Buffer,
-    pub(super) tables: Buffer,
+    pub(super) projected: Buffer,
+    pub(super) made: Buffer,
     /// The lists, and the found rows behind them.
     pub(super) readback: Buffer,
     last_use: Option<SubmissionIndex>,
@@ -53,18 +56,20 @@ pub(super) fn rounded(bytes: u64) -> u64 {
 impl SearchBytes {
     /// The same, each rounded up.
     pub(super) fn rounded(self) -> Self {
-        let Self { input, lists, candidates, found, tables } = self;
+        let Self { input, lists, candidates, found, projected, made } = self;
         Self {
             input: rounded(input),
             lists: rounded(lists),
             candidates: rounded(candidates),
             found: rounded(found),
-            tables: rounded(tables),
+            projected: rounded(projected),
+            made: rounded(made),
         }
     }
 
     fn all(self) -> u64 {
-        2 * self.input + 2 * self.lists + self.candidates + 2 * self.found + self.tables
+        let Self { input, lists, candidates, found, projected, made } = self;
+        2 * input + 2 * lists + candidates + 2 * found + projected + made
     }
 }
 
@@ -94,7 +99,8 @@ impl SearchSlot {
                 lists: buffer("vecodec.search.lists", bytes.lists, storage | to | from),
                 candidates: buffer("vecodec.search.candidates", bytes.candidates, storage),
                 found: buffer("vecodec.search.found", bytes.found, storage | from),
-                tables: buffer("vecodec.search.tables", bytes.tables, storage),
+                projected: buffer("vecodec.search.projected", bytes.projected, storage),
+                made: buffer("vecodec.search.made", bytes.made, storage),
                 readback: buffer(
                     "vecodec.search.readback",
                     bytes.lists + bytes.found,

@@ -4,26 +4,26 @@ use rayon::prelude::*;
 
 use super::super::device::Caps;
 use super::super::kernels::{
-    AtOnce, Kernel, PANEL, PairCodes, PairShape, Resident, ScanShape, TILE, bundle_scan,
-    bundle_tables, coop_bytes, coop_scan, scan,
+    AtOnce, Kernel, PairCodes, PairShape, Resident, ScanShape, TILE, bundle_scan, bundle_tables,
+    coop_bytes, coop_scan, prepare, rank, scan,
 };
 use super::bundles::BundleLayout;
 use crate::bit_codes::BitPlan;
 use crate::model::Model;
 use crate::plan::{count, padded};
-use crate::search::{Batch, FastProducts, Metric, Queries};
+use crate::search::{Batch, Metric};
 
 /// The sizes of tiles and queries, and the order of a query's values.
 pub(crate) struct SearchLayout {
     pub(super) metric: Metric,
-    pub(super) shape: ScanShape,
+    pub(crate) shape: ScanShape,
     pub(super) latent_dim: usize,
     /// None for 8-bit codes.
     pub(super) pairs: Option<PairCodes>,
     /// None where rows are not scored by bundles of latents.
     pub(crate) bundles: Option<BundleLayout>,
     /// Whether many queries are multiplied on cooperative matrices.
-    has_coop: bool,
+    pub(super) has_coop: bool,
 }
 
 /// The most bits of a pair. With 12, the table of a rate that few latents have would fill 16 KB.
@@ -47,19 +47,6 @@ fn pair_codes(plans: &[&BitPlan], is_coop: bool, workgroup_bytes: u64) -> PairCo
 
 /// From so many queries on, a block of them takes less time than groups of four, full or not (H200).
 const MANY_QUERIES: usize = 48;
-
-/// By what a query is multiplied before it is rounded to f16: a power of two, with which its largest value lies
-/// between 2^13 and 2^14.
-fn f16_scale(largest: f32) -> f32 {
-    if largest == 0.0 {
-        return 1.0;
-    }
-    let exponent = 13 - largest.log2().floor() as i32;
-    2.0f32.powi(exponent.min(MAX_EXPONENT))
-}
-
-/// Beyond it a query is scaled no further.
-const MAX_EXPONENT: i32 = 100;
 
 /// Some rows of one region: positions in a batch's listing, from `first` on.
 #[derive(Clone, Copy, Debug)]
@@ -173,7 +160,7 @@ impl SearchLayout {
             let mut bytes = values.clone();
             for look_ups in &pairs.look_ups {
                 let mut look_ups = look_ups.clone();
-                look_ups.resize(self.matrix_values() / 2, [0; 2]);
+                look_ups.resize(self.shape.matrix_values() as usize / 2, [0; 2]);
                 bytes.extend_from_slice(bytemuck::cast_slice(&look_ups));
             }
             residents.push((Resident::LookUps, bytes));
@@ -183,9 +170,14 @@ impl SearchLayout {
         residents
     }
 
-    /// Values of a query in matrices.
-    fn matrix_values(&self) -> usize {
-        self.shape.panels() as usize * PANEL
+    /// The kernel that scales queries of the caller's.
+    pub(crate) fn prepare(&self, dim: usize) -> Kernel {
+        prepare(&self.shape, count(dim))
+    }
+
+    /// The kernel that writes hits.
+    pub(crate) fn rank(&self) -> Kernel {
+        rank(&self.shape, self.metric.worst_score())
     }
 
     /// Bytes of a tile of rows.
@@ -193,7 +185,7 @@ impl SearchLayout {
         4 * u64::from(self.shape.planes) * TILE as u64
     }
 
-    pub(super) fn regions(&self) -> usize {
+    pub(crate) fn regions(&self) -> usize {
         self.shape.regions as usize
     }
 
@@ -258,23 +250,17 @@ impl SearchLayout {
         }
     }
 
-    /// How many queries to answer together, at most, if their values may take so many bytes.
+    /// How many queries to answer together, at most, if each buffer of what they become has so many bytes.
     pub(super) fn max_queries(&self, bytes: u64) -> usize {
-        let at_once = match &self.bundles {
-            _ if self.has_coop => AtOnce::Many,
-            Some(all) => return all.max_queries(),
-            None => AtOnce::Four,
+        let by_bytes = |at_once: AtOnce| {
+            let QueryBytes { projected, matrices, .. } =
+                self.query_bytes(at_once.count(), 1, at_once);
+            at_once.count() * (bytes / projected.max(matrices)) as usize
         };
-        at_once.count() * (bytes / self.group_bytes(at_once)[0]) as usize
-    }
-
-    /// How products of so many queries with rows are computed.
-    pub(super) fn products(&self, model: &Model, queries: &Queries) -> FastProducts {
-        match (self.groups(queries.count()).1, model.plan(0)) {
-            (AtOnce::Many, Some(plan)) => {
-                FastProducts::F16 { largest_entry: plan.tables().largest() }
-            }
-            _ => FastProducts::F32,
+        match (by_bytes(AtOnce::Many), &self.bundles) {
+            (many @ 1.., _) if self.has_coop => many,
+            (_, Some(bundles)) => bundles.max_queries(),
+            (_, None) => by_bytes(AtOnce::Four).min(MANY_QUERIES - 1),
         }
     }
 
@@ -284,116 +270,41 @@ impl SearchLayout {
         (queries.div_ceil(at_once.count()), at_once)
     }
 
-    /// Bytes of a group's values, of its centers where these lie apart, and of its tables of bundles.
-    pub(crate) fn group_bytes(&self, at_once: AtOnce) -> [u64; 3] {
+    /// Bytes of what some queries become, in so many groups.
+    pub(crate) fn query_bytes(&self, queries: usize, groups: usize, at_once: AtOnce) -> QueryBytes {
         let (regions, values4) = (self.regions() as u64, u64::from(self.shape.values4));
+        let projected = match at_once {
+            AtOnce::Four => 16 * regions * groups as u64 * (4 * values4 + 1),
+            _ => 16 * regions * queries as u64 * (values4 + 1),
+        };
+        let bytes = QueryBytes { projected, ..QueryBytes::default() };
         match at_once {
             AtOnce::Many => {
-                let queries = regions * AtOnce::Many.count() as u64;
-                [2 * queries * self.matrix_values() as u64, 8 * queries, 0]
+                let rows = regions * (groups * at_once.count()) as u64;
+                let matrices = 2 * rows * u64::from(self.shape.matrix_values());
+                QueryBytes { matrices, centers: 8 * rows, ..bytes }
             }
-            _ => {
-                let tables = self.bundles.as_ref().filter(|_| at_once == AtOnce::OneByBundles);
-                let tables = tables.map_or(0, BundleLayout::table_bytes);
-                [16 * regions * (values4 * at_once.count() as u64 + 1), 0, tables]
+            AtOnce::OneByBundles => {
+                let tables = self.bundles.as_ref().map_or(0, BundleLayout::table_bytes);
+                QueryBytes { tables: groups as u64 * tables, ..bytes }
             }
+            _ => bytes,
         }
     }
+}
 
-    /// Writes queries in matrices: see `shaders/search/coop_scan.wgsl`. Queries that fill up the last block have
-    /// zeros.
-    pub(super) fn write_matrices(&self, queries: &Queries, bytes: &mut [u8], centers: &mut [u8]) {
-        let Some(pairs) = &self.pairs else { return };
-        let values: &mut [half::f16] = bytemuck::cast_slice_mut(bytes);
-        let centers: &mut [[f32; 2]] = bytemuck::cast_slice_mut(centers);
-        let (regions, matrix_values) = (self.regions(), self.matrix_values());
-        // Matrices of 16 queries, one region after the other.
-        const SIDE: usize = 16;
-        let block_queries = AtOnce::Many.count();
-        let sixteens = values.par_chunks_exact_mut(SIDE * matrix_values).enumerate();
-        sixteens.for_each(|(number, values)| {
-            values.fill(half::f16::ZERO);
-            let per_block = block_queries / SIDE;
-            let (group, rest) = (number / (regions * per_block), number % (regions * per_block));
-            let (region, sixteen) = (rest / per_block, rest % per_block);
-            let projection = queries.region(region);
-            for lane in 0..SIDE {
-                let query = group * block_queries + sixteen * SIDE + lane;
-                if query >= queries.count() {
-                    break;
-                }
-                let of_query = projection.query(query);
-                let scale = f16_scale(projection.largest(query));
-                for (at, latent) in pairs.latents[region].iter().enumerate() {
-                    let value = latent.map_or(0.0, |latent| of_query[latent]);
-                    let matrix = at / SIDE * SIDE * SIDE;
-                    values[matrix + lane * SIDE + at % SIDE] = half::f16::from_f32(value * scale);
-                }
-            }
-        });
-        centers.par_chunks_exact_mut(regions).enumerate().for_each(|(query, centers)| {
-            for (region, center) in centers.iter_mut().enumerate() {
-                let projection = queries.region(region);
-                *center = match projection.centers.get(query) {
-                    None => [0.0; 2],
-                    Some(value) => [*value, 1.0 / f16_scale(projection.largest(query))],
-                };
-            }
-        });
-    }
-
-    /// Writes queries as the kernels read them. Queries that fill up the last group have zeros.
-    pub(super) fn write_queries(&self, queries: &Queries, at_once: AtOnce, bytes: &mut [u8]) {
-        let values: &mut [f32] = bytemuck::cast_slice_mut(bytes);
-        let per_query = at_once.count();
-        let region_values = 4 * (self.shape.values4 as usize * per_query + 1);
-        let groups = values.par_chunks_exact_mut(region_values).enumerate();
-        groups.for_each(|(number, values)| {
-            let (group, region) = (number / self.regions(), number % self.regions());
-            let (values, centers) = values.split_at_mut(region_values - 4);
-            values.fill(0.0);
-            centers.fill(0.0);
-            let projection = queries.region(region);
-            for (index, center) in centers.iter_mut().take(per_query).enumerate() {
-                let query = group * per_query + index;
-                if query >= queries.count() {
-                    break;
-                }
-                *center = projection.centers[query];
-                let of_query = projection.query(query);
-                let mut lane = values[index..].iter_mut().step_by(per_query);
-                match &self.pairs {
-                    None => lane.zip(of_query).for_each(|(to, v)| *to = *v),
-                    Some(pairs) => {
-                        for latent in &pairs.latents[region] {
-                            let to = lane.next().expect("a query has room for all values");
-                            *to = latent.map_or(0.0, |latent| of_query[latent]);
-                        }
-                    }
-                }
-            }
-        });
-    }
+/// Bytes of what queries become, by buffers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct QueryBytes {
+    /// Queries in the latent space of each region.
+    pub(crate) projected: u64,
+    /// Matrices and centers of many queries.
+    pub(crate) matrices: u64,
+    pub(crate) centers: u64,
+    /// Tables of bundles.
+    pub(crate) tables: u64,
 }
 
 fn put<'a>(lanes: &mut impl Iterator<Item = &'a mut u32>, word: u32) {
     *lanes.next().expect("a tile has room for all planes") = word;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Queries of any size stay in the range of f16, and are scaled back.
-    #[test]
-    fn the_largest_value_of_a_query_fills_the_range_of_f16() {
-        for largest in [1e-40, 1e-30, 0.7, 1.0, 1023.9, 1e30, 2e38] {
-            let scale = f16_scale(largest);
-            let scaled = largest * scale;
-            assert!(scaled < 2.0f32.powi(14) * 1.001, "{largest}: {scaled}");
-            assert!(largest < 1e-25 || scaled > 2.0f32.powi(13) * 0.999, "{largest}: {scaled}");
-            assert!((1.0 / scale).is_finite() && scaled / scale == largest, "{largest}");
-        }
-        assert_eq!(f16_scale(0.0), 1.0);
-    }
 }

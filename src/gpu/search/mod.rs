@@ -22,7 +22,8 @@
 //! about `64 k` rows reach it, wherever the best rows lie. A list holds twice as many. If more reach it
 //! nevertheless, copies of one row say, the query is answered on the CPU.
 //!
-//! With few queries, several latents of scalar codes are looked up at once, in tables of each query that a kernel
+//! The device brings queries to the latent spaces itself ([`projection`]). While it searches, the host does so in `f64`,
+//! for the ranking. With few queries, several latents of scalar codes are looked up at once, in tables of each query that a kernel
 //! forms first ([`bundles`], [`division`]).
 //!
 //! Thresholds change between rounds alone. So the rows that are found depend on no order of threads.
@@ -40,6 +41,7 @@ mod buffers;
 mod bundles;
 mod division;
 mod layout;
+mod program;
 mod programs;
 mod projection;
 mod record;

@@ -1,38 +1,124 @@
-//! How queries that lie on a device become values of latents there.
+//! How queries become what rows are multiplied by, on the device.
+//!
+//! ```text
+//! project:    scaled rows -> values of latents in each region            f32
+//! matrices:   values -> matrices                                         f16, for many queries
+//! ```
 
-use super::super::device::Caps;
-use super::super::kernels::{AtOnce, Kernel, Resident, project, rank};
+use std::ops::Range;
+
+use wgpu::{BindingResource, Buffer, CommandEncoder};
+
+use super::super::device::{Caps, Gpu};
+use super::super::kernels::{
+    AtOnce, Kernel, Resident, SearchBuffer, matrices, project, project_groups, projection_roundings,
+};
 use super::layout::SearchLayout;
+use super::program::SearchProgram;
 use crate::error::{Error, OTHER_ADAPTER, Result};
 use crate::model::Model;
 use crate::plan::count;
+use crate::search::{DeviceProducts, RegionNorms};
+
+/// The programs that project queries.
+pub(super) struct Projection {
+    /// For queries apart and for four side by side, and the regions of each.
+    parts: Vec<(Range<usize>, [SearchProgram; 2])>,
+    /// For many queries.
+    matrices: Option<SearchProgram>,
+    pub(super) norms: Vec<RegionNorms>,
+}
+
+impl Projection {
+    /// # Errors
+    /// The adapter has no binding for the weights of a region; the device's memory is full, or the device is lost.
+    pub(super) fn new(gpu: &Gpu, layout: &SearchLayout, model: &Model) -> Result<Self> {
+        let dim = model.config().dim;
+        let mut parts = Vec::new();
+        for regions in layout.weight_parts(dim, gpu.caps())? {
+            let weights = gpu.resident(
+                Resident::QueryWeights.label(),
+                &layout.query_weights(model, regions.clone()),
+            )?;
+            let residents: [(Resident, Buffer); 1] = [(Resident::QueryWeights, weights)];
+            let [one, four] = layout.projections(dim, &regions);
+            let program = |kernel| SearchProgram::new(gpu, kernel, &residents);
+            parts.push((regions, [program(one)?, program(four)?]));
+        }
+        let matrices = layout.matrices().map(|kernel| SearchProgram::new(gpu, kernel, &[]));
+        let norm = |region| RegionNorms::new(&model.region(region), dim);
+        let norms = (0..model.region_count()).map(norm).collect();
+        Ok(Self { parts, matrices: matrices.transpose()?, norms })
+    }
+
+    /// Records all that comes before the first round.
+    pub(super) fn record<'a>(
+        &'a self,
+        gpu: &Gpu,
+        layout: &SearchLayout,
+        encoder: &mut CommandEncoder,
+        (queries, groups, at_once): (usize, usize, AtOnce),
+        buffer: impl Fn(SearchBuffer) -> BindingResource<'a>,
+    ) {
+        for (regions, programs) in &self.parts {
+            let program = &programs[usize::from(at_once == AtOnce::Four)];
+            let groups = project_groups(&layout.shape, count(queries), regions);
+            program.record(gpu, encoder, groups, &buffer);
+        }
+        if let Some(program) = self.matrices.as_ref().filter(|_| at_once == AtOnce::Many) {
+            let groups = [count(groups * at_once.count()), count(layout.regions())];
+            program.record(gpu, encoder, groups, &buffer);
+        }
+    }
+}
 
 impl SearchLayout {
-    /// The kernels that project queries for one query at a time and for four.
-    pub(crate) fn projections(&self, dim: usize) -> [Kernel; 2] {
-        [AtOnce::One, AtOnce::Four].map(|at_once| project(&self.shape, count(dim), at_once))
+    /// The kernels that project queries with the weights of some regions: apart, and four side by side.
+    pub(crate) fn projections(&self, dim: usize, regions: &Range<usize>) -> [Kernel; 2] {
+        let kernel = |at_once| project(&self.shape, count(dim), at_once, regions);
+        [AtOnce::One, AtOnce::Four].map(kernel)
     }
 
-    /// The kernel that writes hits.
-    pub(crate) fn rank(&self) -> Kernel {
-        rank(&self.shape, self.metric.worst_score())
+    /// The kernel that rounds many queries to matrices.
+    pub(crate) fn matrices(&self) -> Option<Kernel> {
+        self.has_coop.then(|| matrices(&self.shape))
     }
 
-    /// What queries are multiplied by: see `shaders/search/project.wgsl`.
+    /// How products of so many queries with rows are computed.
+    pub(super) fn products(&self, model: &Model, queries: usize) -> DeviceProducts {
+        DeviceProducts {
+            in_f16: self.groups(queries).1 == AtOnce::Many,
+            projection_roundings: projection_roundings(model.config().dim),
+            largest_entry: model.plan(0).map(|plan| plan.tables().largest()),
+        }
+    }
+
+    /// Regions whose weights one binding has room for.
     ///
     /// # Errors
-    /// The adapter has no binding for so many bytes.
-    pub(crate) fn query_weights(&self, model: &Model, caps: &Caps) -> Result<(Resident, Vec<u8>)> {
-        let (dim, values) = (model.config().dim, 4 * self.shape.values4 as usize);
-        let stride = values + 4;
-        let required = 4 * (self.regions() * dim) as u64 * stride as u64;
+    /// No binding has room for those of one region.
+    pub(crate) fn weight_parts(&self, dim: usize, caps: &Caps) -> Result<Vec<Range<usize>>> {
+        let required = self.region_weight_bytes(dim);
         let available = caps.limits.whole_bytes();
         if required > available {
             let what = "bytes of one binding for what queries are multiplied by";
             return Err(Error::Limit { what, required, available, remedy: OTHER_ADAPTER });
         }
-        let mut weights = vec![0.0f32; self.regions() * dim * stride];
-        for (number, weights) in weights.chunks_exact_mut(dim * stride).enumerate() {
+        let (all, per_part) = (self.regions(), (available / required) as usize);
+        let part = |first: usize| first..(first + per_part).min(all);
+        Ok((0..all).step_by(per_part).map(part).collect())
+    }
+
+    fn region_weight_bytes(&self, dim: usize) -> u64 {
+        16 * dim as u64 * u64::from(self.shape.values4 + 1)
+    }
+
+    /// What queries are multiplied by in some regions: see `shaders/search/project.wgsl`.
+    pub(crate) fn query_weights(&self, model: &Model, regions: Range<usize>) -> Vec<u8> {
+        let (dim, values) = (model.config().dim, 4 * self.shape.values4 as usize);
+        let stride = values + 4;
+        let mut weights = vec![0.0f32; regions.len() * dim * stride];
+        for (number, weights) in regions.zip(weights.chunks_exact_mut(dim * stride)) {
             let region = model.region(number);
             let columns = region.decoder.by_input();
             let mut put = |value: usize, column: &[f32], step: f32| {
@@ -49,7 +135,7 @@ impl SearchLayout {
                 put(values, center, 1.0);
             }
         }
-        Ok((Resident::QueryWeights, bytemuck::cast_slice(&weights).to_vec()))
+        bytemuck::cast_slice(&weights).to_vec()
     }
 
     /// The latent that a value of a query belongs to; none for padding.

@@ -1,7 +1,8 @@
 //! A search on a device from queries there, with the hits left there.
 //!
 //! ```text
-//! project:            queries -> values of latents; lists begin
+//! prepare:            queries -> scaled rows; lists begin
+//! project:            scaled rows -> values of latents
 //! scan, select:       all rounds, in f32, with ties broken
 //! rank:               lists -> hits
 //! ```
@@ -22,15 +23,16 @@ use crate::plan::count;
 /// Device memory of a recording, which all later ones use again: see `gpu::chunk::recorded`.
 pub(crate) struct RecordSlot {
     parameters: Buffer,
-    queries: Buffer,
+    scaled: Buffer,
+    projected: Buffer,
     lists: Buffer,
     candidates: Buffer,
     /// A selection binds it. Nothing is written to it where ties are broken.
     found: Buffer,
 }
 
-/// Bytes of parameters, queries, lists, candidates and found rows.
-type Sizes = [u64; 5];
+/// Bytes of parameters, scaled and projected queries, lists, candidates and found rows.
+type Sizes = [u64; 6];
 
 pub(crate) type RecordPool = Pool<Sizes, RecordSlot>;
 
@@ -47,7 +49,7 @@ impl RecordSlot {
     }
 
     fn new(gpu: &Gpu, sizes: Sizes) -> Result<Self> {
-        let [parameters, queries, lists, candidates, found] = sizes;
+        let [parameters, scaled, projected, lists, candidates, found] = sizes;
         let device = gpu.device_queue();
         let storage = BufferUsages::STORAGE;
         let buffer = |bytes| device.buffer("vecodec.search.recorded", bytes, storage);
@@ -57,7 +59,8 @@ impl RecordSlot {
                 parameters,
                 storage | BufferUsages::UNIFORM | BufferUsages::COPY_DST,
             ),
-            queries: buffer(queries),
+            scaled: buffer(scaled),
+            projected: buffer(projected),
             lists: buffer(lists),
             candidates: buffer(candidates),
             found: buffer(found),
@@ -94,10 +97,11 @@ impl SearchPrograms {
         let wanted = Wanted { queries, groups, at_once, k, breaks_ties: true };
         let work = Work::new(self, gpu, searched, wanted);
         let ends = self.ends(gpu, model)?;
-        let query_bytes = groups as u64 * self.layout.group_bytes(at_once)[0];
+        let projected = self.layout.query_bytes(queries, groups, at_once).projected;
+        let scaled = rows.1.end - rows.1.start;
         let (lists, candidates) = (wanted.list_bytes(), wanted.candidate_bytes());
         let found = wanted.found_bytes();
-        let sizes = [work.bytes, query_bytes, lists, candidates, found];
+        let sizes = [work.bytes, scaled, projected, lists, candidates, found];
         let slot = RecordSlot::lease(gpu, pool, sizes)?;
         let mut parameters = vec![0; work.bytes as usize];
         work.write(&mut parameters);
@@ -106,7 +110,9 @@ impl SearchPrograms {
             parameters: &slot.parameters,
             others: vec![
                 (SearchBuffer::QueryRows, rows),
-                (SearchBuffer::Queries, (&slot.queries, 0..query_bytes)),
+                (SearchBuffer::ScaledRows, (&slot.scaled, 0..scaled)),
+                (SearchBuffer::Projected, (&slot.projected, 0..projected)),
+                (SearchBuffer::Queries, (&slot.projected, 0..projected)),
                 (SearchBuffer::Lists, (&slot.lists, 0..lists)),
                 (SearchBuffer::Candidates, (&slot.candidates, 0..candidates)),
                 (SearchBuffer::Found, (&slot.found, 0..found)),
@@ -115,9 +121,9 @@ impl SearchPrograms {
         };
         gpu.with_error_scopes("the recording of a search", || {
             encoder.copy_buffer_to_buffer(&upload, 0, &slot.parameters, 0, work.bytes);
-            let regions = count(self.layout.regions());
-            let all = [count(wanted.list_count()), regions];
-            work.record_on_lists(encoder, &memory, ends.projection(at_once), all);
+            let all = [count(wanted.list_count()), 1];
+            work.record_on_lists(encoder, &memory, &ends.prepare, all);
+            work.record_projection(encoder, &memory);
             for dispatch in &work.dispatches {
                 work.record(encoder, &memory, dispatch);
             }
@@ -129,8 +135,8 @@ impl SearchPrograms {
     pub(crate) fn max_recorded(&self, gpu: &Gpu, dim: usize, k: usize) -> u64 {
         let limits = &gpu.caps().limits;
         let at_once = SearchLayout::groups_in_f32(usize::MAX).1;
-        let group_bytes = self.layout.group_bytes(at_once)[0];
-        let by_queries = limits.whole_bytes() / group_bytes * at_once.count() as u64;
+        let group = self.layout.query_bytes(at_once.count(), 1, at_once).projected;
+        let by_queries = limits.whole_bytes() / group * at_once.count() as u64;
         let by_candidates = limits.whole_bytes() / candidate_bytes(k);
         let by_rows = limits.binding_bytes / (4 * dim as u64);
         // One workgroup for each query, and for what fills up the last group.

@@ -5,16 +5,17 @@ use std::ops::Range;
 use super::super::device::Gpu;
 use super::super::kernels::{AtOnce, SearchBuffer, TILE};
 use super::buffers::{SearchBytes, SearchLease, SearchPool, SearchSlot};
+use super::layout::QueryBytes;
 use super::programs::SearchPrograms;
 use super::work::{List, Memory, Searched, Wanted, Work, candidate_bytes};
 use crate::error::Result;
 use crate::plan::ALIGNMENT;
-use crate::search::Queries;
+use crate::search::ScaledQueries;
 
 /// Bytes of all lists of a search.
 const LIST_BYTES: u64 = 128 << 20;
-/// Bytes of the queries of a search.
-const QUERY_BYTES: u64 = 32 << 20;
+/// Bytes of the projected queries of a search.
+const QUERY_BYTES: u64 = 128 << 20;
 /// Rows times queries of a submission, about: some drivers end work that takes a second.
 const ROW_QUERIES: u64 = 1 << 32;
 
@@ -23,14 +24,12 @@ impl SearchPrograms {
     pub(crate) fn queries_at_once(&self, gpu: &Gpu, k: usize) -> usize {
         let max_bytes = gpu.caps().limits.whole_bytes();
         let by_lists = (LIST_BYTES.min(max_bytes) / candidate_bytes(k)) as usize;
-        // Queries share a buffer with the filters.
-        let bytes = QUERY_BYTES.min(max_bytes / 2);
-        by_lists.min(self.layout.max_queries(bytes)).max(1)
+        by_lists.min(self.layout.max_queries(QUERY_BYTES.min(max_bytes))).max(1)
     }
 
     /// Begins a search for the rows that the `k` best of each query are among.
     ///
-    /// `slacks` are twice the bounds on the errors of the queries' keys.
+    /// `slacks` are twice the bounds on the errors of the queries' keys. Nothing is found for a query without one.
     ///
     /// # Errors
     /// The device's memory is full, or the device is lost.
@@ -39,8 +38,8 @@ impl SearchPrograms {
         gpu: &'a Gpu,
         pool: &SearchPool,
         searched: &'a [Searched<'a>],
-        queries: &'a Queries,
-        slacks: &[f32],
+        queries: &'a ScaledQueries,
+        slacks: &[Option<f32>],
         k: usize,
     ) -> Result<BegunSearch<'a>> {
         let search = Search::new(self, gpu, searched, queries, k);
@@ -82,18 +81,16 @@ impl BegunSearch<'_> {
     }
 }
 
-/// A search, and where the queries and lists lie in its input, behind parameters and filters.
+/// A search, and where the rows of queries and the lists lie in its input, behind parameters and filters.
 struct Search<'a> {
-    programs: &'a SearchPrograms,
     gpu: &'a Gpu,
-    queries: &'a Queries,
+    queries: &'a ScaledQueries,
     work: Work<'a>,
-    query_range: Range<u64>,
-    /// Of the products with centroids, where these lie apart.
-    center_range: Range<u64>,
+    row_range: Range<u64>,
     lists_at: u64,
-    /// Of all tables of bundles.
-    table_bytes: u64,
+    bytes: QueryBytes,
+    /// Of the products with centroids, behind the matrices.
+    center_range: Range<u64>,
 }
 
 impl<'a> Search<'a> {
@@ -101,24 +98,18 @@ impl<'a> Search<'a> {
         programs: &'a SearchPrograms,
         gpu: &'a Gpu,
         searched: &'a [Searched<'a>],
-        queries: &'a Queries,
+        queries: &'a ScaledQueries,
         k: usize,
     ) -> Self {
         let (groups, at_once) = programs.layout.groups(queries.count());
         let wanted = Wanted { queries: queries.count(), groups, at_once, k, breaks_ties: false };
         let work = Work::new(programs, gpu, searched, wanted);
-        let mut end = work.bytes;
-        let mut next = |bytes: u64| {
-            let start = end;
-            end = (end + bytes).next_multiple_of(ALIGNMENT);
-            start..start + bytes
-        };
-        let [values, centers, tables] = programs.layout.group_bytes(at_once);
-        let query_range = next(groups as u64 * values);
-        let center_range = next(groups as u64 * centers);
-        let lists_at = next(wanted.list_bytes()).start;
-        let table_bytes = groups as u64 * tables;
-        Self { programs, gpu, queries, work, query_range, center_range, lists_at, table_bytes }
+        let row_range = work.bytes..work.bytes + 4 * queries.values().len() as u64;
+        let lists_at = row_range.end.next_multiple_of(ALIGNMENT);
+        let bytes = programs.layout.query_bytes(queries.count(), groups, at_once);
+        let centers_at = bytes.matrices.next_multiple_of(ALIGNMENT);
+        let center_range = centers_at..centers_at + bytes.centers;
+        Self { gpu, queries, work, row_range, lists_at, bytes, center_range }
     }
 
     fn bytes(&self) -> SearchBytes {
@@ -128,35 +119,28 @@ impl<'a> Search<'a> {
             lists: wanted.list_bytes(),
             candidates: wanted.candidate_bytes(),
             found: wanted.found_bytes(),
-            tables: self.table_bytes,
+            projected: self.bytes.projected,
+            made: self.center_range.end.max(self.bytes.tables),
         }
     }
 
     /// Writes the input.
-    fn write(&self, slacks: &[f32], bytes: &mut [u8]) {
+    fn write(&self, slacks: &[Option<f32>], bytes: &mut [u8]) {
         self.work.write(bytes);
         let list = |query: usize| {
             let (threshold, slack) = match slacks.get(query) {
-                Some(slack) => (0, *slack),
-                // No key passes the threshold of a query that fills up the last group.
-                None => (u32::MAX, 0.0),
+                Some(Some(slack)) => (0, *slack),
+                // No key passes the threshold of such a query, nor of one that fills up the last group.
+                _ => (u32::MAX, 0.0),
             };
             List { threshold, count: 0, slack, last_row: u32::MAX, squared_norm: 0.0 }
         };
         let lists: Vec<List> = (0..self.work.wanted.list_count()).map(list).collect();
         let lists: &[u8] = bytemuck::cast_slice(&lists);
         bytes[self.lists_at as usize..][..lists.len()].copy_from_slice(lists);
-        let Range { start, end } = self.query_range;
-        let (before, centers) = bytes.split_at_mut(self.center_range.start as usize);
-        let values = &mut before[start as usize..end as usize];
-        match self.work.wanted.at_once {
-            AtOnce::Many => {
-                let bytes = self.center_range.end - self.center_range.start;
-                let centers = &mut centers[..bytes as usize];
-                self.programs.layout.write_matrices(self.queries, values, centers);
-            }
-            at_once => self.programs.layout.write_queries(self.queries, at_once, values),
-        }
+        let Range { start, end } = self.row_range;
+        let rows: &mut [f32] = bytemuck::cast_slice_mut(&mut bytes[start as usize..end as usize]);
+        rows.iter_mut().zip(self.queries.values()).for_each(|(to, value)| *to = *value as f32);
     }
 
     /// Submits all rounds.
@@ -164,15 +148,22 @@ impl<'a> Search<'a> {
         let device = self.gpu.device();
         let wanted = &self.work.wanted;
         let (lists, found) = (wanted.list_bytes(), wanted.found_bytes());
+        let made = |range: Range<u64>| (&slot.made, range);
+        let queries = match wanted.at_once {
+            AtOnce::Many => made(0..self.bytes.matrices),
+            _ => (&slot.projected, 0..self.bytes.projected),
+        };
         let memory = Memory {
             parameters: &slot.input,
             others: vec![
-                (SearchBuffer::Queries, (&slot.input, self.query_range.clone())),
-                (SearchBuffer::Centers, (&slot.input, self.center_range.clone())),
+                (SearchBuffer::ScaledRows, (&slot.input, self.row_range.clone())),
+                (SearchBuffer::Projected, (&slot.projected, 0..self.bytes.projected)),
+                (SearchBuffer::Queries, queries),
+                (SearchBuffer::Centers, made(self.center_range.clone())),
+                (SearchBuffer::BundleTables, made(0..self.bytes.tables)),
                 (SearchBuffer::Lists, (&slot.lists, 0..lists)),
                 (SearchBuffer::Candidates, (&slot.candidates, 0..wanted.candidate_bytes())),
                 (SearchBuffer::Found, (&slot.found, 0..found)),
-                (SearchBuffer::BundleTables, (&slot.tables, 0..self.table_bytes)),
             ],
         };
         let submission = self.gpu.with_error_scopes("the work of a search", || {
@@ -181,7 +172,7 @@ impl<'a> Search<'a> {
             let input = self.lists_at + lists;
             encoding.copy_buffer_to_buffer(&slot.upload, 0, &slot.input, 0, input);
             encoding.copy_buffer_to_buffer(&slot.upload, self.lists_at, &slot.lists, 0, lists);
-            self.work.record_bundle_tables(&mut encoding, &memory);
+            self.work.record_projection(&mut encoding, &memory);
             let mut row_queries = 0;
             for dispatch in &self.work.dispatches {
                 self.work.record(&mut encoding, &memory, dispatch);

@@ -7,7 +7,8 @@ use wgpu::{BindingResource, Buffer, CommandEncoder};
 use super::super::chunk::binding_of;
 use super::super::device::Gpu;
 use super::super::kernels::{AtOnce, SearchBuffer};
-use super::programs::{SearchProgram, SearchPrograms};
+use super::program::SearchProgram;
+use super::programs::SearchPrograms;
 use super::resident::{ResidentRows, Shard};
 use super::rounds::{Round, strides};
 use crate::plan::{ALIGNMENT, count};
@@ -129,7 +130,7 @@ pub(super) struct Memory<'a> {
 }
 
 impl<'a> Memory<'a> {
-    fn binding(&self, wanted: SearchBuffer) -> BindingResource<'a> {
+    pub(super) fn binding(&self, wanted: SearchBuffer) -> BindingResource<'a> {
         let found = self.others.iter().find(|(buffer, _)| *buffer == wanted);
         binding(&found.expect("a search has the buffers of its kernels").1)
     }
@@ -275,14 +276,15 @@ impl<'a> Work<'a> {
         });
     }
 
-    /// Records what forms the tables of bundles of all queries, if rows are scored by them.
-    pub(super) fn record_bundle_tables(&self, encoder: &mut CommandEncoder, memory: &Memory<'_>) {
-        let layout = &self.programs.layout;
-        let both = layout.bundles.as_ref().zip(self.programs.bundle_tables.as_ref());
-        if let Some((bundles, program)) =
-            both.filter(|_| self.wanted.at_once == AtOnce::OneByBundles)
-        {
-            let groups = [bundles.table_count(), count(self.wanted.groups)];
+    /// Records what queries become before the first round.
+    pub(super) fn record_projection(&self, encoder: &mut CommandEncoder, memory: &Memory<'_>) {
+        let SearchPrograms { layout, projection, bundle_tables, .. } = self.programs;
+        let Wanted { queries, groups, at_once, .. } = self.wanted;
+        let wanted = (queries, groups, at_once);
+        projection.record(self.gpu, layout, encoder, wanted, |buffer| memory.binding(buffer));
+        let both = layout.bundles.as_ref().zip(bundle_tables.as_ref());
+        if let Some((bundles, program)) = both.filter(|_| at_once == AtOnce::OneByBundles) {
+            let groups = [bundles.table_count(), count(groups)];
             program.record(self.gpu, encoder, groups, |buffer| memory.binding(buffer));
         }
     }

@@ -3,6 +3,7 @@
 mod headers;
 mod host;
 mod index_ranges;
+mod queries;
 mod search_ranges;
 mod table;
 mod translate;
@@ -223,7 +224,12 @@ fn search_kernels() -> Vec<Kernel> {
                 kernels.extend(layout.scans().into_iter().map(|(_, kernel)| kernel));
                 kernels.extend(layout.bundle_tables());
                 kernels.push(select());
-                kernels.extend(layout.projections(model.config().dim));
+                let dim = model.config().dim;
+                for regions in layout.weight_parts(dim, &caps).unwrap() {
+                    kernels.extend(layout.projections(dim, &regions));
+                }
+                kernels.extend(layout.matrices());
+                kernels.push(layout.prepare(dim));
                 kernels.push(layout.rank());
             }
         }

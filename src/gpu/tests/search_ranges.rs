@@ -4,7 +4,9 @@
 use wgpu::Buffer;
 
 use super::super::device::Gpu;
-use super::super::kernels::{AtOnce, Binding, Kernel, SearchBuffer, select};
+use super::super::kernels::{
+    AtOnce, Binding, Kernel, Resident, SearchBuffer, project_groups, select,
+};
 use super::super::search::{List, Round, SearchLayout};
 use super::index_ranges::{contents, dispatched, pipeline, storage};
 use super::models;
@@ -52,6 +54,9 @@ fn violations(
     let (groups, k) = (2, 5);
     let lists = groups * count(at_once.count());
     let (tiles, planes) = layout.tiles_and_planes(batch);
+    // The last group has a query less where it has several.
+    let (dim, queries) = (model.config().dim, lists - u32::from(lists > groups));
+    let sizes = layout.query_bytes(queries as usize, groups as usize, at_once);
     let round = Round {
         workgroups: 2,
         k,
@@ -60,7 +65,7 @@ fn violations(
         is_filtered: 1,
         is_last: 1,
         breaks_ties: 1,
-        query_count: lists - 1,
+        query_count: queries,
         ..Round::default()
     };
     let round = round.of_shard(0, count(tiles.len()), 1, None);
@@ -68,8 +73,9 @@ fn violations(
         SearchBuffer::Round => bytemuck::bytes_of(&round).to_vec(),
         SearchBuffer::Tiles => bytemuck::cast_slice(&tiles).to_vec(),
         SearchBuffer::Planes => planes.clone(),
-        SearchBuffer::Queries => contents(u64::from(groups) * layout.group_bytes(at_once)[0]),
-        SearchBuffer::Centers => contents(u64::from(groups) * layout.group_bytes(at_once)[1]),
+        SearchBuffer::Queries if at_once == AtOnce::Many => contents(sizes.matrices),
+        SearchBuffer::Queries | SearchBuffer::Projected => contents(sizes.projected),
+        SearchBuffer::Centers => contents(sizes.centers),
         SearchBuffer::Lists => {
             // Full for the kernels that read it.
             let is_read = [SELECT, RANK].contains(&kernel.name.as_str());
@@ -80,12 +86,15 @@ fn violations(
         SearchBuffer::Candidates => contents(8 * u64::from(lists * CAPACITY)),
         SearchBuffer::Found => vec![0; (4 * lists * FOUND) as usize],
         SearchBuffer::Allowed => vec![0xff; ROWS.div_ceil(64) * 8],
-        SearchBuffer::BundleTables => contents(u64::from(groups) * layout.group_bytes(at_once)[2]),
-        SearchBuffer::QueryRows => contents(4 * u64::from(lists - 1) * model.config().dim as u64),
+        SearchBuffer::BundleTables => contents(sizes.tables),
+        SearchBuffer::QueryRows | SearchBuffer::ScaledRows => {
+            contents(4 * u64::from(queries) * dim as u64)
+        }
         SearchBuffer::Hits => vec![0; (8 * lists * k) as usize],
     };
     let mut residents = layout.residents();
-    residents.push(layout.query_weights(model, gpu.caps()).unwrap());
+    let regions = 0..model.region_count();
+    residents.push((Resident::QueryWeights, layout.query_weights(model, regions.clone())));
     let buffer = |binding: &Binding| -> Option<Buffer> {
         let bytes = match binding {
             Binding::Search(buffer) => {
@@ -103,8 +112,12 @@ fn violations(
     };
     let buffers: Vec<Option<Buffer>> = kernel.bindings.iter().map(buffer).collect();
     let workgroups = match kernel.name.as_str() {
-        SELECT | RANK => [lists, 1, 1],
-        "scan.project" => [lists, count(model.region_count()), 1],
+        SELECT | RANK | "scan.prepare" => [lists, 1, 1],
+        "queries.matrices" => [lists, count(model.region_count()), 1],
+        "queries.project" => {
+            let [x, y] = project_groups(&layout.shape, queries, &regions);
+            [x, y, 1]
+        }
         "tables.bundles" => [layout.bundles.as_ref().unwrap().table_count(), groups, 1],
         _ => [round.workgroups, groups, 1],
     };
@@ -113,16 +126,18 @@ fn violations(
 
 /// The kernels, each with how many queries it answers together.
 fn kernels(layout: &SearchLayout, dim: usize) -> Vec<(Kernel, AtOnce)> {
-    let [project_one, project_four] = layout.projections(dim);
+    let [project_one, project_four] = layout.projections(dim, &(0..layout.regions()));
+    let matrices = layout.matrices().map(|kernel| (kernel, AtOnce::Many));
     let scans = layout.scans().into_iter().map(|(at_once, kernel)| (kernel, at_once));
     let tables = layout.bundle_tables().map(|kernel| (kernel, AtOnce::OneByBundles));
     let others = [
         (select(), AtOnce::Four),
         (project_one, AtOnce::One),
         (project_four, AtOnce::Four),
+        (layout.prepare(dim), AtOnce::Four),
         (layout.rank(), AtOnce::Four),
     ];
-    scans.chain(tables).chain(others).collect()
+    scans.chain(tables).chain(matrices).chain(others).collect()
 }
 
 #[test]
@@ -159,7 +174,13 @@ fn a_buffer_of_a_search_that_is_too_small_is_noticed() {
         for (kernel, at_once) in kernels(&layout, model.config().dim) {
             for binding in &kernel.bindings {
                 let Binding::Search(buffer) = binding else { continue };
-                if *buffer != SearchBuffer::Round {
+                // How long these are says how many queries there are.
+                let is_length = matches!(
+                    (kernel.name.as_str(), buffer),
+                    ("queries.project", SearchBuffer::ScaledRows)
+                        | ("queries.matrices", SearchBuffer::Projected)
+                );
+                if *buffer != SearchBuffer::Round && !is_length {
                     let short = Some(*buffer);
                     let found = violations(&gpu, model, &layout, &batch, (&kernel, at_once), short);
                     assert!(!found.is_empty(), "{}: half of {buffer:?} is not missed", kernel.name);

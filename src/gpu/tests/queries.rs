@@ -1,0 +1,179 @@
+//! What the kernels make of queries, compared with plain sums in f64.
+
+use wgpu::util::{BufferInitDescriptor, DeviceExt as _};
+use wgpu::{
+    BindGroupDescriptor, BindGroupEntry, Buffer, BufferDescriptor, BufferUsages, MapMode, PollType,
+};
+
+use super::super::device::Gpu;
+use super::super::kernels::{
+    AtOnce, Kernel, matrices, project, project_groups, projection_roundings,
+};
+use super::super::programs::compile;
+use super::super::search::SearchLayout;
+use super::models;
+use crate::model::Model;
+use crate::plan::count;
+use crate::search::Metric;
+
+/// Numbers between -1 and 1.
+fn numbers(len: usize, seed: u32) -> Vec<f32> {
+    let number = |i: u32| (i.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 8) as f32;
+    (0..count(len)).map(|i| number(i) / (1 << 23) as f32 - 1.0).collect()
+}
+
+fn buffer(gpu: &Gpu, values: &[f32]) -> Buffer {
+    gpu.device().create_buffer_init(&BufferInitDescriptor {
+        label: None,
+        contents: bytemuck::cast_slice(values),
+        usage: BufferUsages::STORAGE | BufferUsages::COPY_SRC,
+    })
+}
+
+/// Runs a kernel on buffers, in the order of its bindings.
+fn run(gpu: &Gpu, kernel: &Kernel, buffers: &[&Buffer], [x, y]: [u32; 2]) {
+    let pipeline = compile(gpu, kernel).unwrap();
+    let resources = buffers.iter().map(|buffer| buffer.as_entire_binding());
+    let entries: Vec<BindGroupEntry<'_>> = (0..)
+        .zip(resources)
+        .map(|(binding, resource)| BindGroupEntry { binding, resource })
+        .collect();
+    let group = gpu.device().create_bind_group(&BindGroupDescriptor {
+        label: None,
+        layout: &pipeline.get_bind_group_layout(0),
+        entries: &entries,
+    });
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    pass.set_pipeline(&pipeline);
+    pass.set_bind_group(0, &group, &[]);
+    pass.dispatch_workgroups(x, y, 1);
+    drop(pass);
+    gpu.queue().submit([encoder.finish()]);
+}
+
+fn read<T: bytemuck::Pod>(gpu: &Gpu, buffer: &Buffer) -> Vec<T> {
+    let readable = gpu.device().create_buffer(&BufferDescriptor {
+        label: None,
+        size: buffer.size(),
+        usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(buffer, 0, &readable, 0, buffer.size());
+    gpu.queue().submit([encoder.finish()]);
+    readable.map_async(MapMode::Read, .., |result| result.unwrap());
+    gpu.device().poll(PollType::wait_indefinitely()).unwrap();
+    let view = readable.get_mapped_range(..).unwrap();
+    bytemuck::pod_collect_to_vec(&view)
+}
+
+/// The projected queries, with the weights of regions in two parts, and the largest share of its bound that a value is
+/// off by.
+fn projected(gpu: &Gpu, model: &Model, at_once: AtOnce) -> f64 {
+    let layout = SearchLayout::new(model, Metric::Cosine, gpu.caps());
+    let (dim, queries, regions) = (model.config().dim, 7, model.region_count());
+    let groups = if at_once == AtOnce::Four { 2 } else { queries };
+    let rows = numbers(queries * dim, 3);
+    let scaled = buffer(gpu, &rows);
+    let bytes = layout.query_bytes(queries, groups, at_once).projected;
+    // What is not written shows.
+    let out = buffer(gpu, &vec![f32::NAN; bytes as usize / 4]);
+    let middle = regions.div_ceil(2);
+    for part in [0..middle, middle..regions].into_iter().filter(|part| !part.is_empty()) {
+        let weights = layout.query_weights(model, part.clone());
+        let weights = buffer(gpu, bytemuck::cast_slice(&weights));
+        let kernel = project(&layout.shape, count(dim), at_once, &part);
+        let groups = project_groups(&layout.shape, count(queries), &part);
+        run(gpu, &kernel, &[&scaled, &weights, &out], groups);
+    }
+    let found: Vec<f32> = read(gpu, &out);
+    let weights: Vec<f32> = bytemuck::pod_collect_to_vec(&layout.query_weights(model, 0..regions));
+    let (values, side) = (4 * layout.shape.values4 as usize, at_once.side_by_side() as usize);
+    let mut largest = 0.0f64;
+    for query in 0..groups * side {
+        for region in 0..regions {
+            let group = query / side * regions + region;
+            let first = group * 4 * (layout.shape.values4 as usize * side + 1);
+            for value in 0..=values {
+                let found = f64::from(found[first + value * side + query % side]);
+                let (mut sum, mut magnitude) = (0.0, 0.0);
+                for d in 0..dim {
+                    let weight = weights[(region * dim + d) * (values + 4) + value];
+                    let row = rows.get(query * dim + d).copied().unwrap_or(0.0);
+                    let product = f64::from(row) * f64::from(weight);
+                    (sum, magnitude) = (sum + product, magnitude + product.abs());
+                }
+                // Of weights and queries, which are what they are here, nothing is rounded.
+                let roundings = projection_roundings(dim) as f64 - 2.0;
+                let bound = roundings * magnitude * f64::from(f32::EPSILON / 2.0);
+                let share = if bound == 0.0 { found.abs() } else { (found - sum).abs() / bound };
+                assert!(share.is_finite(), "query {query}, region {region}, value {value}");
+                largest = largest.max(share);
+            }
+        }
+    }
+    largest
+}
+
+#[test]
+#[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
+fn projected_queries_are_within_their_bound() {
+    let gpu = Gpu::new().unwrap();
+    let mut largest = 0.0f64;
+    for model in models().iter().filter(|model| model.config().latent_dim <= 130) {
+        for at_once in [AtOnce::One, AtOnce::Four] {
+            let share = projected(&gpu, model, at_once);
+            assert!(share <= 1.0, "{:?}, {at_once:?}: {share}", model.config());
+            largest = largest.max(share);
+        }
+    }
+    // The bound is not so large that it could not be passed.
+    assert!(largest > 0.02, "{largest}");
+}
+
+#[test]
+#[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
+fn matrices_hold_the_nearest_f16() {
+    let gpu = Gpu::new().unwrap();
+    let model = models().into_iter().find(|model| model.region_count() >= 3).unwrap();
+    let layout = SearchLayout::new(&model, Metric::Cosine, gpu.caps());
+    let (regions, values) = (model.region_count(), 4 * layout.shape.values4 as usize);
+    let (stride, block) = (values + 4, AtOnce::Many.count());
+    let matrix_values = layout.shape.matrix_values() as usize;
+    let scales = [1.0, 1e-30, 1e30, 1e-40, 0.0, 0.3, 2e38];
+    let mut projected = numbers(scales.len() * regions * stride, 5);
+    for (query, scale) in projected.chunks_exact_mut(regions * stride).zip(scales) {
+        query.iter_mut().for_each(|value| *value *= scale);
+        // Far below the others: subnormal numbers of f16.
+        query[0] *= 1e-9;
+        query[1] *= 1e-7;
+    }
+    let bytes = layout.query_bytes(scales.len(), 1, AtOnce::Many);
+    let nan = |bytes: u64| vec![f32::NAN; bytes as usize / 4];
+    let (out, centers) = (buffer(&gpu, &nan(bytes.matrices)), buffer(&gpu, &nan(bytes.centers)));
+    let queries = buffer(&gpu, &projected);
+    let groups = [count(block), count(regions)];
+    run(&gpu, &matrices(&layout.shape), &[&queries, &out, &centers], groups);
+    let (found, centers): (Vec<half::f16>, Vec<[f32; 2]>) =
+        (read(&gpu, &out), read(&gpu, &centers));
+    for query in 0..block {
+        for region in 0..regions {
+            let of_region = projected.get((query * regions + region) * stride..).unwrap_or(&[]);
+            let [center, back] = centers[query * regions + region];
+            let first = (region * block + query / 16 * 16) * matrix_values;
+            let largest = of_region.iter().take(values).fold(0.0f32, |max, v| max.max(v.abs()));
+            assert_eq!(center, of_region.get(values).copied().unwrap_or(0.0));
+            let scaled = f64::from(largest) / f64::from(back);
+            assert!(scaled < 16384.0 && back.is_normal(), "{largest}, {back}");
+            assert!(largest < 1e-25 || scaled >= 8192.0, "{largest}, {back}");
+            for value in 0..matrix_values {
+                let matrix = first + value / 16 * 256;
+                let found = found[matrix + query % 16 * 16 + value % 16];
+                let value = of_region.get(value).copied().filter(|_| value < values).unwrap_or(0.0);
+                let expected = half::f16::from_f64(f64::from(value) / f64::from(back));
+                assert_eq!(found, expected, "query {query}, region {region}: {value}");
+            }
+        }
+    }
+}
