@@ -70,7 +70,6 @@ pub(crate) fn search(
 ) -> Result<Vec<Vec<Candidate>>> {
     let probes = probes(model, views, queries, k, recall);
     let is_asked = |region: usize| probes.as_ref().is_none_or(|probes| !probes[region].is_empty());
-    let Turns { tiles, turns } = Turns::new(model, views, queries.count(), is_asked);
     // The queries that look at a region, and their numbers.
     let asked = |region: usize| {
         let all = queries.region(region);
@@ -84,6 +83,8 @@ pub(crate) fn search(
     };
     let asked: Vec<(Asked<'_>, Vec<usize>)> =
         (0..model.region_count()).into_par_iter().map(asked).collect();
+    let has_tables = |region: usize| asked[region].0.has_tables();
+    let Turns { tiles, turns } = Turns::new(model, views, queries.count(), has_tables, is_asked);
     let mut errors = vec![ProductError::default(); queries.count()];
     for (asked, numbers) in &asked {
         let of_region = asked.integers.iter().flat_map(Integers::errors);

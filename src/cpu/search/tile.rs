@@ -34,6 +34,13 @@ pub(super) struct Asked<'a> {
     pub(super) integers: Option<Integers>,
 }
 
+impl Asked<'_> {
+    /// Whether tables are made for each tile.
+    pub(super) fn has_tables(&self) -> bool {
+        self.integers.as_ref().is_some_and(Integers::has_tables)
+    }
+}
+
 /// A thread's memory, used again for each of its tiles.
 #[derive(Default)]
 pub(super) struct Scratch {

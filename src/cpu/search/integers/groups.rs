@@ -7,17 +7,17 @@ pub(super) struct Group {
     pub(super) start: u32,
     pub(super) bits: u32,
     /// Each latent's number, and its bits.
-    latents: Vec<(usize, LatentWindow)>,
+    pub(super) latents: Vec<(usize, LatentWindow)>,
 }
 
-/// Divides the latents of a plan into groups of up to 4 bits of one byte. A latent of more bits is a group by
-/// itself.
-pub(super) fn groups(plan: &BitPlan) -> Vec<Group> {
+/// Divides the latents of a plan into groups. `has_room` says whether a group may have the bits from one up to
+/// another. A latent for whose bits it has none is a group by itself.
+pub(super) fn groups(plan: &BitPlan, has_room: impl Fn(u32, u32) -> bool) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (latent, window) in plan.latent_windows().enumerate() {
         let LatentWindow { start, bits, .. } = window;
         if let Some(group) = groups.last_mut()
-            && group.has_room(start, start + bits)
+            && has_room(group.start, start + bits)
         {
             group.bits = start + bits - group.start;
             group.latents.push((latent, window));
@@ -29,11 +29,6 @@ pub(super) fn groups(plan: &BitPlan) -> Vec<Group> {
 }
 
 impl Group {
-    /// Whether the bits of another latent, behind these ones, are looked up with them.
-    fn has_room(&self, start: u32, end: u32) -> bool {
-        self.start + self.bits <= start && end - self.start <= 4 && is_in_byte(self.start, end)
-    }
-
     pub(super) fn is_in_byte(&self) -> bool {
         is_in_byte(self.start, self.start + self.bits)
     }
@@ -55,6 +50,6 @@ impl Group {
 }
 
 /// Whether bits lie in one byte.
-fn is_in_byte(start: u32, end: u32) -> bool {
+pub(super) fn is_in_byte(start: u32, end: u32) -> bool {
     start / 8 == (end - 1) / 8
 }

@@ -6,6 +6,7 @@
 //!    AVX-512 with VBMI and VNNI.
 //! 2. [`nibbles`]: what a query adds for 4 bits of a row, for 32 rows at a time. For scalar codes, where a machine
 //!    has AVX2 or NEON.
+//! 3. [`look_ups`]: what a query adds for 12 bits of a row. For one or two queries of other bit codes.
 //!
 //! Their rounding is part of the bound on the error of keys, so that hits stay exact.
 
@@ -17,6 +18,7 @@ mod blocks;
 mod fields;
 mod groups;
 mod latents;
+mod look_ups;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod nibbles;
@@ -27,12 +29,14 @@ mod no_vectors;
 mod packing;
 mod padded;
 mod scale;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod vectors;
 
 use blocks::Lanes;
 use latents::Latents;
+use look_ups::LookUps;
 use nibbles::Nibbles;
 use padded::PaddedCodes;
 
@@ -44,12 +48,16 @@ pub(super) const FEW_QUERIES: usize = 32;
 /// AVX-512 multiplies bit codes faster with any number of queries, if a region has so many rows.
 const MANY_ROWS: usize = 1024;
 
+/// Up to so many queries, tables of what each adds are faster than to unpack rows.
+const LOOKED_UP_QUERIES: usize = 2;
+
 /// The queries of one region in integers, and how rows are multiplied with them.
 pub(super) struct Integers(Kind);
 
 enum Kind {
     Latents(Latents),
     Nibbles(Nibbles),
+    LookUps(LookUps),
 }
 
 /// A thread's memory.
@@ -58,6 +66,7 @@ pub(super) struct Scratch {
     codes: PaddedCodes,
     nibbles: Vec<[u8; padded::ROWS]>,
     values: Vec<Lanes>,
+    tables: look_ups::Memory,
 }
 
 impl Integers {
@@ -78,7 +87,12 @@ impl Integers {
             let plan = plan.filter(|_| is_few)?;
             Nibbles::new(plan, queries, rows).map(Kind::Nibbles)
         };
-        (queries.count() > 0).then(|| latents().or_else(nibbles))?.map(Self)
+        let look_ups = || {
+            let plan = plan.filter(|_| queries.count() <= LOOKED_UP_QUERIES)?;
+            LookUps::new(plan, queries, rows).map(Kind::LookUps)
+        };
+        let any = || latents().or_else(nibbles).or_else(look_ups);
+        (queries.count() > 0).then(any)?.map(Self)
     }
 
     /// Of each query, how far the product of a row may be off because of roundings to few bits.
@@ -86,8 +100,14 @@ impl Integers {
         let scales = match &self.0 {
             Kind::Latents(latents) => latents.scales(),
             Kind::Nibbles(nibbles) => nibbles.scales(),
+            Kind::LookUps(look_ups) => look_ups.scales(),
         };
         scales.iter().map(|scale| scale.error)
+    }
+
+    /// Whether tables are made for each call of [`Self::products`].
+    pub(super) fn has_tables(&self) -> bool {
+        matches!(self.0, Kind::LookUps(_))
     }
 
     /// Writes the products of rows with each query, `[queries, rows]`.
@@ -98,14 +118,18 @@ impl Integers {
         scratch: &mut Scratch,
         products: &mut [f32],
     ) {
-        let Scratch { codes, nibbles, values } = scratch;
+        let Scratch { codes, nibbles, values, tables } = scratch;
         match &self.0 {
             Kind::Latents(latents) => {
                 latents.products(resident, rows, (codes, values), products);
             }
-            Kind::Nibbles(tables) => {
+            Kind::Nibbles(all) => {
                 codes.set(resident, rows, 0);
-                tables.products(codes, nibbles, products);
+                all.products(codes, nibbles, products);
+            }
+            Kind::LookUps(look_ups) => {
+                codes.set(resident, rows, look_ups::WORD_BYTES);
+                look_ups.products(codes, tables, products);
             }
         }
     }

@@ -18,7 +18,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2::with_vectors;
-use super::groups::{Group, groups};
+use super::groups::{Group, groups, is_in_byte};
 #[cfg(target_arch = "aarch64")]
 use super::neon::with_vectors;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -64,7 +64,7 @@ impl Nibbles {
         if rows < LEAST_ROWS || !plan.has_bytes() || !vectors_exist() {
             return None;
         }
-        let groups = groups(plan);
+        let groups = groups(plan, |start, end| end - start <= 4 && is_in_byte(start, end));
         let nibbles: Vec<Nibble> = groups.iter().flat_map(nibbles).collect();
         if groups.len() > MOST_GROUPS
             || !groups.iter().all(Group::is_in_byte)

@@ -1,5 +1,7 @@
 //! Products of integers beside those of `f64`.
 
+mod tables;
+
 use std::sync::Arc;
 
 use super::blocks::{Block, LANES, Lanes, TableSize, Vectors};
