@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::plan::{Layout, Plan};
 use super::rates::Rate;
 use super::search::{self, Steps};
+use super::tables::Rounded;
 use super::unpack::Unpacker;
 use super::{Tables, scalar};
 use crate::error::Result;
@@ -58,7 +59,16 @@ impl BitPlan {
     #[inline(always)]
     pub(crate) fn values(&self, packed: &[u8], padded: &mut PaddedRow, values: &mut [f32]) {
         let unpacker = self.unpacker.get_or_init(|| Unpacker::new(self));
-        unpacker.unpack(self, packed, &mut padded.0, values);
+        let tables = (self.tables().entries(), self.tables().all_pairs());
+        unpacker.unpack(self, tables, packed, &mut padded.0, values);
+    }
+
+    /// The same entries, rounded to steps of `Tables::step`.
+    #[inline(always)]
+    pub(crate) fn rounded_values(&self, packed: &[u8], padded: &mut PaddedRow, values: &mut [i16]) {
+        let unpacker = self.unpacker.get_or_init(|| Unpacker::new(self));
+        let Rounded { entries, pairs } = self.tables().rounded();
+        unpacker.unpack(self, (entries.as_slice(), pairs), packed, &mut padded.0, values);
     }
 
     /// The latents of one row's bit code.

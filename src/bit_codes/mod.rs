@@ -39,6 +39,6 @@ pub(crate) use plan::Layout;
 #[cfg(feature = "gpu")]
 pub(crate) use plan::Symbol;
 pub(crate) use rates::{MAX_SCALAR_WIDTH, RATE_COUNT, Rate};
-pub(crate) use tables::{Tables, Window};
+pub(crate) use tables::{LARGEST_ROUNDED, Tables, Window};
 #[cfg(feature = "fit")]
 pub(crate) use train::{Check, Trainer};

@@ -11,6 +11,9 @@ pub(crate) const MAX_STATE_BITS: u32 = 12;
 /// The most bits of the windows of two latents that are looked up together.
 const MAX_PAIR_BITS: u32 = 12;
 
+/// The largest magnitude of rounded entries. Sums of products with 16 bits have 32 bits.
+pub(crate) const LARGEST_ROUNDED: i16 = 2047;
+
 /// The bits that a value depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Window {
@@ -65,7 +68,19 @@ pub(crate) struct Tables {
     /// The largest magnitude of each table.
     magnitudes: [f32; RATE_COUNT],
     /// Derived when rows are first decoded on the CPU.
-    pairs: OnceLock<[Vec<[f32; 2]>; RATE_COUNT]>,
+    pairs: OnceLock<Pairs<f32>>,
+    /// Derived when rows are first multiplied in integers.
+    rounded: OnceLock<Rounded>,
+}
+
+/// The values of two neighbouring latents by the number of their rate.
+pub(super) type Pairs<T> = [Vec<[T; 2]>; RATE_COUNT];
+
+/// Entries rounded to integers, in steps of [`Tables::step`].
+#[derive(Clone, Debug)]
+pub(super) struct Rounded {
+    pub(super) entries: Vec<i16>,
+    pub(super) pairs: Pairs<i16>,
 }
 
 impl Tables {
@@ -94,7 +109,14 @@ impl Tables {
             starts[rate.number() + 1] = entries.len();
             magnitudes[rate.number()] = table.iter().fold(0.0, |max, v| max.max(v.abs()));
         }
-        Ok(Self { window, entries, starts, magnitudes, pairs: OnceLock::new() })
+        Ok(Self {
+            window,
+            entries,
+            starts,
+            magnitudes,
+            pairs: OnceLock::new(),
+            rounded: OnceLock::new(),
+        })
     }
 
     pub(crate) fn window(&self) -> Window {
@@ -131,24 +153,54 @@ impl Tables {
 
     /// The values of two neighbouring latents of this rate, by the bits of both windows together. Empty if
     /// the rate has no table, or if its table would exceed 32 KB.
-    #[inline(always)]
     pub(crate) fn pairs(&self, rate: Rate) -> &[[f32; 2]] {
-        let new = || std::array::from_fn(|number| self.new_pairs(number));
-        &self.pairs.get_or_init(new)[rate.number()]
+        &self.all_pairs()[rate.number()]
     }
 
-    fn new_pairs(&self, number: usize) -> Vec<[f32; 2]> {
-        let rate = Rate::all().nth(number).expect("each number is a rate's");
-        // Two symbols of a latent each, or one symbol of two.
-        let shift = if rate.latents() == 1 { rate.bits() } else { 0 };
-        let bits = self.window.bits(rate) + shift;
-        if self.table(rate).is_empty() || bits > MAX_PAIR_BITS {
-            return Vec::new();
+    /// The same of all rates.
+    #[inline(always)]
+    pub(super) fn all_pairs(&self) -> &Pairs<f32> {
+        self.pairs.get_or_init(|| self.new_pairs(&self.entries))
+    }
+
+    fn new_pairs<T: Copy>(&self, entries: &[T]) -> Pairs<T> {
+        let mut all: Pairs<T> = Default::default();
+        for rate in Rate::all().filter(|rate| !self.table(*rate).is_empty()) {
+            // Two symbols of a latent each, or one symbol of two.
+            let shift = if rate.latents() == 1 { rate.bits() } else { 0 };
+            let bits = self.window.bits(rate) + shift;
+            if bits > MAX_PAIR_BITS {
+                continue;
+            }
+            let of_latent = |latent| &entries[self.start(rate, latent)..][..1 << (bits - shift)];
+            let (first, second) = (of_latent(0), of_latent(rate.latents() - 1));
+            let pair = |pair: usize| [first[pair & (first.len() - 1)], second[pair >> shift]];
+            all[rate.number()] = (0..1 << bits).map(pair).collect();
         }
-        let first = self.latent_table(rate, 0);
-        let second = self.latent_table(rate, rate.latents() - 1);
-        let pair = |pair: usize| [first[pair & (first.len() - 1)], second[pair >> shift]];
-        (0..1 << bits).map(pair).collect()
+        all
+    }
+
+    /// All tables in steps.
+    #[inline(always)]
+    pub(super) fn rounded(&self) -> &Rounded {
+        self.rounded.get_or_init(|| {
+            let mut entries = Vec::with_capacity(self.entries.len());
+            for rate in Rate::all() {
+                let step = self.step(rate);
+                let round = |entry: &f32| match step {
+                    0.0 => 0,
+                    step => (f64::from(*entry) / step).round() as i16,
+                };
+                entries.extend(self.table(rate).iter().map(round));
+            }
+            let pairs = self.new_pairs(&entries);
+            Rounded { entries, pairs }
+        })
+    }
+
+    /// The step of the rounded entries of a rate, of which the largest is [`LARGEST_ROUNDED`].
+    pub(crate) fn step(&self, rate: Rate) -> f64 {
+        f64::from(self.magnitude(rate)) / f64::from(LARGEST_ROUNDED)
     }
 
     /// Where the table of a latent of a symbol begins among [`entries`](Self::entries).

@@ -28,6 +28,7 @@
 
 use super::plan::{Plan, Symbol};
 use super::rates::Rate;
+use super::tables::Pairs;
 
 /// Bits that are in eight bytes from any bit of the first byte on.
 const WORD_BITS: u32 = 57;
@@ -54,11 +55,16 @@ struct Run {
 impl Run {
     /// Looks up the values of all pairs, `N` from each word.
     #[inline(always)]
-    fn unpack<const N: usize>(&self, table: &[[f32; 2]], padded: &[u8], pairs: &mut [[f32; 2]]) {
+    fn unpack<T: Copy, const N: usize>(
+        &self,
+        table: &[[T; 2]],
+        padded: &[u8],
+        pairs: &mut [[T; 2]],
+    ) {
         // Copies stay in registers: what is read through `self` is read again after each store.
         let Self { stride, mask, .. } = *self;
         let mut bit = self.first_bit as usize;
-        let mut next = |pairs: &mut [[f32; 2]]| {
+        let mut next = |pairs: &mut [[T; 2]]| {
             let bytes = padded[bit / 8..][..8].try_into().expect("eight bytes");
             let mut word = u64::from_le_bytes(bytes) >> (bit % 8);
             for pair in pairs {
@@ -123,28 +129,28 @@ impl Unpacker {
     }
 
     /// Writes the entries of tables that a row's bit code gives: its latents, each without its step.
-    /// `padded` is memory for the row.
+    /// The tables have `entries`, and `all_pairs` of them. `padded` is memory for the row.
     #[inline(always)]
-    pub(super) fn unpack(
+    pub(super) fn unpack<T: Copy>(
         &self,
         plan: &Plan,
+        (entries, all_pairs): (&[T], &Pairs<T>),
         packed: &[u8],
         padded: &mut Vec<u8>,
-        values: &mut [f32],
+        values: &mut [T],
     ) {
         padded.clear();
         padded.extend_from_slice(packed);
         padded.extend_from_slice(&[0; PADDING]);
         for run in &self.runs {
-            let table = plan.tables().pairs(run.rate);
+            let table = &all_pairs[run.rate.number()];
             let (pairs, _) = values[run.latent..][..2 * run.pairs].as_chunks_mut::<2>();
             match run.per_word {
-                8.. => run.unpack::<8>(table, padded, pairs),
-                4.. => run.unpack::<4>(table, padded, pairs),
-                _ => run.unpack::<1>(table, padded, pairs),
+                8.. => run.unpack::<T, 8>(table, padded, pairs),
+                4.. => run.unpack::<T, 4>(table, padded, pairs),
+                _ => run.unpack::<T, 1>(table, padded, pairs),
             }
         }
-        let entries = plan.tables().entries();
         for &latent in &self.singles {
             values[latent] = entries[plan.readers[latent].entry(packed)];
         }

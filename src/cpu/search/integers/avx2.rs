@@ -6,12 +6,18 @@ use pulp::cast;
 use pulp::x86::V3;
 
 use super::padded::ROWS;
-use super::vectors::{Run, Vectors, WithVectors};
+use super::vectors::{DOT_LANES, DOT_ROWS, DotRows, Run, Vectors, WithVectors};
 
 /// Runs `work` if the machine has AVX2. Returns whether it has.
 pub(super) fn with_vectors(work: impl WithVectors) -> bool {
     let v3 = V3::try_new();
     v3.map(|vectors| vectors.vectorize(Run { vectors, work })).is_some()
+}
+
+/// Whether [`Vectors::dots`] of few or many queries are faster than products of `f32`. Those of many are computed with
+/// AVX-512 where a machine has it.
+pub(super) fn dots_are_fast(are_few: bool) -> bool {
+    are_few || !is_x86_feature_detected!("avx512f")
 }
 
 impl Vectors for V3 {
@@ -59,5 +65,24 @@ impl Vectors for V3 {
     fn sums(self, [first, second]: [__m256i; 2]) -> [u16; ROWS] {
         let ([a, c], [b, d]): ([[u16; 8]; 2], [[u16; 8]; 2]) = (cast(first), cast(second));
         cast([a, b, c, d])
+    }
+
+    #[inline(always)]
+    fn dots(self, values: &[DotRows], weights: &[[i16; DOT_LANES]]) -> [i32; DOT_ROWS] {
+        let mut sums = [self.avx._mm256_setzero_si256(); DOT_ROWS];
+        for (rows, weights) in values.iter().zip(weights) {
+            let weights = cast(*weights);
+            for (sum, values) in sums.iter_mut().zip(rows) {
+                let products = self.avx2._mm256_madd_epi16(cast(*values), weights);
+                *sum = self.avx2._mm256_add_epi32(*sum, products);
+            }
+        }
+        // Each four lanes become sums of four rows.
+        let add = |a, b| self.avx2._mm256_hadd_epi32(a, b);
+        let [a, b, c, d, e, f, g, h] = sums;
+        let [first, second] = [add(add(a, b), add(c, d)), add(add(e, f), add(g, h))];
+        let low = self.avx2._mm256_permute2x128_si256::<0x20>(first, second);
+        let high = self.avx2._mm256_permute2x128_si256::<0x31>(first, second);
+        cast(self.avx2._mm256_add_epi32(low, high))
     }
 }

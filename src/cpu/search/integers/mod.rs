@@ -7,6 +7,7 @@
 //! 2. [`nibbles`]: what a query adds for 4 bits of a row, for 32 rows at a time. For scalar codes, where a machine
 //!    has AVX2 or NEON.
 //! 3. [`look_ups`]: what a query adds for 12 bits of a row. For one or two queries of other bit codes.
+//! 4. [`words`]: entries and queries of 16 bits. For more queries of bit codes, where a machine has AVX2.
 //!
 //! Their rounding is part of the bound on the error of keys, so that hits stay exact.
 
@@ -33,12 +34,14 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod vectors;
+mod words;
 
 use blocks::Lanes;
 use latents::Latents;
 use look_ups::LookUps;
 use nibbles::Nibbles;
 use padded::PaddedCodes;
+use words::Words;
 
 use crate::model::Model;
 use crate::search::{PackedRows, ProductError, Projection, Rows};
@@ -58,6 +61,7 @@ enum Kind {
     Latents(Latents),
     Nibbles(Nibbles),
     LookUps(LookUps),
+    Words(Words),
 }
 
 /// A thread's memory.
@@ -67,6 +71,7 @@ pub(super) struct Scratch {
     nibbles: Vec<[u8; padded::ROWS]>,
     values: Vec<Lanes>,
     tables: look_ups::Memory,
+    words: words::Memory,
 }
 
 impl Integers {
@@ -91,7 +96,8 @@ impl Integers {
             let plan = plan.filter(|_| queries.count() <= LOOKED_UP_QUERIES)?;
             LookUps::new(plan, queries, rows).map(Kind::LookUps)
         };
-        let any = || latents().or_else(nibbles).or_else(look_ups);
+        let words = || Words::new(plan?, queries, is_few).map(Kind::Words);
+        let any = || latents().or_else(nibbles).or_else(look_ups).or_else(words);
         (queries.count() > 0).then(any)?.map(Self)
     }
 
@@ -101,6 +107,7 @@ impl Integers {
             Kind::Latents(latents) => latents.scales(),
             Kind::Nibbles(nibbles) => nibbles.scales(),
             Kind::LookUps(look_ups) => look_ups.scales(),
+            Kind::Words(words) => words.scales(),
         };
         scales.iter().map(|scale| scale.error)
     }
@@ -118,7 +125,7 @@ impl Integers {
         scratch: &mut Scratch,
         products: &mut [f32],
     ) {
-        let Scratch { codes, nibbles, values, tables } = scratch;
+        let Scratch { codes, nibbles, values, tables, words } = scratch;
         match &self.0 {
             Kind::Latents(latents) => {
                 latents.products(resident, rows, (codes, values), products);
@@ -131,6 +138,7 @@ impl Integers {
                 codes.set(resident, rows, look_ups::WORD_BYTES);
                 look_ups.products(codes, tables, products);
             }
+            Kind::Words(all) => all.products(resident, rows, words, products),
         }
     }
 }

@@ -6,12 +6,17 @@ use pulp::aarch64::Neon;
 use pulp::cast;
 
 use super::padded::ROWS;
-use super::vectors::{Run, Vectors, WithVectors};
+use super::vectors::{DOT_LANES, DOT_ROWS, DotRows, Run, Vectors, WithVectors, plain_dots};
 
 /// Runs `work` if the machine has NEON. Returns whether it has.
 pub(super) fn with_vectors(work: impl WithVectors) -> bool {
     let neon = Neon::try_new();
     neon.map(|vectors| vectors.vectorize(Run { vectors, work })).is_some()
+}
+
+/// NEON multiplies as many `f32` an instruction as 16-bit integers.
+pub(super) fn dots_are_fast(_: bool) -> bool {
+    false
 }
 
 impl Vectors for Neon {
@@ -67,5 +72,10 @@ impl Vectors for Neon {
     #[inline(always)]
     fn sums(self, sums: [uint16x8_t; 4]) -> [u16; ROWS] {
         cast(sums)
+    }
+
+    #[inline(always)]
+    fn dots(self, values: &[DotRows], weights: &[[i16; DOT_LANES]]) -> [i32; DOT_ROWS] {
+        plain_dots(values, weights)
     }
 }

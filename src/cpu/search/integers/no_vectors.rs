@@ -6,3 +6,8 @@ use super::vectors::WithVectors;
 pub(super) fn with_vectors(_: impl WithVectors) -> bool {
     false
 }
+
+/// There are no vectors to multiply with.
+pub(super) fn dots_are_fast(_: bool) -> bool {
+    false
+}

@@ -1,6 +1,14 @@
-//! What [`super::nibbles`] asks of a machine.
+//! What [`super::nibbles`] and [`super::words`] ask of a machine.
 
 use super::padded::ROWS;
+
+/// Rows of [`Vectors::dots`].
+pub(super) const DOT_ROWS: usize = 8;
+/// Values of a row that are multiplied together.
+pub(super) const DOT_LANES: usize = 16;
+
+/// Some values of each of some rows.
+pub(super) type DotRows = [[i16; DOT_LANES]; DOT_ROWS];
 
 /// Vectors of a byte for each of 32 rows.
 pub(super) trait Vectors: Copy {
@@ -23,6 +31,23 @@ pub(super) trait Vectors: Copy {
 
     /// The sum of each row.
     fn sums(self, sums: Self::Sums) -> [u16; ROWS];
+
+    /// The product of each row with weights, which has 32 bits.
+    fn dots(self, values: &[DotRows], weights: &[[i16; DOT_LANES]]) -> [i32; DOT_ROWS];
+}
+
+/// [`Vectors::dots`] without vectors.
+#[cfg(any(target_arch = "aarch64", test))]
+#[inline(always)]
+pub(super) fn plain_dots(values: &[DotRows], weights: &[[i16; DOT_LANES]]) -> [i32; DOT_ROWS] {
+    let mut sums = [0; DOT_ROWS];
+    for (rows, weights) in values.iter().zip(weights) {
+        for (sum, values) in sums.iter_mut().zip(rows) {
+            let products = values.iter().zip(weights);
+            *sum += products.map(|(v, w)| i32::from(*v) * i32::from(*w)).sum::<i32>();
+        }
+    }
+    sums
 }
 
 /// What is run with the vectors of the machine.
