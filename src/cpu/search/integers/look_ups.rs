@@ -15,7 +15,7 @@
 //! ```
 //!
 //! 1. Four tables take 32 KiB of the first cache. They are made for each tile and need no other memory, however many
-//!    regions there are: `tables.rs`. A tile has 4,096 rows, so that this takes a tenth of the time.
+//!    regions there are: `tables.rs`. A tile has up to 8,192 rows, so that this takes about a tenth of the time.
 //! 2. A look-up takes three instructions, and a row of 64 bytes has about 90 of them. Vectors are no faster: AVX2
 //!    looks up 16 entries an instruction, and a window has 256.
 //! 3. The least that a latent may add is part of the query's offset. So sums are not negative, and have 16 bits, with
