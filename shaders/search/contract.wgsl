@@ -25,6 +25,10 @@ struct Round {
     // Whether of equal keys the rows of the lowest numbers are taken, and no others.
     breaks_ties: u32,
     query_count: u32,
+    // Rows of a tile that are scored, from the first one on.
+    tile_rows: u32,
+    // Whether the candidates give thresholds alone, and are dropped then: their tiles are scored again.
+    is_sample: u32,
 }
 
 struct List {

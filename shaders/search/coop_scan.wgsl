@@ -274,7 +274,7 @@ fn main(
         }
         let tile = round.first_tile + i * round.tile_stride;
         let region = tiles[tile] >> 24u;
-        let rows = tiles[tile] & 0xffffffu;
+        let rows = min(tiles[tile] & 0xffffffu, round.tile_rows);
         if region != known {
             known = region;
             put_query_terms(region, group.y, thread);

@@ -18,7 +18,7 @@ override VALUES4: u32;
 
 fn score(tile: u32, group: u32, thresholds: vec4<u32>, thread: u32) {
     let region = tiles[tile] >> 24u;
-    let rows = tiles[tile] & 0xffffffu;
+    let rows = min(tiles[tile] & 0xffffffu, round.tile_rows);
     if thread >= rows {
         return;
     }

@@ -5,7 +5,7 @@
 // The k-th candidate is found digit by digit, the highest first, in base 256: count the candidates that have the
 // digits found so far by their next digit, and take the digit in which the k-th falls. The digits are those of
 // the key, and then those of the row's complement.
-// After the last round the numbers of the rows that are left are written to `found`.
+// After the last round the numbers of the rows that are left are written to `found`. After a sample none are left.
 // needs: round, lists, OVERFLOWED, NO_KEY, ordered, unordered
 
 const WORKGROUP: u32 = 256u;
@@ -134,10 +134,12 @@ fn main(
             threshold = max(threshold, ordered(unordered(last.x) - lists[query].slack));
         }
     }
-    compact(query, first, count, threshold, last_row, thread);
+    if round.is_sample == 0u {
+        compact(query, first, count, threshold, last_row, thread);
+    }
     if thread == 0u {
         lists[query].threshold = threshold;
         lists[query].last_row = last_row;
-        atomicStore(&lists[query].count, atomicLoad(&left));
+        atomicStore(&lists[query].count, select(atomicLoad(&left), 0u, round.is_sample != 0u));
     }
 }

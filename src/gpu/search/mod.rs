@@ -7,20 +7,20 @@
 //! has no room for stay in the host's memory, where the same kernels read them through the link.
 //!
 //! # Rounds
-//! All rows are scored once, and scores are never written to memory. Each query has a threshold, and a list
-//! of the candidates that reached it.
+//! Scores are never written to memory. Each query has a threshold, and a list of the candidates that reached it.
 //!
 //! ```text
 //! threshold = none
-//! for each round:                                      some of the tiles, spread over all rows
+//! for a sample, then each round:                       some of the tiles, spread over all rows
 //!     scan:    list += rows whose key >= threshold
 //!     select:  threshold = the k-th largest key of the list - slack;  drop candidates below it
+//!              after the sample: drop all candidates
 //! ```
 //!
-//! The first round has as many rows as a list holds, and each later one up to 64 times the rows of all before
-//! it ([`rounds`]). So the threshold of a round comes from one in 64 of the rows that are known after it, and
-//! about `64 k` rows reach it, wherever the best rows lie. A list holds twice as many. If more reach it
-//! nevertheless, copies of one row say, the query is answered on the CPU.
+//! The sample has as many rows as a list holds, a few of each of many tiles. Each later round scores whole tiles, up to
+//! about 64 times the rows of all before it ([`rounds`]). So the threshold of a round comes from one in 64 of the rows
+//! that are known after it, and about `64 k` rows reach it, wherever the best rows lie. A list holds twice as many. If
+//! more reach it nevertheless, copies of one row say, the query is answered on the CPU.
 //!
 //! The device brings queries to the latent spaces itself ([`projection`]). While it searches, the host does so in `f64`,
 //! for the ranking. With few queries, several latents of scalar codes are looked up at once, in tables of each query that a kernel

@@ -6,11 +6,11 @@ use wgpu::{BindingResource, Buffer, CommandEncoder};
 
 use super::super::chunk::binding_of;
 use super::super::device::Gpu;
-use super::super::kernels::{AtOnce, SearchBuffer};
+use super::super::kernels::{AtOnce, SearchBuffer, TILE};
 use super::program::SearchProgram;
 use super::programs::SearchPrograms;
 use super::resident::{ResidentRows, Shard};
-use super::rounds::{Round, strides};
+use super::rounds::{Round, Strides};
 use crate::plan::{ALIGNMENT, count};
 use crate::search::{Best, View};
 
@@ -178,17 +178,20 @@ impl<'a> Work<'a> {
             found_capacity: count(self.wanted.found_capacity()),
             breaks_ties: breaks_ties.into(),
             query_count: count(queries),
+            tile_rows: TILE as u32,
             ..Round::default()
         };
-        let strides = strides(tiles, capacity(k));
-        let last = strides.len() - 1;
+        let Strides { sample, rounds } = Strides::new(tiles, capacity(k));
         let mut dispatches = Vec::new();
         let mut push = |round, shard| {
             let at = dispatches.len() as u64 * ALIGNMENT;
             dispatches.push(Dispatch { round, shard, at });
         };
-        let before = [None].into_iter().chain(strides.iter().copied().map(Some));
-        for (number, (&stride, before)) in strides.iter().zip(before).enumerate() {
+        let before = [None].into_iter().chain(rounds.iter().copied().map(Some));
+        let scored = rounds.iter().zip(before).map(|(stride, before)| (common, *stride, before));
+        let sample = sample.map(|stride| (common.sample(), stride, None));
+        let last = rounds.len() + usize::from(sample.is_some()) - 1;
+        for (number, (common, stride, before)) in sample.into_iter().chain(scored).enumerate() {
             let mut first = 0;
             for &(shard, part) in &shards {
                 let tiles = common.of_shard(first, shard.tiles, stride, before);

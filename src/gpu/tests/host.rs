@@ -169,6 +169,8 @@ fn parameters_have_one_layout_in_rust_and_wgsl() {
         ("is_last", offset_of!(Round, is_last)),
         ("breaks_ties", offset_of!(Round, breaks_ties)),
         ("query_count", offset_of!(Round, query_count)),
+        ("tile_rows", offset_of!(Round, tile_rows)),
+        ("is_sample", offset_of!(Round, is_sample)),
     ];
     for kernel in shipped_kernels() {
         let (module, _) = parsed(&kernel);

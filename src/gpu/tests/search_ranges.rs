@@ -66,6 +66,7 @@ fn violations(
         is_last: 1,
         breaks_ties: 1,
         query_count: queries,
+        tile_rows: u32::MAX,
         ..Round::default()
     };
     let round = round.of_shard(0, count(tiles.len()), 1, None);
