@@ -260,7 +260,9 @@ impl SearchLayout {
         match (by_bytes(AtOnce::Many), &self.bundles) {
             (many @ 1.., _) if self.has_coop => many,
             (_, Some(bundles)) => bundles.max_queries(),
-            (_, None) => by_bytes(AtOnce::Four).min(MANY_QUERIES - 1),
+            // More would have matrices.
+            (_, None) if self.has_coop => by_bytes(AtOnce::Four).min(MANY_QUERIES - 1),
+            (_, None) => by_bytes(AtOnce::Four),
         }
     }
 
@@ -307,4 +309,24 @@ pub(crate) struct QueryBytes {
 
 fn put<'a>(lanes: &mut impl Iterator<Item = &'a mut u32>, word: u32) {
     *lanes.next().expect("a tile has room for all planes") = word;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::tests::caps;
+    use crate::model::ModelConfig;
+
+    /// As many queries are answered together as memory allows, whatever their kernels.
+    #[test]
+    fn memory_bounds_queries_that_are_answered_together() {
+        let model = Model::random(ModelConfig::int8(40, 24), 5).unwrap();
+        for caps in [caps(true, None), caps(false, Some(16))] {
+            let layout = SearchLayout::new(&model, Metric::Cosine, &caps);
+            let found = layout.max_queries(1 << 20);
+            let bytes = |groups| layout.query_bytes(4 * groups, groups, AtOnce::Four).projected;
+            assert!(found > 4 * MANY_QUERIES, "{found}");
+            assert!(bytes(found / 4) <= 1 << 20 && bytes(found / 4 + 1) > 1 << 20, "{found}");
+        }
+    }
 }
