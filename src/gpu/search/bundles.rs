@@ -21,7 +21,6 @@ const TABLE_BYTES: u64 = 32 << 20;
 /// The bundles of a row, and the latents of each in all regions.
 pub(crate) struct BundleLayout {
     pub(super) shape: BundleShape,
-    /// [`MAX_BUNDLES`] of each word. The last ones may have no bits.
     bundles: Vec<Bundle>,
     /// By region and bundle.
     latents: Vec<Vec<Latent>>,
