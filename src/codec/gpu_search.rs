@@ -50,7 +50,8 @@ impl GpuSearches {
     }
 
     pub(super) fn queries_at_once(&self, model: &Model, metric: Metric, k: usize) -> Result<usize> {
-        Ok(self.programs(model, metric)?.queries_at_once(&self.gpu, k))
+        let dim = model.config().dim;
+        Ok(self.programs(model, metric)?.queries_at_once(&self.gpu, dim, k))
     }
 
     /// Whether the GPU searches these rows. It does not where few rows are left to search, or very many hits are

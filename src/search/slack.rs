@@ -98,6 +98,9 @@ pub(crate) struct DeviceProducts {
 /// Columns of a decoder that a thread multiplies with all others.
 #[cfg(feature = "gpu")]
 const BLOCK: usize = 64;
+/// Of more latents, such products would take seconds.
+#[cfg(feature = "gpu")]
+const MAX_LATENTS: usize = 8192;
 
 /// Bounds on the decoder `D` of a region, and on its centroid `c`.
 #[cfg(feature = "gpu")]
@@ -115,28 +118,37 @@ pub(crate) struct RegionNorms {
 #[cfg(feature = "gpu")]
 impl RegionNorms {
     /// The largest singular value of `D` is at most the root of the largest sum of magnitudes in a row of `D^T D`
-    /// (Gershgorin), which is 1 where the columns are orthonormal.
+    /// (Gershgorin), which is 1 where the columns are orthonormal. It is at most the root of the sum of all squares, too.
     pub(crate) fn new(region: &RegionLayers<'_>, dim: usize) -> Self {
         let (columns, latents) = (region.decoder.by_input(), region.decoder.inputs);
         let norm =
             |values: &[f32]| values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
         let norms: Vec<f64> = columns.chunks_exact(dim).map(norm).collect();
         let all: f64 = norms.iter().sum();
+        let frobenius = norms.iter().map(|norm| norm * norm).sum::<f64>().sqrt();
         // An entry of the product is off by at most so much.
         let rounding = dim as f64 * f64::from(ROUNDING);
-        let mut products = vec![0.0; latents * latents];
-        let blocks = products.par_chunks_mut(BLOCK * latents).zip(columns.par_chunks(BLOCK * dim));
-        blocks.for_each(|(products, rows)| linear(products, rows, &columns, None, dim));
-        let sum = |(row, norm): (&[f32], &f64)| {
-            row.iter().map(|value| f64::from(value.abs())).sum::<f64>() + rounding * norm * all
+        let largest_of = |(rows, norms): (&[f32], &[f64])| {
+            let mut products = vec![0.0; norms.len() * latents];
+            linear(&mut products, rows, &columns, None, dim);
+            let sum = |(row, norm): (&[f32], &f64)| {
+                row.iter().map(|value| f64::from(value.abs())).sum::<f64>() + rounding * norm * all
+            };
+            products.chunks_exact(latents).zip(norms).map(sum).fold(0.0, f64::max)
         };
-        let largest = products.chunks_exact(latents).zip(&norms).map(sum).fold(0.0, f64::max);
+        let largest = match latents <= MAX_LATENTS {
+            true => {
+                let blocks = columns.par_chunks(BLOCK * dim).zip(norms.par_chunks(BLOCK));
+                blocks.map(largest_of).reduce(|| 0.0, f64::max).sqrt()
+            }
+            false => frobenius,
+        };
         let step =
             |latent: usize| region.plan.map_or(1.0, |plan| f64::from(plan.steps()[latent].abs()));
         let column = norms.iter().enumerate().map(|(latent, norm)| norm * step(latent));
         Self {
-            decoder: largest.sqrt() as f32,
-            frobenius: norms.iter().map(|norm| norm * norm).sum::<f64>().sqrt() as f32,
+            decoder: largest.min(frobenius) as f32,
+            frobenius: frobenius as f32,
             center: region.decoder.bias.map_or(0.0, norm) as f32,
             column: column.fold(0.0, f64::max) as f32,
         }
@@ -147,7 +159,8 @@ impl RegionNorms {
 /// is known.
 ///
 /// ```text
-/// F32  error <= (n + 4) 2^-24 m + p 2^-24 (|q| |D|_F a |z| + |q| |c| b) + dim 2^-126 a sum |entries|
+/// F32  error <= (n + 4) 2^-24 m + p 2^-24 (|q| |D|_F a |z| + |q| |c| b) + dim 2^-126 g a sum |entries|
+///      g = max(1, |q|, |D_l| step)
 ///      m = |q| |D| a |z| + |q| |c| b + o                                 n latents, p roundings of a projection
 /// F16  error <= 2 (n + 4) 2^-24 m + the others + 2^-11 |q| |D| a |z| + 2^-38 max |q_i| n a max |entry|
 /// ```
@@ -155,7 +168,8 @@ impl RegionNorms {
 /// 1. As for [`slacks`]. Queries are known before they are projected, so that `|q D|` is bounded, too. Sums that are
 ///    truncated are off by twice as much.
 /// 2. A value of a projected query is off by `p 2^-24` of the sum of its magnitudes, which is at most `|q|` times the
-///    norm of a column of `D`. A device may take numbers below 2^-126 for zero.
+///    norm of a column of `D`. A device may take numbers below 2^-126 for zero,
+///    also those that it multiplies.
 /// 3. A value in `f16` is off by 2^-11 of itself, and below the normal range by 2^-25, which is at most 2^-38 of the
 ///    largest value. Values include the steps of their latents. A query is not scaled beyond 2^100.
 #[cfg(feature = "gpu")]
@@ -177,6 +191,8 @@ pub(crate) fn device_slacks(
             let (product, center) =
                 (norm * norms.decoder * reach.latents, norm * norms.center * reach.center);
             let magnitude = checked(product + center + reach.offset)?;
+            // Values of a projected query are numbers as well.
+            let value = checked(norm * norms.column.max(norms.center))?;
             // Of the magnitudes of a row's entries, or of its 8-bit codes times their scale.
             let entries = match products.largest_entry {
                 Some(largest) => latents * largest * reach.scale,
@@ -184,8 +200,8 @@ pub(crate) fn device_slacks(
             };
             let in_f32 = roundings * magnitude
                 + of_projection * (norm * norms.frobenius * reach.latents + center)
-                + config.dim as f32 * f32::MIN_POSITIVE * entries;
-            let subnormal = (norm * norms.column * 2.0f32.powi(-38)).max(2.0f32.powi(-125));
+                + config.dim as f32 * f32::MIN_POSITIVE * norm.max(norms.column).max(1.0) * entries;
+            let subnormal = (value * 2.0f32.powi(-38)).max(2.0f32.powi(-125));
             let error = match products.in_f16 {
                 false => in_f32,
                 true => {

@@ -32,7 +32,7 @@ pub(crate) use gemm::{ByRegion, Epilogue, Layer, Lhs, Span, gemm};
 pub(crate) use normalize::normalize;
 pub(crate) use pad::pad;
 pub(crate) use pairs::PairCodes;
-pub(crate) use project::{matrices, project, project_groups, projection_roundings};
+pub(crate) use project::{WeightPart, matrices, project, project_groups, projection_roundings};
 pub(crate) use quantize::quantize;
 pub(crate) use regions::{
     Choice, ORDER_BYTES, RANK_BYTES, RegionsOf, choose, order_head_bytes, region_order, shortlist,

@@ -21,22 +21,26 @@ pub(crate) fn projection_roundings(dim: usize) -> usize {
     dim.div_ceil(SLICES as usize) + 5 + 2
 }
 
-/// The kernel that projects scaled queries with the weights of some regions.
-pub(crate) fn project(
-    shape: &ScanShape,
-    dim: u32,
-    at_once: AtOnce,
-    regions: &Range<usize>,
-) -> Kernel {
+/// Weights that one binding holds: of some regions, and of some of their values, in fours.
+#[derive(Clone, Debug)]
+pub(crate) struct WeightPart {
+    pub(crate) regions: Range<usize>,
+    pub(crate) fours: Range<u32>,
+}
+
+/// The kernel that projects scaled queries with a part of the weights.
+pub(crate) fn project(shape: &ScanShape, dim: u32, at_once: AtOnce, part: &WeightPart) -> Kernel {
     use SearchBuffer::{Projected, ScaledRows};
     Kernel {
         name: "queries.project".to_owned(),
         files: vec![&shaders::PROJECT],
         constants: vec![
             ("REGIONS", shape.regions.into()),
-            ("FIRST_REGION", regions.start as f64),
+            ("FIRST_REGION", part.regions.start as f64),
             ("INPUTS", dim.into()),
             ("VALUES4", shape.values4.into()),
+            ("FIRST_FOUR", part.fours.start.into()),
+            ("PART_FOURS", (part.fours.len() as u32).into()),
             ("QUERIES", at_once.side_by_side().into()),
         ],
         bindings: vec![
@@ -51,9 +55,9 @@ pub(crate) fn project(
 }
 
 /// Workgroups of that kernel.
-pub(crate) fn project_groups(shape: &ScanShape, queries: u32, regions: &Range<usize>) -> [u32; 2] {
-    let blocks = (shape.values4 + 1).div_ceil(LANES);
-    [regions.len() as u32 * blocks, queries.div_ceil(QUERIES)]
+pub(crate) fn project_groups(queries: u32, part: &WeightPart) -> [u32; 2] {
+    let blocks = (part.fours.len() as u32).div_ceil(LANES);
+    [part.regions.len() as u32 * blocks, queries.div_ceil(QUERIES)]
 }
 
 /// The kernel that rounds projected queries to matrices of f16.

@@ -48,8 +48,8 @@ struct Latent {
 }
 
 impl BundleLayout {
-    /// None for a trellis, for long rows, where a latent crosses a byte, and where workgroup memory has no room for the
-    /// tables of a region.
+    /// None for a trellis, for long rows, where a latent crosses a byte, where workgroup memory has no room for the
+    /// tables of a region, and where there are more tables than workgroups.
     pub(super) fn new(plans: &[&BitPlan], pairs: &PairCodes, caps: &Caps) -> Option<Self> {
         let first = plans.first()?;
         let words = first.code_bytes().div_ceil(4);
@@ -80,7 +80,9 @@ impl BundleLayout {
             is_wide: caps.workgroup_threads >= WIDE_THREADS,
         };
         let entries = first.tables().entries().to_vec();
-        let has_room = shape.table_bytes() <= caps.workgroup_bytes;
+        // A workgroup makes the table of a bundle in a region.
+        let has_room = shape.table_bytes() <= caps.workgroup_bytes
+            && latents.len() <= caps.limits.groups as usize;
         has_room.then_some(Self { shape, bundles, latents, entries })
     }
 
@@ -303,6 +305,9 @@ mod tests {
         let plans: Vec<&BitPlan> = plans.iter().collect();
         let small = Caps { workgroup_bytes: 1024, ..caps(true, None) };
         assert!(layout(&plans, &small).is_none());
+        let mut few_groups = caps(true, None);
+        few_groups.limits.groups = 10;
+        assert!(layout(&plans, &few_groups).is_none());
         assert!(layout(&plans, &caps(true, None)).is_some());
     }
 }

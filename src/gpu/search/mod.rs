@@ -17,9 +17,9 @@
 //!              after the sample: drop all candidates
 //! ```
 //!
-//! The sample has as many rows as a list holds, a few of each of many tiles. Each later round scores whole tiles, up to
-//! about 64 times the rows of all before it ([`rounds`]). So the threshold of a round comes from one in 64 of the rows
-//! that are known after it, and about `64 k` rows reach it, wherever the best rows lie. A list holds twice as many. If
+//! The sample has at most as many rows as a list holds, a few of each of many tiles. Each later round scores whole
+//! tiles, up to about 64 times the rows of all before it ([`rounds`]). So the threshold of a round comes from at least
+//! one in 64 of the rows that are known after it, and at most about `64 k` rows reach it, wherever the best rows lie. A list holds twice as many. If
 //! more reach it nevertheless, copies of one row say, the query is answered on the CPU.
 //!
 //! The device brings queries to the latent spaces itself ([`projection`]). While it searches, the host does so in `f64`,

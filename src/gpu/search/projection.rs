@@ -5,13 +5,12 @@
 //! matrices:   values -> matrices                                         f16, for many queries
 //! ```
 
-use std::ops::Range;
-
 use wgpu::{BindingResource, Buffer, CommandEncoder};
 
 use super::super::device::{Caps, Gpu};
 use super::super::kernels::{
-    AtOnce, Kernel, Resident, SearchBuffer, matrices, project, project_groups, projection_roundings,
+    AtOnce, Kernel, Resident, SearchBuffer, WeightPart, matrices, project, project_groups,
+    projection_roundings,
 };
 use super::layout::SearchLayout;
 use super::program::SearchProgram;
@@ -22,8 +21,8 @@ use crate::search::{DeviceProducts, RegionNorms};
 
 /// The programs that project queries.
 pub(super) struct Projection {
-    /// For queries apart and for four side by side, and the regions of each.
-    parts: Vec<(Range<usize>, [SearchProgram; 2])>,
+    /// Of each part of the weights, for queries apart and for four side by side.
+    parts: Vec<(WeightPart, [SearchProgram; 2])>,
     /// For many queries.
     matrices: Option<SearchProgram>,
     pub(super) norms: Vec<RegionNorms>,
@@ -31,19 +30,17 @@ pub(super) struct Projection {
 
 impl Projection {
     /// # Errors
-    /// The adapter has no binding for the weights of a region; the device's memory is full, or the device is lost.
+    /// The adapter has no binding for four columns of weights; the device's memory is full, or the device is lost.
     pub(super) fn new(gpu: &Gpu, layout: &SearchLayout, model: &Model) -> Result<Self> {
         let dim = model.config().dim;
         let mut parts = Vec::new();
-        for regions in layout.weight_parts(dim, gpu.caps())? {
-            let weights = gpu.resident(
-                Resident::QueryWeights.label(),
-                &layout.query_weights(model, regions.clone()),
-            )?;
+        for part in layout.weight_parts(dim, gpu.caps())? {
+            let weights =
+                gpu.resident(Resident::QueryWeights.label(), &layout.query_weights(model, &part))?;
             let residents: [(Resident, Buffer); 1] = [(Resident::QueryWeights, weights)];
-            let [one, four] = layout.projections(dim, &regions);
+            let [one, four] = layout.projections(dim, &part);
             let program = |kernel| SearchProgram::new(gpu, kernel, &residents);
-            parts.push((regions, [program(one)?, program(four)?]));
+            parts.push((part, [program(one)?, program(four)?]));
         }
         let matrices = layout.matrices().map(|kernel| SearchProgram::new(gpu, kernel, &[]));
         let norm = |region| RegionNorms::new(&model.region(region), dim);
@@ -60,9 +57,9 @@ impl Projection {
         (queries, groups, at_once): (usize, usize, AtOnce),
         buffer: impl Fn(SearchBuffer) -> BindingResource<'a>,
     ) {
-        for (regions, programs) in &self.parts {
+        for (part, programs) in &self.parts {
             let program = &programs[usize::from(at_once == AtOnce::Four)];
-            let groups = project_groups(&layout.shape, count(queries), regions);
+            let groups = project_groups(count(queries), part);
             program.record(gpu, encoder, groups, &buffer);
         }
         if let Some(program) = self.matrices.as_ref().filter(|_| at_once == AtOnce::Many) {
@@ -73,9 +70,9 @@ impl Projection {
 }
 
 impl SearchLayout {
-    /// The kernels that project queries with the weights of some regions: apart, and four side by side.
-    pub(crate) fn projections(&self, dim: usize, regions: &Range<usize>) -> [Kernel; 2] {
-        let kernel = |at_once| project(&self.shape, count(dim), at_once, regions);
+    /// The kernels that project queries with a part of the weights: apart, and four side by side.
+    pub(crate) fn projections(&self, dim: usize, part: &WeightPart) -> [Kernel; 2] {
+        let kernel = |at_once| project(&self.shape, count(dim), at_once, part);
         [AtOnce::One, AtOnce::Four].map(kernel)
     }
 
@@ -93,45 +90,57 @@ impl SearchLayout {
         }
     }
 
-    /// Regions whose weights one binding has room for.
+    /// The parts of the weights that bindings have room for: of whole regions, or of some values of one region.
     ///
     /// # Errors
-    /// No binding has room for those of one region.
-    pub(crate) fn weight_parts(&self, dim: usize, caps: &Caps) -> Result<Vec<Range<usize>>> {
-        let required = self.region_weight_bytes(dim);
-        let available = caps.limits.whole_bytes();
-        if required > available {
+    /// No binding has room for four values.
+    pub(crate) fn weight_parts(&self, dim: usize, caps: &Caps) -> Result<Vec<WeightPart>> {
+        let (regions, fours) = (self.regions(), self.shape.values4 + 1);
+        let (required, available) = (16 * dim as u64, caps.limits.whole_bytes());
+        let part_fours = available / required;
+        if part_fours == 0 {
             let what = "bytes of one binding for what queries are multiplied by";
             return Err(Error::Limit { what, required, available, remedy: OTHER_ADAPTER });
         }
-        let (all, per_part) = (self.regions(), (available / required) as usize);
-        let part = |first: usize| first..(first + per_part).min(all);
-        Ok((0..all).step_by(per_part).map(part).collect())
+        let part_regions = (part_fours / u64::from(fours)) as usize;
+        if part_regions > 0 {
+            let part = |first: usize| {
+                let regions = first..(first + part_regions).min(regions);
+                WeightPart { regions, fours: 0..fours }
+            };
+            return Ok((0..regions).step_by(part_regions).map(part).collect());
+        }
+        // Less than the fours of a region.
+        let part_fours = part_fours as u32;
+        let part = |region: usize, first: u32| WeightPart {
+            regions: region..region + 1,
+            fours: first..(first + part_fours).min(fours),
+        };
+        let firsts = || (0..fours).step_by(part_fours as usize);
+        Ok((0..regions).flat_map(|region| firsts().map(move |first| part(region, first))).collect())
     }
 
-    fn region_weight_bytes(&self, dim: usize) -> u64 {
-        16 * dim as u64 * u64::from(self.shape.values4 + 1)
-    }
-
-    /// What queries are multiplied by in some regions: see `shaders/search/project.wgsl`.
-    pub(crate) fn query_weights(&self, model: &Model, regions: Range<usize>) -> Vec<u8> {
+    /// A part of what queries are multiplied by: see `shaders/search/project.wgsl`.
+    pub(crate) fn query_weights(&self, model: &Model, part: &WeightPart) -> Vec<u8> {
         let (dim, values) = (model.config().dim, 4 * self.shape.values4 as usize);
-        let stride = values + 4;
-        let mut weights = vec![0.0f32; regions.len() * dim * stride];
-        for (number, weights) in regions.zip(weights.chunks_exact_mut(dim * stride)) {
+        let first = 4 * part.fours.start as usize;
+        let stride = 4 * part.fours.len();
+        let mut weights = vec![0.0f32; part.regions.len() * dim * stride];
+        let of_regions = part.regions.clone().zip(weights.chunks_exact_mut(dim * stride));
+        for (number, weights) in of_regions {
             let region = model.region(number);
             let columns = region.decoder.by_input();
             let mut put = |value: usize, column: &[f32], step: f32| {
                 for (row, weight) in weights.chunks_exact_mut(stride).zip(column) {
-                    row[value] = weight * step;
+                    row[value - first] = weight * step;
                 }
             };
-            for value in 0..values {
+            for value in first..(first + stride).min(values) {
                 let Some(latent) = self.latent_of(number, value) else { continue };
                 let step = region.plan.map_or(1.0, |plan| plan.steps()[latent]);
                 put(value, &columns[latent * dim..][..dim], step);
             }
-            if let Some(center) = region.decoder.bias {
+            if let Some(center) = region.decoder.bias.filter(|_| values < first + stride) {
                 put(values, center, 1.0);
             }
         }

@@ -138,7 +138,7 @@ impl SearchPrograms {
         let group = self.layout.query_bytes(at_once.count(), 1, at_once).projected;
         let by_queries = limits.whole_bytes() / group * at_once.count() as u64;
         let by_candidates = limits.whole_bytes() / candidate_bytes(k);
-        let by_rows = limits.binding_bytes / (4 * dim as u64);
+        let by_rows = limits.whole_bytes() / (4 * dim as u64);
         // One workgroup for each query, and for what fills up the last group.
         let by_groups = u64::from(limits.groups) / at_once.count() as u64 * at_once.count() as u64;
         by_queries.min(by_candidates).min(by_rows).min(by_groups)

@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use super::super::device::Gpu;
-use super::super::kernels::{AtOnce, SearchBuffer, TILE};
+use super::super::kernels::{AtOnce, SearchBuffer};
 use super::buffers::{SearchBytes, SearchLease, SearchPool, SearchSlot};
 use super::layout::QueryBytes;
 use super::programs::SearchPrograms;
+use super::rounds::Round;
 use super::work::{List, Memory, Searched, Wanted, Work, candidate_bytes};
 use crate::error::Result;
 use crate::plan::ALIGNMENT;
@@ -14,17 +15,19 @@ use crate::search::ScaledQueries;
 
 /// Bytes of all lists of a search.
 const LIST_BYTES: u64 = 128 << 20;
-/// Bytes of the projected queries of a search.
+/// Bytes of the queries of a search, as rows and projected.
 const QUERY_BYTES: u64 = 128 << 20;
 /// Rows times queries of a submission, about: some drivers end work that takes a second.
 const ROW_QUERIES: u64 = 1 << 32;
 
 impl SearchPrograms {
-    /// How many queries of `k` hits to answer together.
-    pub(crate) fn queries_at_once(&self, gpu: &Gpu, k: usize) -> usize {
+    /// How many queries of `dim` values and `k` hits to answer together.
+    pub(crate) fn queries_at_once(&self, gpu: &Gpu, dim: usize, k: usize) -> usize {
         let max_bytes = gpu.caps().limits.whole_bytes();
+        // Rows of queries share a buffer with the filters.
+        let by_rows = (QUERY_BYTES.min(max_bytes / 2) / (4 * dim as u64)) as usize;
         let by_lists = (LIST_BYTES.min(max_bytes) / candidate_bytes(k)) as usize;
-        by_lists.min(self.layout.max_queries(QUERY_BYTES.min(max_bytes))).max(1)
+        by_lists.min(by_rows).min(self.layout.max_queries(QUERY_BYTES.min(max_bytes))).max(1)
     }
 
     /// Begins a search for the rows that the `k` best of each query are among.
@@ -176,7 +179,8 @@ impl<'a> Search<'a> {
             let mut row_queries = 0;
             for dispatch in &self.work.dispatches {
                 self.work.record(&mut encoding, &memory, dispatch);
-                let rows = u64::from(dispatch.round.tile_count) * TILE as u64;
+                let Round { tile_count, tile_rows, .. } = dispatch.round;
+                let rows = u64::from(tile_count) * u64::from(tile_rows);
                 row_queries += rows * wanted.list_count() as u64;
                 if row_queries > ROW_QUERIES {
                     row_queries = 0;

@@ -225,8 +225,8 @@ fn search_kernels() -> Vec<Kernel> {
                 kernels.extend(layout.bundle_tables());
                 kernels.push(select());
                 let dim = model.config().dim;
-                for regions in layout.weight_parts(dim, &caps).unwrap() {
-                    kernels.extend(layout.projections(dim, &regions));
+                for part in layout.weight_parts(dim, &caps).unwrap() {
+                    kernels.extend(layout.projections(dim, &part));
                 }
                 kernels.extend(layout.matrices());
                 kernels.push(layout.prepare(dim));

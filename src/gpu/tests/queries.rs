@@ -7,7 +7,7 @@ use wgpu::{
 
 use super::super::device::Gpu;
 use super::super::kernels::{
-    AtOnce, Kernel, matrices, project, project_groups, projection_roundings,
+    AtOnce, Kernel, WeightPart, matrices, project, project_groups, projection_roundings,
 };
 use super::super::programs::compile;
 use super::super::search::SearchLayout;
@@ -68,7 +68,7 @@ fn read<T: bytemuck::Pod>(gpu: &Gpu, buffer: &Buffer) -> Vec<T> {
     bytemuck::pod_collect_to_vec(&view)
 }
 
-/// The projected queries, with the weights of regions in two parts, and the largest share of its bound that a value is
+/// Projects queries with parts of the weights, and returns the largest share of its bound that a value is
 /// off by.
 fn projected(gpu: &Gpu, model: &Model, at_once: AtOnce) -> f64 {
     let layout = SearchLayout::new(model, Metric::Cosine, gpu.caps());
@@ -79,16 +79,29 @@ fn projected(gpu: &Gpu, model: &Model, at_once: AtOnce) -> f64 {
     let bytes = layout.query_bytes(queries, groups, at_once).projected;
     // What is not written shows.
     let out = buffer(gpu, &vec![f32::NAN; bytes as usize / 4]);
-    let middle = regions.div_ceil(2);
-    for part in [0..middle, middle..regions].into_iter().filter(|part| !part.is_empty()) {
-        let weights = layout.query_weights(model, part.clone());
+    // Of two regions, or of some values of one, at a time.
+    let fours = layout.shape.values4 + 1;
+    let room = |bytes: usize| {
+        let mut caps = gpu.caps().clone();
+        caps.limits.binding_bytes = bytes as u64;
+        caps
+    };
+    let two_regions = room(2 * 16 * dim * fours as usize);
+    let half = room(16 * dim * (fours as usize).div_ceil(2));
+    let parts =
+        layout.weight_parts(dim, if model.region_count() > 1 { &two_regions } else { &half });
+    let parts = parts.unwrap();
+    assert!(parts.len() > 1 || regions <= 2);
+    for part in parts {
+        let weights = layout.query_weights(model, &part);
         let weights = buffer(gpu, bytemuck::cast_slice(&weights));
         let kernel = project(&layout.shape, count(dim), at_once, &part);
-        let groups = project_groups(&layout.shape, count(queries), &part);
+        let groups = project_groups(count(queries), &part);
         run(gpu, &kernel, &[&scaled, &weights, &out], groups);
     }
     let found: Vec<f32> = read(gpu, &out);
-    let weights: Vec<f32> = bytemuck::pod_collect_to_vec(&layout.query_weights(model, 0..regions));
+    let all = WeightPart { regions: 0..regions, fours: 0..fours };
+    let weights: Vec<f32> = bytemuck::pod_collect_to_vec(&layout.query_weights(model, &all));
     let (values, side) = (4 * layout.shape.values4 as usize, at_once.side_by_side() as usize);
     let mut largest = 0.0f64;
     for query in 0..groups * side {

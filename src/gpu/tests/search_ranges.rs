@@ -5,7 +5,7 @@ use wgpu::Buffer;
 
 use super::super::device::Gpu;
 use super::super::kernels::{
-    AtOnce, Binding, Kernel, Resident, SearchBuffer, project_groups, select,
+    AtOnce, Binding, Kernel, Resident, SearchBuffer, WeightPart, project_groups, select,
 };
 use super::super::search::{List, Round, SearchLayout};
 use super::index_ranges::{contents, dispatched, pipeline, storage};
@@ -94,8 +94,8 @@ fn violations(
         SearchBuffer::Hits => vec![0; (8 * lists * k) as usize],
     };
     let mut residents = layout.residents();
-    let regions = 0..model.region_count();
-    residents.push((Resident::QueryWeights, layout.query_weights(model, regions.clone())));
+    let part = all_weights(layout);
+    residents.push((Resident::QueryWeights, layout.query_weights(model, &part)));
     let buffer = |binding: &Binding| -> Option<Buffer> {
         let bytes = match binding {
             Binding::Search(buffer) => {
@@ -116,7 +116,7 @@ fn violations(
         SELECT | RANK | "scan.prepare" => [lists, 1, 1],
         "queries.matrices" => [lists, count(model.region_count()), 1],
         "queries.project" => {
-            let [x, y] = project_groups(&layout.shape, queries, &regions);
+            let [x, y] = project_groups(queries, &part);
             [x, y, 1]
         }
         "tables.bundles" => [layout.bundles.as_ref().unwrap().table_count(), groups, 1],
@@ -125,9 +125,13 @@ fn violations(
     dispatched(gpu, &pipeline(gpu, kernel, None), &buffers, workgroups)
 }
 
+fn all_weights(layout: &SearchLayout) -> WeightPart {
+    WeightPart { regions: 0..layout.regions(), fours: 0..layout.shape.values4 + 1 }
+}
+
 /// The kernels, each with how many queries it answers together.
 fn kernels(layout: &SearchLayout, dim: usize) -> Vec<(Kernel, AtOnce)> {
-    let [project_one, project_four] = layout.projections(dim, &(0..layout.regions()));
+    let [project_one, project_four] = layout.projections(dim, &all_weights(layout));
     let matrices = layout.matrices().map(|kernel| (kernel, AtOnce::Many));
     let scans = layout.scans().into_iter().map(|(at_once, kernel)| (kernel, at_once));
     let tables = layout.bundle_tables().map(|kernel| (kernel, AtOnce::OneByBundles));

@@ -7,7 +7,8 @@
 //! 2. [`nibbles`]: what a query adds for 4 bits of a row, for 32 rows at a time. For scalar codes, where a machine
 //!    has AVX2 or NEON.
 //! 3. [`look_ups`]: what a query adds for 12 bits of a row. For one or two queries of other bit codes.
-//! 4. [`words`]: entries and queries of 16 bits. For more queries of bit codes, where a machine has AVX2.
+//! 4. [`words`]: entries and queries of 16 bits. For more queries of bit codes, where a machine has AVX2: for up to 32,
+//!    and for any number where it has no AVX-512.
 //!
 //! Their rounding is part of the bound on the error of keys, so that hits stay exact.
 
