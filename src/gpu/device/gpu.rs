@@ -161,8 +161,7 @@ impl Gpu {
                 Home::Device => BufferUsages::empty(),
                 Home::Host => BufferUsages::MAP_READ,
             };
-            let usage =
-                usage | BufferUsages::STORAGE | BufferUsages::UNIFORM | BufferUsages::COPY_DST;
+            let usage = usage | BufferUsages::STORAGE | BufferUsages::COPY_DST;
             (staging, gpu.buffer(label, size, usage))
         });
         let (staging, buffer) = buffers.map_err(|error| error.with_bytes_required(size + piece))?;
