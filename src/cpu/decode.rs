@@ -8,7 +8,7 @@ use super::block_rows;
 use crate::bit_codes::PaddedRow;
 use crate::codes::Codes;
 use crate::element::Element;
-use crate::error::Result;
+use crate::error::{Result, first_error};
 use crate::mixture;
 use crate::model::{Model, RegionLayers};
 use crate::quantize::dequantize;
@@ -108,24 +108,21 @@ pub(crate) fn decode_latent(
     let (dim, decoder) = (model.config().dim, model.region(0).decoder);
     let several = model.mixture().filter(|mixture| mixture.regions().len() > 1);
     let block = block_rows(latents.len(), model);
-    let scratch = mixture::Scratch::default;
-    // Reduced to the first error: see `encode`.
-    out.par_chunks_mut(block * dim)
-        .enumerate()
-        .map_init(scratch, |scratch, (index, out)| {
-            let range = index * block..index * block + out.len() / dim;
-            latents.check_finite(range.clone())?;
-            match (several, latents.contiguous(&range)) {
-                (Some(mixture), _) => {
-                    let latents_of = |row| latents.row(range.start + row);
-                    mixture.decode_latents(&regions[range.clone()], latents_of, scratch, out);
-                }
-                (None, Some(z)) => decoder.apply(z, out),
-                (None, None) => range
-                    .zip(out.chunks_exact_mut(dim))
-                    .for_each(|(row, out)| decoder.apply(latents.row(row), out)),
+    let decode = |scratch: &mut mixture::Scratch, (index, out): (usize, &mut [f32])| {
+        let range = index * block..index * block + out.len() / dim;
+        latents.check_finite(range.clone())?;
+        match (several, latents.contiguous(&range)) {
+            (Some(mixture), _) => {
+                let latents_of = |row| latents.row(range.start + row);
+                mixture.decode_latents(&regions[range.clone()], latents_of, scratch, out);
             }
-            Ok(())
-        })
-        .reduce(|| Ok(()), Result::and)
+            (None, Some(z)) => decoder.apply(z, out),
+            (None, None) => range
+                .zip(out.chunks_exact_mut(dim))
+                .for_each(|(row, out)| decoder.apply(latents.row(row), out)),
+        }
+        Ok(())
+    };
+    let blocks = out.par_chunks_mut(block * dim).enumerate();
+    first_error(blocks.map_init(mixture::Scratch::default, decode))
 }

@@ -1,6 +1,4 @@
 //! Rows to latents to codes, block by block.
-//!
-//! Blocks are reduced to the first error among them, so that an error names the same row however many threads there are.
 
 use std::ops::Range;
 
@@ -8,7 +6,7 @@ use rayon::prelude::*;
 
 use super::block_rows;
 use crate::element::{Element, sealed::Sealed as _};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, first_error};
 use crate::mixture;
 use crate::model::{Activation, Model, RegionLayers};
 use crate::quantize::{normalize, quantize, to_unit};
@@ -35,24 +33,22 @@ pub(crate) fn encode<T: Element>(
     let config = model.config();
     let row_bytes = config.packed_size();
     let block = block_rows(rows.len(), model);
-    packed
-        .par_chunks_mut(block * row_bytes)
-        .zip(scales.par_chunks_mut(block))
-        .enumerate()
-        .map_init(Scratch::default, |scratch, (index, (packed, scales))| {
-            let first = index * block;
-            let range = first..first + scales.len();
-            with_rows(model, rows, range, Some(scales), scratch, |x, scratch, scales| {
-                let scales = scales.unwrap_or_default();
-                match model.mixture() {
-                    None => encode_rows(model, first, x, scratch, packed, scales),
-                    Some(mixture) => mixture
-                        .encode(x, &mut scratch.mixture, packed, |row| negate(&mut scales[row]))
-                        .map_err(|row| Error::Overflow { row: first + row }),
-                }
-            })
+    let blocks = packed.par_chunks_mut(block * row_bytes).zip(scales.par_chunks_mut(block));
+    let encode = |scratch: &mut Scratch,
+                  (index, (packed, scales)): (usize, (&mut [u8], &mut [f32]))| {
+        let first = index * block;
+        let range = first..first + scales.len();
+        with_rows(model, rows, range, Some(scales), scratch, |x, scratch, scales| {
+            let scales = scales.unwrap_or_default();
+            match model.mixture() {
+                None => encode_rows(model, first, x, scratch, packed, scales),
+                Some(mixture) => mixture
+                    .encode(x, &mut scratch.mixture, packed, |row| negate(&mut scales[row]))
+                    .map_err(|row| Error::Overflow { row: first + row }),
+            }
         })
-        .reduce(|| Ok(()), Result::and)
+    };
+    first_error(blocks.enumerate().map_init(Scratch::default, encode))
 }
 
 /// Encodes rows of a model that has a linear layer each way.
@@ -106,24 +102,22 @@ fn overflow(latents: &[f32], latent_dim: usize) -> Option<usize> {
 pub(crate) fn encode_latent(model: &Model, rows: &Rows<'_>, latents: &mut [f32]) -> Result<()> {
     let config = model.config();
     let (block, latent_dim) = (block_rows(rows.len(), model), config.latent_dim);
-    latents
-        .par_chunks_mut(block * latent_dim)
-        .enumerate()
-        .map_init(Scratch::default, |scratch, (index, latents)| {
-            let first = index * block;
-            let range = first..first + latents.len() / latent_dim;
-            with_rows(model, rows, range, None, scratch, |x, scratch, _| {
-                project(model, &model.region(0), x, &mut scratch.centered, latents);
-                if config.normalized_latent() {
-                    latents.chunks_exact_mut(latent_dim).for_each(normalize);
-                }
-                match overflow(latents, latent_dim) {
-                    Some(row) => Err(Error::Overflow { row: first + row }),
-                    None => Ok(()),
-                }
-            })
+    let blocks = latents.par_chunks_mut(block * latent_dim);
+    let encode = |scratch: &mut Scratch, (index, latents): (usize, &mut [f32])| {
+        let first = index * block;
+        let range = first..first + latents.len() / latent_dim;
+        with_rows(model, rows, range, None, scratch, |x, scratch, _| {
+            project(model, &model.region(0), x, &mut scratch.centered, latents);
+            if config.normalized_latent() {
+                latents.chunks_exact_mut(latent_dim).for_each(normalize);
+            }
+            match overflow(latents, latent_dim) {
+                Some(row) => Err(Error::Overflow { row: first + row }),
+                None => Ok(()),
+            }
         })
-        .reduce(|| Ok(()), Result::and)
+    };
+    first_error(blocks.enumerate().map_init(Scratch::default, encode))
 }
 
 /// Writes the latents `[rows, latent_dim]` and the regions `[rows]` of a batch, in a model of several
@@ -138,20 +132,18 @@ pub(crate) fn encode_latent_with_regions(
         return encode_latent(model, rows, latents);
     };
     let (block, latent_dim) = (block_rows(rows.len(), model), model.config().latent_dim);
-    latents
-        .par_chunks_mut(block * latent_dim)
-        .zip(regions.par_chunks_mut(block))
-        .enumerate()
-        .map_init(Scratch::default, |scratch, (index, (latents, regions))| {
-            let first = index * block;
-            let range = first..first + regions.len();
-            with_rows(model, rows, range, None, scratch, |x, scratch, _| {
-                mixture
-                    .latents(x, &mut scratch.mixture, latents, regions)
-                    .map_err(|row| Error::Overflow { row: first + row })
-            })
+    let blocks = latents.par_chunks_mut(block * latent_dim).zip(regions.par_chunks_mut(block));
+    let encode = |scratch: &mut Scratch,
+                  (index, (latents, regions)): (usize, (&mut [f32], &mut [u8]))| {
+        let first = index * block;
+        let range = first..first + regions.len();
+        with_rows(model, rows, range, None, scratch, |x, scratch, _| {
+            mixture
+                .latents(x, &mut scratch.mixture, latents, regions)
+                .map_err(|row| Error::Overflow { row: first + row })
         })
-        .reduce(|| Ok(()), Result::and)
+    };
+    first_error(blocks.enumerate().map_init(Scratch::default, encode))
 }
 
 /// Divides rows `[n, dim]` by their norms, which go to `norms` if they are wanted.

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::Error;
+use rayon::iter::IndexedParallelIterator;
+
+use super::{Error, Result};
 
 /// The remedy where not even one row of a model fits an adapter.
 pub(crate) const OTHER_ADAPTER: &str = "use another adapter, or Engine::Cpu";
@@ -56,6 +58,12 @@ impl Error {
         }
         self
     }
+}
+
+/// The first error of a batch that several threads work on, in the order of the batch: it names the same row however many
+/// threads there are.
+pub(crate) fn first_error(results: impl IndexedParallelIterator<Item = Result<()>>) -> Result<()> {
+    results.reduce(|| Ok(()), Result::and)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod record;
 
 use std::path::PathBuf;
 
-pub(crate) use make::OTHER_ADAPTER;
+pub(crate) use make::{OTHER_ADAPTER, first_error};
 pub use {index::IndexError, kind::ErrorKind, record::RecordError};
 
 use crate::fingerprint::Fingerprint;

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::super::check_scales;
 use super::layout::{CODES, Checksum, ID_BYTES, IDS, SCALE_BYTES};
 use super::reader::{CodesReader, altered};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, first_error};
 use crate::fingerprint::Fingerprint;
 use crate::model::ModelConfig;
 
@@ -71,9 +71,7 @@ impl CodesReader {
             let scales: Vec<f32> = rows.clone().map(|row| codes.scale(row)).collect();
             check_scales(first, &scales).map_err(|e| Error::format(&path, e.to_string()))
         };
-        // The first error, however many threads there are.
-        let checks = segments.checksums.par_iter().enumerate().map(check);
-        checks.reduce(|| Ok(()), Result::and)?;
+        first_error(segments.checksums.par_iter().enumerate().map(check))?;
         Ok((codes, segments.has_ids.then_some(ids)))
     }
 }
