@@ -103,9 +103,8 @@ impl Latents {
             let norm = weights().map(|w| w * w).sum::<f64>().sqrt();
             Scale::of_exact(largest, largest_weight, count, norm)
         } else {
-            // A weight is off by half a step, and an entry by half of its table's. An entry is at most 127 such steps.
-            let (steps, sum) = (0.5 * 128.0 * count, weights().map(f64::abs).sum::<f64>());
-            Scale::new(largest, largest_weight, steps, 0.5 * sum, 0.0, 128.0 * sum)
+            // An entry is at most 127 steps, and rounded.
+            Scale::of_entries(largest, largest_weight, count, 128.0, weights().map(f64::abs).sum())
         };
         let first = self.weights.len();
         self.weights.resize(first + self.stride(), [Lanes([0; LANES]); 2]);

@@ -31,6 +31,19 @@ impl Scale {
         Self { step, offset: offset as f32, error: ProductError { constant, per_norm: 0.0 } }
     }
 
+    /// The same for `latents` products of weights with entries of tables, of which both are rounded: each weight by up to
+    /// half a step, and each entry by half of its own table's step. An entry is at most `entry` such steps, and `sum` is
+    /// what the magnitudes of all weights add up to.
+    pub(super) fn of_entries(
+        range: f64,
+        integers: f64,
+        latents: f64,
+        entry: f64,
+        sum: f64,
+    ) -> Self {
+        Self::new(range, integers, 0.5 * entry * latents, 0.5 * sum, 0.0, entry * sum)
+    }
+
     /// The same where latents `z` are not rounded, but each value of the query is off by up to half a step. By Cauchy
     /// and Schwarz these roundings add at most half a step times `sqrt(latents) |z|`.
     pub(super) fn of_exact(range: f64, integers: f64, latents: f64, query_norm: f64) -> Self {

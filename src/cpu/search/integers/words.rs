@@ -77,10 +77,8 @@ impl Words {
         let largest = weights.iter().fold(0.0, |max: f64, w| max.max(w.abs()));
         let sum = weights.iter().map(|w| w.abs()).sum::<f64>();
         let range = largest.max(sum * (LARGEST_WEIGHT / LARGEST_SUM));
-        // A weight is off by half a step, and an entry by half of its table's.
-        let entry = f64::from(LARGEST_ROUNDED) + 0.5;
-        let roundings = 0.5 * entry * weights.len() as f64;
-        let scale = Scale::new(range, LARGEST_WEIGHT, roundings, 0.5 * sum, 0.0, entry * sum);
+        let (latents, entry) = (weights.len() as f64, f64::from(LARGEST_ROUNDED) + 0.5);
+        let scale = Scale::of_entries(range, LARGEST_WEIGHT, latents, entry, sum);
         let rounded = |weight: f64| (weight / f64::from(scale.step)).round() as i16;
         self.weights.extend(weights.chunks(DOT_LANES).map(|weights| {
             std::array::from_fn(|i| weights.get(i).map_or(0, |weight| rounded(*weight)))
