@@ -97,27 +97,21 @@ impl SearchLayout {
     pub(crate) fn weight_parts(&self, dim: usize, caps: &Caps) -> Result<Vec<WeightPart>> {
         let (regions, fours) = (self.regions(), self.shape.values4 + 1);
         let (required, available) = (16 * dim as u64, caps.limits.whole_bytes());
-        let part_fours = available / required;
-        if part_fours == 0 {
+        let room = available / required;
+        if room == 0 {
             let what = "bytes of one binding for what queries are multiplied by";
             return Err(Error::Limit { what, required, available, remedy: OTHER_ADAPTER });
         }
-        let part_regions = (part_fours / u64::from(fours)) as usize;
-        if part_regions > 0 {
-            let part = |first: usize| {
-                let regions = first..(first + part_regions).min(regions);
-                WeightPart { regions, fours: 0..fours }
-            };
-            return Ok((0..regions).step_by(part_regions).map(part).collect());
-        }
-        // Less than the fours of a region.
-        let part_fours = part_fours as u32;
-        let part = |region: usize, first: u32| WeightPart {
-            regions: region..region + 1,
-            fours: first..(first + part_fours).min(fours),
+        let part_fours = room.min(fours.into()) as u32;
+        let part_regions = (room / u64::from(fours)).max(1) as usize;
+        let of_regions = |region: usize| {
+            let regions = region..(region + part_regions).min(regions);
+            (0..fours).step_by(part_fours as usize).map(move |four| WeightPart {
+                regions: regions.clone(),
+                fours: four..(four + part_fours).min(fours),
+            })
         };
-        let firsts = || (0..fours).step_by(part_fours as usize);
-        Ok((0..regions).flat_map(|region| firsts().map(move |first| part(region, first))).collect())
+        Ok((0..regions).step_by(part_regions).flat_map(of_regions).collect())
     }
 
     /// A part of what queries are multiplied by: see `shaders/search/project.wgsl`.
