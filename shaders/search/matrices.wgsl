@@ -5,7 +5,7 @@
 // A matrix has 16 queries, and MATRIX_VALUES / 16 of them lie one after the other. Then come those of the next 16
 // queries, in all of a block before those of the next region. Queries that fill up the last block are zero.
 // A workgroup has a query in a region.
-// needs: magnitude
+// needs: magnitude, largest_of_workgroup
 
 const WORKGROUP: u32 = 256u;
 const SIDE: u32 = 16u;
@@ -22,8 +22,6 @@ override BLOCK_QUERIES: u32;
 @group(0) @binding(1) var<storage, read_write> matrices: array<u32>;
 // [queries of all blocks, REGIONS]
 @group(0) @binding(2) var<storage, read_write> centers: array<vec2<f32>>;
-
-var<workgroup> largest_bits: atomic<u32>;
 
 // The nearest f16 to a value below 2^15, as bits. Of two it is the even one: no conversion of WGSL promises it.
 fn f16_bits(value: f32) -> u32 {
@@ -50,17 +48,11 @@ fn main(
     let is_query = query < count;
     // Where there is no such query, the last one is read.
     let first = (min(query, count - 1u) * REGIONS + region) * stride;
-    if thread == 0u {
-        atomicStore(&largest_bits, 0u);
-    }
-    workgroupBarrier();
     var own_largest = 0u;
     for (var value = thread; value < values; value += WORKGROUP) {
         own_largest = max(own_largest, magnitude(vec4<f32>(projected[first + value])));
     }
-    atomicMax(&largest_bits, own_largest);
-    workgroupBarrier();
-    let largest = atomicLoad(&largest_bits);
+    let largest = largest_of_workgroup(thread, own_largest);
     // 13 less the exponent of the largest value, at most 100, and both with the offset of 127 that bits have.
     let exponent = select(min(267u - (largest >> 23u), 227u), 127u, largest == 0u);
     let scale = bitcast<f32>(exponent << 23u);

@@ -5,7 +5,7 @@
 // A query that is not finite has no candidates and counts as overflowed, and so does one with a value of LARGEST
 // or more that is not compared by the cosine. What fills up the last group has no candidates.
 // A workgroup has a query.
-// needs: round, lists, OVERFLOWED, NO_KEY, magnitude, INFINITY
+// needs: round, lists, OVERFLOWED, NO_KEY, magnitude, INFINITY, largest_of_workgroup
 
 const WORKGROUP: u32 = 256u;
 // 2^56 as bits: products with rows of a norm up to 2^56 stay in the range of f32.
@@ -21,7 +21,6 @@ override METRIC: u32;
 // The same.
 @group(0) @binding(2) var<storage, read_write> scaled: array<f32>;
 
-var<workgroup> largest_bits: atomic<u32>;
 var<workgroup> squares: array<f32, WORKGROUP>;
 
 // The sum of all threads' values.
@@ -46,17 +45,11 @@ fn main(
     // Where there is no such query, the last one is read.
     let is_query = query < round.query_count;
     let first = min(query, round.query_count - 1u) * INPUTS;
-    if thread == 0u {
-        atomicStore(&largest_bits, 0u);
-    }
-    workgroupBarrier();
     var own_largest = 0u;
     for (var d = thread; d < INPUTS; d += WORKGROUP) {
         own_largest = max(own_largest, magnitude(vec4<f32>(rows[first + d])));
     }
-    atomicMax(&largest_bits, own_largest);
-    workgroupBarrier();
-    let largest = atomicLoad(&largest_bits);
+    let largest = largest_of_workgroup(thread, own_largest);
     let is_scored = is_query && largest < select(LARGEST, INFINITY, METRIC == 1u);
     // The power of two brings the largest value between 1 and 2, and its inverse is a number, too.
     let exponent = clamp(254u - min(largest >> 23u, 254u), 1u, 253u);

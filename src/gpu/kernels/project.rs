@@ -65,7 +65,7 @@ pub(crate) fn matrices(shape: &ScanShape) -> Kernel {
     use SearchBuffer::{Centers, Projected, Queries};
     Kernel {
         name: "queries.matrices".to_owned(),
-        files: vec![&shaders::FLOAT_BITS, &shaders::MATRICES],
+        files: vec![&shaders::FLOAT_BITS, &shaders::LARGEST, &shaders::MATRICES],
         constants: vec![
             ("REGIONS", shape.regions.into()),
             ("VALUES4", shape.values4.into()),

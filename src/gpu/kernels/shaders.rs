@@ -24,6 +24,7 @@ macro_rules! files {
 files! {
     PARAMS = "lib/params.wgsl";
     FLOAT_BITS = "lib/float_bits.wgsl";
+    LARGEST = "lib/largest.wgsl";
     QUANTIZER = "lib/quantizer.wgsl";
     ROWS_F32 = "lib/rows_f32.wgsl";
     ROWS_F16 = "lib/rows_f16.wgsl";

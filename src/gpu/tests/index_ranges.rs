@@ -132,6 +132,24 @@ pub(super) fn storage(gpu: &Gpu, bytes: &[u8]) -> Buffer {
     })
 }
 
+/// What a buffer holds once the device has done all its work.
+pub(super) fn read<T: bytemuck::Pod>(gpu: &Gpu, buffer: &Buffer) -> Vec<T> {
+    let device = gpu.device();
+    let readable = device.create_buffer(&BufferDescriptor {
+        label: None,
+        size: buffer.size(),
+        usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let mut encoder = device.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(buffer, 0, &readable, 0, buffer.size());
+    gpu.queue().submit([encoder.finish()]);
+    readable.map_async(MapMode::Read, .., |result| result.unwrap());
+    device.poll(PollType::wait_indefinitely()).unwrap();
+    let view = readable.get_mapped_range(..).unwrap();
+    bytemuck::pod_collect_to_vec(&view)
+}
+
 /// Bytes that are finite as f32 and as f16, and any codes.
 pub(super) fn contents(len: u64) -> Vec<u8> {
     (0..len).map(|i| if i % 2 == 1 { 0x38 + (i / 2 % 4) as u8 } else { (i * 37) as u8 }).collect()
@@ -244,12 +262,6 @@ pub(super) fn dispatched(
         bind(0, &entries),
         bind(1, &[BindGroupEntry { binding: 0, resource: probes.as_entire_binding() }]),
     ];
-    let readable = device.create_buffer(&BufferDescriptor {
-        label: None,
-        size: 4 * COUNTERS as u64,
-        usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
     let mut encoder = device.create_command_encoder(&Default::default());
     {
         let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -258,12 +270,8 @@ pub(super) fn dispatched(
         let [x, y, z] = workgroups;
         pass.dispatch_workgroups(x, y, z);
     }
-    encoder.copy_buffer_to_buffer(&probes, 0, &readable, 0, 4 * COUNTERS as u64);
     gpu.queue().submit([encoder.finish()]);
-    readable.map_async(MapMode::Read, .., |result| result.unwrap());
-    device.poll(PollType::wait_indefinitely()).unwrap();
-    let view = readable.get_mapped_range(..).unwrap();
-    let beyond: Vec<u32> = bytemuck::pod_collect_to_vec(&view);
+    let beyond: Vec<u32> = read(gpu, &probes);
     (0..).zip(beyond).filter(|(_, beyond)| *beyond > 0).collect()
 }
 

@@ -1,9 +1,6 @@
 //! What the kernels make of queries, compared with plain sums in f64.
 
-use wgpu::util::{BufferInitDescriptor, DeviceExt as _};
-use wgpu::{
-    BindGroupDescriptor, BindGroupEntry, Buffer, BufferDescriptor, BufferUsages, MapMode, PollType,
-};
+use wgpu::{BindGroupDescriptor, BindGroupEntry, Buffer};
 
 use super::super::device::Gpu;
 use super::super::kernels::{
@@ -11,6 +8,7 @@ use super::super::kernels::{
 };
 use super::super::programs::compile;
 use super::super::search::SearchLayout;
+use super::index_ranges::{read, storage};
 use super::models;
 use crate::model::Model;
 use crate::plan::count;
@@ -23,11 +21,7 @@ fn numbers(len: usize, seed: u32) -> Vec<f32> {
 }
 
 fn buffer(gpu: &Gpu, values: &[f32]) -> Buffer {
-    gpu.device().create_buffer_init(&BufferInitDescriptor {
-        label: None,
-        contents: bytemuck::cast_slice(values),
-        usage: BufferUsages::STORAGE | BufferUsages::COPY_SRC,
-    })
+    storage(gpu, bytemuck::cast_slice(values))
 }
 
 /// Runs a kernel on buffers, in the order of its bindings.
@@ -50,22 +44,6 @@ fn run(gpu: &Gpu, kernel: &Kernel, buffers: &[&Buffer], [x, y]: [u32; 2]) {
     pass.dispatch_workgroups(x, y, 1);
     drop(pass);
     gpu.queue().submit([encoder.finish()]);
-}
-
-fn read<T: bytemuck::Pod>(gpu: &Gpu, buffer: &Buffer) -> Vec<T> {
-    let readable = gpu.device().create_buffer(&BufferDescriptor {
-        label: None,
-        size: buffer.size(),
-        usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
-    let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    encoder.copy_buffer_to_buffer(buffer, 0, &readable, 0, buffer.size());
-    gpu.queue().submit([encoder.finish()]);
-    readable.map_async(MapMode::Read, .., |result| result.unwrap());
-    gpu.device().poll(PollType::wait_indefinitely()).unwrap();
-    let view = readable.get_mapped_range(..).unwrap();
-    bytemuck::pod_collect_to_vec(&view)
 }
 
 /// Projects queries with parts of the weights, and returns the largest share of its bound that a value is
