@@ -59,9 +59,11 @@ fn main(
     for (var query = 0u; query < QUERIES; query++) {
         thresholds[query] = lists[group.y * QUERIES + query].threshold;
     }
-    let count = (round.tile_count + round.workgroups - 1u) / round.workgroups;
-    let end = min((group.x + 1u) * count, round.tile_count);
-    var i = group.x * count;
+    // Some workgroups have a tile more than the others.
+    let count = round.tile_count / round.workgroups;
+    let more = round.tile_count % round.workgroups;
+    var i = group.x * count + min(group.x, more);
+    let end = i + count + select(0u, 1u, group.x < more);
     loop {
         if i >= end {
             break;
