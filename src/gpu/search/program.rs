@@ -1,7 +1,7 @@
 //! One kernel of a search compiled on a device.
 
 use wgpu::{
-    BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, CommandEncoder,
+    BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, CommandEncoder, ComputePass,
     ComputePassDescriptor, ComputePipeline,
 };
 
@@ -9,6 +9,14 @@ use super::super::device::Gpu;
 use super::super::kernels::{Binding, Kernel, Resident, SearchBuffer};
 use super::super::programs::compile;
 use crate::error::Result;
+
+/// One pass for all dispatches of a search: beginning one for each takes the host longer.
+pub(super) fn begin_pass(encoder: &mut CommandEncoder) -> ComputePass<'_> {
+    encoder.begin_compute_pass(&ComputePassDescriptor {
+        label: Some("vecodec.search"),
+        timestamp_writes: None,
+    })
+}
 
 /// One compiled kernel.
 pub(super) struct SearchProgram {
@@ -28,7 +36,7 @@ impl SearchProgram {
     pub(super) fn record<'a>(
         &'a self,
         gpu: &Gpu,
-        encoder: &mut CommandEncoder,
+        pass: &mut ComputePass<'_>,
         [x, y]: [u32; 2],
         buffer: impl Fn(SearchBuffer) -> BindingResource<'a>,
     ) {
@@ -49,10 +57,6 @@ impl SearchProgram {
             label: Some(&self.kernel.name),
             layout: &self.pipeline.get_bind_group_layout(0),
             entries: &entries,
-        });
-        let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
-            label: Some(&self.kernel.name),
-            timestamp_writes: None,
         });
         pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, &bind_group, &[]);

@@ -5,7 +5,7 @@
 //! matrices:   values -> matrices                                         f16, for many queries
 //! ```
 
-use wgpu::{BindingResource, Buffer, CommandEncoder};
+use wgpu::{BindingResource, Buffer, ComputePass};
 
 use super::super::device::{Caps, Gpu};
 use super::super::kernels::{
@@ -53,18 +53,18 @@ impl Projection {
         &'a self,
         gpu: &Gpu,
         layout: &SearchLayout,
-        encoder: &mut CommandEncoder,
+        pass: &mut ComputePass<'_>,
         (queries, groups, at_once): (usize, usize, AtOnce),
         buffer: impl Fn(SearchBuffer) -> BindingResource<'a>,
     ) {
         for (part, programs) in &self.parts {
             let program = &programs[usize::from(at_once == AtOnce::Four)];
             let groups = project_groups(count(queries), part);
-            program.record(gpu, encoder, groups, &buffer);
+            program.record(gpu, pass, groups, &buffer);
         }
         if let Some(program) = self.matrices.as_ref().filter(|_| at_once == AtOnce::Many) {
             let groups = [count(groups * at_once.count()), count(layout.regions())];
-            program.record(gpu, encoder, groups, &buffer);
+            program.record(gpu, pass, groups, &buffer);
         }
     }
 }

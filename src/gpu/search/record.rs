@@ -14,6 +14,7 @@ use super::super::device::Gpu;
 use super::super::kernels::SearchBuffer;
 use super::buffers::rounded;
 use super::layout::SearchLayout;
+use super::program::begin_pass;
 use super::programs::SearchPrograms;
 use super::work::{Memory, Part, Searched, Wanted, Work, candidate_bytes};
 use crate::error::Result;
@@ -122,12 +123,13 @@ impl SearchPrograms {
         gpu.with_error_scopes("the recording of a search", || {
             encoder.copy_buffer_to_buffer(&upload, 0, &slot.parameters, 0, work.bytes);
             let all = [count(wanted.list_count()), 1];
-            work.record_on_lists(encoder, &memory, &ends.prepare, all);
-            work.record_projection(encoder, &memory);
+            let mut pass = begin_pass(encoder);
+            work.record_on_lists(&mut pass, &memory, &ends.prepare, all);
+            work.record_projection(&mut pass, &memory);
             for dispatch in &work.dispatches {
-                work.record(encoder, &memory, dispatch);
+                work.record(&mut pass, &memory, dispatch);
             }
-            work.record_on_lists(encoder, &memory, &ends.rank, [count(queries), 1]);
+            work.record_on_lists(&mut pass, &memory, &ends.rank, [count(queries), 1]);
         })
     }
 

@@ -6,9 +6,9 @@ use super::super::device::Gpu;
 use super::super::kernels::{AtOnce, SearchBuffer};
 use super::buffers::{SearchBytes, SearchLease, SearchPool, SearchSlot};
 use super::layout::QueryBytes;
+use super::program::begin_pass;
 use super::programs::SearchPrograms;
-use super::rounds::Round;
-use super::work::{List, Memory, Searched, Wanted, Work, candidate_bytes};
+use super::work::{Dispatch, List, Memory, Searched, Wanted, Work, candidate_bytes};
 use crate::error::Result;
 use crate::plan::ALIGNMENT;
 use crate::search::ScaledQueries;
@@ -170,27 +170,31 @@ impl<'a> Search<'a> {
             ],
         };
         let submission = self.gpu.with_error_scopes("the work of a search", || {
-            let encoder = || device.create_command_encoder(&Default::default());
-            let mut encoding = encoder();
             let input = self.lists_at + lists;
-            encoding.copy_buffer_to_buffer(&slot.upload, 0, &slot.input, 0, input);
-            encoding.copy_buffer_to_buffer(&slot.upload, self.lists_at, &slot.lists, 0, lists);
-            self.work.record_projection(&mut encoding, &memory);
+            let new_encoder = || device.create_command_encoder(&Default::default());
+            let mut encoder = new_encoder();
+            encoder.copy_buffer_to_buffer(&slot.upload, 0, &slot.input, 0, input);
+            encoder.copy_buffer_to_buffer(&slot.upload, self.lists_at, &slot.lists, 0, lists);
+            self.work.record_projection(&mut begin_pass(&mut encoder), &memory);
             let mut row_queries = 0;
-            for dispatch in &self.work.dispatches {
-                self.work.record(&mut encoding, &memory, dispatch);
-                let Round { tile_count, tile_rows, .. } = dispatch.round;
-                let rows = u64::from(tile_count) * u64::from(tile_rows);
-                row_queries += rows * wanted.list_count() as u64;
-                if row_queries > ROW_QUERIES {
-                    row_queries = 0;
-                    let full = std::mem::replace(&mut encoding, encoder());
+            let is_full = |dispatch: &Dispatch<'_>| {
+                row_queries += dispatch.rows() * wanted.list_count() as u64;
+                let is_full = row_queries > ROW_QUERIES;
+                row_queries *= u64::from(!is_full);
+                is_full
+            };
+            for (number, dispatches) in self.work.dispatches.split_inclusive(is_full).enumerate() {
+                if number > 0 {
+                    let full = std::mem::replace(&mut encoder, new_encoder());
                     self.gpu.queue().submit([full.finish()]);
                 }
+                let mut pass = begin_pass(&mut encoder);
+                let all = dispatches.iter();
+                all.for_each(|dispatch| self.work.record(&mut pass, &memory, dispatch));
             }
-            encoding.copy_buffer_to_buffer(&slot.lists, 0, &slot.readback, 0, lists);
-            encoding.copy_buffer_to_buffer(&slot.found, 0, &slot.readback, lists, found);
-            self.gpu.queue().submit([encoding.finish()])
+            encoder.copy_buffer_to_buffer(&slot.lists, 0, &slot.readback, 0, lists);
+            encoder.copy_buffer_to_buffer(&slot.found, 0, &slot.readback, lists, found);
+            self.gpu.queue().submit([encoder.finish()])
         })?;
         slot.used_by(submission);
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use wgpu::{BindingResource, Buffer, CommandEncoder};
+use wgpu::{BindingResource, Buffer, ComputePass};
 
 use super::super::chunk::binding_of;
 use super::super::device::Gpu;
@@ -112,11 +112,18 @@ pub(super) struct Work<'a> {
 
 /// One dispatch over the tiles of a shard, or the selection after a round.
 pub(super) struct Dispatch<'a> {
-    pub(super) round: Round,
+    round: Round,
     /// The shard, and the number of the part that it belongs to.
     shard: Option<(&'a Shard, usize)>,
     /// Where the parameters begin.
     at: u64,
+}
+
+impl Dispatch<'_> {
+    /// Rows that it scores, about.
+    pub(super) fn rows(&self) -> u64 {
+        u64::from(self.round.tile_count) * u64::from(self.round.tile_rows)
+    }
 }
 
 /// Some bytes of a buffer.
@@ -253,7 +260,7 @@ impl<'a> Work<'a> {
     /// Records one of the dispatches.
     pub(super) fn record(
         &self,
-        encoder: &mut CommandEncoder,
+        pass: &mut ComputePass<'_>,
         memory: &Memory<'_>,
         dispatch: &Dispatch<'_>,
     ) {
@@ -264,7 +271,7 @@ impl<'a> Work<'a> {
             }
             None => (&self.programs.select, [count(self.wanted.queries), 1]),
         };
-        program.record(self.gpu, encoder, groups, |buffer| match (buffer, dispatch.shard) {
+        program.record(self.gpu, pass, groups, |buffer| match (buffer, dispatch.shard) {
             (SearchBuffer::Round, _) => round_binding(memory, dispatch.at),
             (SearchBuffer::Tiles, Some((shard, _))) => shard.regions.as_entire_binding(),
             (SearchBuffer::Planes, Some((shard, _))) => shard.planes.as_entire_binding(),
@@ -280,27 +287,27 @@ impl<'a> Work<'a> {
     }
 
     /// Records what queries become before the first round.
-    pub(super) fn record_projection(&self, encoder: &mut CommandEncoder, memory: &Memory<'_>) {
+    pub(super) fn record_projection(&self, pass: &mut ComputePass<'_>, memory: &Memory<'_>) {
         let SearchPrograms { layout, projection, bundle_tables, .. } = self.programs;
         let Wanted { queries, groups, at_once, .. } = self.wanted;
         let wanted = (queries, groups, at_once);
-        projection.record(self.gpu, layout, encoder, wanted, |buffer| memory.binding(buffer));
+        projection.record(self.gpu, layout, pass, wanted, |buffer| memory.binding(buffer));
         let both = layout.bundles.as_ref().zip(bundle_tables.as_ref());
         if let Some((bundles, program)) = both.filter(|_| at_once == AtOnce::OneByBundles) {
             let groups = [bundles.table_count(), count(groups)];
-            program.record(self.gpu, encoder, groups, |buffer| memory.binding(buffer));
+            program.record(self.gpu, pass, groups, |buffer| memory.binding(buffer));
         }
     }
 
     /// Records a program that works on lists, with the parameters that all dispatches share.
     pub(super) fn record_on_lists(
         &self,
-        encoder: &mut CommandEncoder,
+        pass: &mut ComputePass<'_>,
         memory: &Memory<'_>,
         program: &SearchProgram,
         groups: [u32; 2],
     ) {
-        program.record(self.gpu, encoder, groups, |buffer| match buffer {
+        program.record(self.gpu, pass, groups, |buffer| match buffer {
             SearchBuffer::Round => round_binding(memory, 0),
             buffer => memory.binding(buffer),
         });
