@@ -10,6 +10,7 @@
 mod bit_codes;
 mod bundles;
 mod gemm;
+mod look_ups;
 mod normalize;
 mod pad;
 mod pairs;

@@ -13,9 +13,6 @@
 
 use crate::bit_codes::{BitPlan, LatentWindow, Rate, Tables};
 
-/// Bits that one shift brings into a word.
-const STEP_BITS: u32 = u32::BITS;
-
 /// A step, as `shaders/search/bit_products.wgsl` reads it.
 pub(crate) type Step = [u32; 4];
 
@@ -32,28 +29,12 @@ pub(crate) struct PairCodes {
     pub(crate) look_ups: Vec<Vec<[u32; 2]>>,
 }
 
-/// One look-up: so many bits from bit `start` on, of which the first are zeros that the row does not have.
-struct LookUp {
-    start: u32,
-    zeros: u32,
-    bits: u32,
-    table: u32,
-    latents: [Option<usize>; 2],
-}
+/// Of a pair.
+type LookUp = super::look_ups::LookUp<2>;
 
 impl LookUp {
-    fn new(window: &LatentWindow, more_bits: u32, table: u32, latents: [Option<usize>; 2]) -> Self {
-        let bits = window.bits + window.missing + more_bits;
-        Self { start: window.start, zeros: window.missing, bits, table, latents }
-    }
-
     fn words(&self) -> [u32; 2] {
         [self.start | self.zeros << 20 | self.bits << 24, self.table]
-    }
-
-    /// How far the first bit lies behind that of an earlier look-up.
-    fn distance_from(&self, earlier: &Self) -> u32 {
-        self.start + earlier.zeros - earlier.start - self.zeros
     }
 }
 
@@ -90,6 +71,15 @@ impl PairCodes {
             codes.steps.resize(codes.latents.len() * steps_per_region, Step::default());
         }
         codes
+    }
+
+    /// Which value of a query in a region belongs to each of its latents.
+    pub(crate) fn values_of_latents(&self, region: usize) -> Vec<u32> {
+        let values = &self.latents[region];
+        let mut numbers = vec![0; values.iter().flatten().count()];
+        let both = (0..).zip(values).filter_map(|(value, latent)| Some((value, (*latent)?)));
+        both.for_each(|(value, latent)| numbers[latent] = value);
+        numbers
     }
 
     /// Values of a query in the region that has most of them.
@@ -159,19 +149,10 @@ impl PairTables<'_> {
 /// Divides look-ups into steps, each as long as it can be.
 fn in_steps(mut rest: &[LookUp]) -> Vec<&[LookUp]> {
     let mut steps = Vec::new();
-    while let [first, others @ ..] = rest {
-        let mut len = 1;
-        if let Some(stride) = others.first().map(|second| second.distance_from(first)) {
-            let fits = |(number, look_up): &(u32, &LookUp)| {
-                let distance = look_up.distance_from(first);
-                look_up.table == first.table
-                    && distance == number * stride
-                    && distance + first.bits <= STEP_BITS
-            };
-            len += (1..).zip(others).take_while(fits).count();
-            // Look-ups are made two at a time: an odd one at the end of a step would waste another.
-            len -= usize::from(len > 1 && len % 2 == 1 && len < rest.len());
-        }
+    while !rest.is_empty() {
+        let mut len = LookUp::in_one_step(rest);
+        // Look-ups are made two at a time: an odd one at the end of a step would waste another.
+        len -= usize::from(len > 1 && len % 2 == 1 && len < rest.len());
         let (step, after) = rest.split_at(len);
         steps.push(step);
         rest = after;
@@ -188,19 +169,11 @@ fn words(step: &[LookUp]) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
+    use super::super::look_ups::tests::{plans, rows};
     use super::*;
-    use crate::bit_codes::{Layout, PaddedRow, RATE_COUNT, Window};
 
     /// The values of a row as the shader reads them, by latent.
-    fn values(codes: &PairCodes, region: usize, row: &[u8], latents: usize) -> Vec<f32> {
-        let mut words: Vec<u32> = Vec::new();
-        for bytes in row.chunks(4) {
-            let mut word = [0; 4];
-            word[..bytes.len()].copy_from_slice(bytes);
-            words.push(u32::from_le_bytes(word));
-        }
+    fn values(codes: &PairCodes, region: usize, words: &[u32], latents: usize) -> Vec<f32> {
         let mut found = vec![f32::NAN; latents];
         let mut order = codes.latents[region].iter();
         let steps = &codes.steps[region * codes.steps_per_region..][..codes.steps_per_region];
@@ -226,47 +199,16 @@ mod tests {
 
     #[test]
     fn look_ups_give_the_values_of_all_latents() {
-        for (window, layout) in [
-            (Window::Own, Layout::Bytes),
-            (Window::Own, Layout::Packed),
-            (Window::Last(1), Layout::Packed),
-            (Window::Last(4), Layout::Packed),
-            (Window::Last(8), Layout::Packed),
-            (Window::Last(12), Layout::Packed),
-        ] {
-            let rates: Vec<Rate> = [9, 5, 4, 3, 3, 3, 2, 2, 2, 2, 2, 2]
-                .map(Rate::whole)
-                .into_iter()
-                .chain([Rate::ONE_AND_HALF; 11])
-                .chain([Rate::whole(1); 37])
-                .chain([Rate::HALF; 29])
-                .filter(|rate| window.allows(*rate))
-                .collect();
-            let mut tables: [Vec<f32>; RATE_COUNT] = Default::default();
-            for rate in &rates {
-                let len = rate.latents() << window.bits(*rate);
-                tables[rate.number()] =
-                    (0..len).map(|i| (100 * rate.number() + i) as f32).collect();
-            }
-            let tables = Arc::new(Tables::new(window, &tables).unwrap());
-            let plan = |rates: &[Rate], first| {
-                let latents = rates.iter().map(|rate| rate.latents()).sum();
-                BitPlan::new(tables.clone(), layout, rates, vec![1.0; latents], first, None)
-            };
-            let plans = [plan(&rates, 0).unwrap(), plan(&rates[rates.len() / 2..], 5).unwrap()];
+        for plans in plans() {
             let plans: Vec<&BitPlan> = plans.iter().collect();
             for (max_pair_bits, (region, plan)) in [9, 11, 12]
                 .into_iter()
                 .flat_map(|bits| plans.iter().enumerate().map(move |p| (bits, p)))
             {
                 let codes = PairCodes::new(&plans, max_pair_bits);
-                for seed in 0..20u32 {
-                    let byte = |i: u32| ((i + 97 * seed).wrapping_mul(2_654_435_761) >> 13) as u8;
-                    let row: Vec<u8> = (0..plan.code_bytes() as u32).map(byte).collect();
-                    let mut expected = vec![0.0; plan.latents()];
-                    plan.values(&row, &mut PaddedRow::default(), &mut expected);
+                for (row, expected) in rows(plan) {
                     let found = values(&codes, region, &row, plan.latents());
-                    assert_eq!(found, expected, "{window:?}, region {region}");
+                    assert_eq!(found, expected, "{:?}, region {region}", plan.window());
                 }
             }
         }

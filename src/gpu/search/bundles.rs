@@ -62,15 +62,12 @@ impl BundleLayout {
             starts[(bundle.start / u32::BITS) as usize] |= 1 << (bundle.start % u32::BITS);
         }
         let end = bundles.last().map_or(0, |last| last.table + (1 << last.bits));
-        let of_region = |(plan, values): (&&BitPlan, &Vec<Option<usize>>)| {
-            let mut numbers = vec![0; plan.latents()];
-            let both = (0..).zip(values).filter_map(|(at, latent)| Some((at, (*latent)?)));
-            both.for_each(|(at, latent)| numbers[latent] = at);
+        let of_region = |(region, plan): (usize, &&BitPlan)| {
+            let numbers = pairs.values_of_latents(region);
             let windows: Vec<LatentWindow> = plan.latent_windows().collect();
             bundles.iter().map(move |bundle| bundle.latents(&windows, &numbers)).collect::<Vec<_>>()
         };
-        let latents: Vec<Vec<Latent>> =
-            plans.iter().zip(&pairs.latents).flat_map(of_region).collect();
+        let latents: Vec<Vec<Latent>> = plans.iter().enumerate().flat_map(of_region).collect();
         let shape = BundleShape {
             words: count(words),
             bundles: count(bundles.len()),
