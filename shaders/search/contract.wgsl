@@ -29,6 +29,9 @@ struct Round {
     tile_rows: u32,
     // Whether the candidates give thresholds alone, and are dropped then: their tiles are scored again.
     is_sample: u32,
+    // Positions of a shard: rows of its tiles, in the order of all shards. The first one, and how many.
+    first_position: u32,
+    positions: u32,
 }
 
 struct List {

@@ -5,7 +5,8 @@
 // A query that is not finite has no candidates and counts as overflowed, and so does one with a value of LARGEST
 // or more that is not compared by the cosine. What fills up the last group has no candidates.
 // A workgroup has a query.
-// needs: round, lists, OVERFLOWED, NO_KEY, magnitude, INFINITY, largest_of_workgroup
+// needs: round, lists, OVERFLOWED, NO_KEY, magnitude, INFINITY, largest_of_workgroup, sum_of_workgroup
+// gives: WORKGROUP
 
 const WORKGROUP: u32 = 256u;
 // 2^56 as bits: products with rows of a norm up to 2^56 stay in the range of f32.
@@ -20,21 +21,6 @@ override METRIC: u32;
 @group(0) @binding(1) var<storage, read> rows: array<f32>;
 // The same.
 @group(0) @binding(2) var<storage, read_write> scaled: array<f32>;
-
-var<workgroup> squares: array<f32, WORKGROUP>;
-
-// The sum of all threads' values.
-fn sum_of_squares(thread: u32, own: f32) -> f32 {
-    squares[thread] = own;
-    workgroupBarrier();
-    for (var distance = WORKGROUP / 2u; distance > 0u; distance /= 2u) {
-        if thread < distance {
-            squares[thread] += squares[thread + distance];
-        }
-        workgroupBarrier();
-    }
-    return squares[0];
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -60,7 +46,7 @@ fn main(
         let value = power * rows[first + d];
         own_squares += value * value;
     }
-    let squared = sum_of_squares(thread, own_squares);
+    let squared = sum_of_workgroup(thread, own_squares);
     var scale = inverse;
     if METRIC == 1u {
         scale = select(0.0, 1.0 / sqrt(squared), squared > 0.0);

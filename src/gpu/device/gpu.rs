@@ -86,6 +86,15 @@ impl Gpu {
         Self(Arc::new(inner))
     }
 
+    /// The same device, taken for that of a real GPU, so that a software adapter runs the kernels of one.
+    #[cfg(test)]
+    pub(crate) fn as_hardware(&self) -> Self {
+        let info =
+            AdapterInfo { device_type: wgpu::DeviceType::DiscreteGpu, ..self.0.info.clone() };
+        let device_queue = self.0.device_queue.clone();
+        Self::from_device_queue(device_queue, self.0.origin, info, None, None)
+    }
+
     /// The adapter's name, backend, driver and class.
     pub fn adapter_info(&self) -> &AdapterInfo {
         &self.0.info

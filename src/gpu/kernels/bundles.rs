@@ -83,8 +83,10 @@ pub(crate) fn bundle_scan(shape: &ScanShape, bundles: &BundleShape) -> Kernel {
         name: format!("scan.bundles.{rows_name}"),
         files: vec![
             &shaders::SEARCH,
+            &shaders::SEARCH_ROWS,
             &shaders::SEARCH_CANDIDATES,
             &shaders::SCAN,
+            &shaders::SCORES,
             rows_file,
             &shaders::ONE_QUERY,
             &shaders::BUNDLE_PRODUCTS,

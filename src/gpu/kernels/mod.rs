@@ -15,6 +15,8 @@ mod normalize;
 mod pad;
 mod pairs;
 mod project;
+mod quad_scan;
+mod quads;
 mod quantize;
 mod regions;
 mod scan;
@@ -34,6 +36,8 @@ pub(crate) use normalize::normalize;
 pub(crate) use pad::pad;
 pub(crate) use pairs::PairCodes;
 pub(crate) use project::{WeightPart, matrices, project, project_groups, projection_roundings};
+pub(crate) use quad_scan::{NEAR_WORKGROUPS, QuadShape, near_scores, quad_queries, quad_scan};
+pub(crate) use quads::QuadCodes;
 pub(crate) use quantize::quantize;
 pub(crate) use regions::{
     Choice, ORDER_BYTES, RANK_BYTES, RegionsOf, choose, order_head_bytes, region_order, shortlist,
@@ -147,6 +151,10 @@ pub(crate) enum Resident {
     Pairs,
     /// The same pairs, and how they are looked up for cooperative matrices.
     LookUps,
+    /// The tables of quads, and the steps of rows: see `shaders/search/quad_products.wgsl`.
+    Quads,
+    /// What queries are multiplied by for the bytes of quads: see `shaders/search/quad_queries.wgsl`.
+    QuadBytes,
     /// What queries on a device are multiplied by: see `shaders/search/project.wgsl`.
     QueryWeights,
 }
@@ -175,6 +183,8 @@ impl Resident {
             Self::BundleLatents => "vecodec.search.bundle_latents",
             Self::Pairs => "vecodec.search.pairs",
             Self::LookUps => "vecodec.search.look_ups",
+            Self::Quads => "vecodec.search.quads",
+            Self::QuadBytes => "vecodec.search.quad_bytes",
             Self::QueryWeights => "vecodec.search.query_weights",
         }
     }

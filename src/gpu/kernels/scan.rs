@@ -30,6 +30,8 @@ pub(crate) enum SearchBuffer {
     Planes,
     /// Queries as a scan reads them: projected ones, or matrices of them.
     Queries,
+    /// Queries in integers of 8 bits, and how far products with them are off.
+    PackedQueries,
     /// Queries in the latent space of each region.
     Projected,
     /// The threshold and the number of candidates of each query.
@@ -84,7 +86,11 @@ pub(crate) enum AtOnce {
     One,
     /// One, whose products with rows are looked up by bundles of latents.
     OneByBundles,
+    /// One in integers of 8 bits.
+    OneByQuads,
     Four,
+    /// Four in integers of 8 bits.
+    FourByQuads,
     /// A block of them, on cooperative matrices.
     Many,
 }
@@ -95,10 +101,15 @@ impl AtOnce {
         if self == Self::Four { 4 } else { 1 }
     }
 
+    /// Whether rows are multiplied in integers of 8 bits, and listed by their positions.
+    pub(crate) fn is_by_quads(self) -> bool {
+        matches!(self, Self::OneByQuads | Self::FourByQuads)
+    }
+
     pub(crate) fn count(self) -> usize {
         match self {
-            Self::One | Self::OneByBundles => 1,
-            Self::Four => 4,
+            Self::One | Self::OneByBundles | Self::OneByQuads => 1,
+            Self::Four | Self::FourByQuads => 4,
             Self::Many => BLOCK_QUERIES,
         }
     }
@@ -106,8 +117,14 @@ impl AtOnce {
 
 /// The kernel that scores the tiles of a round with one query or four.
 pub(crate) fn scan(shape: &ScanShape, at_once: AtOnce) -> Kernel {
-    let mut files =
-        vec![&shaders::SEARCH, &shaders::SEARCH_CANDIDATES, &shaders::SCAN, &shaders::FOUR_ROWS];
+    let mut files = vec![
+        &shaders::SEARCH,
+        &shaders::SEARCH_ROWS,
+        &shaders::SEARCH_CANDIDATES,
+        &shaders::SCAN,
+        &shaders::SCORES,
+        &shaders::FOUR_ROWS,
+    ];
     let (queries, file) = match at_once {
         AtOnce::One => ("one_query", &shaders::ONE_QUERY),
         _ => ("four_queries", &shaders::FOUR_QUERIES),
@@ -159,7 +176,12 @@ pub(crate) fn coop_scan(shape: &ScanShape, pairs: u32) -> Kernel {
     let middle = [Binding::Resident(Resident::LookUps), Binding::Search(SearchBuffer::Centers)];
     Kernel {
         name: "scan.bits.coop16".to_owned(),
-        files: vec![&shaders::COOP_SCAN, &shaders::SEARCH, &shaders::SEARCH_CANDIDATES],
+        files: vec![
+            &shaders::COOP_SCAN,
+            &shaders::SEARCH,
+            &shaders::SEARCH_ROWS,
+            &shaders::SEARCH_CANDIDATES,
+        ],
         constants,
         bindings: bindings(middle),
         grid: Grid::One,

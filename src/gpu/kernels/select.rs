@@ -26,7 +26,13 @@ pub(crate) fn prepare(shape: &ScanShape, dim: u32) -> Kernel {
     use SearchBuffer::{Lists, QueryRows, Round, ScaledRows};
     Kernel {
         name: "scan.prepare".to_owned(),
-        files: vec![&shaders::FLOAT_BITS, &shaders::LARGEST, &shaders::SEARCH, &shaders::PREPARE],
+        files: vec![
+            &shaders::FLOAT_BITS,
+            &shaders::LARGEST,
+            &shaders::SUM,
+            &shaders::SEARCH,
+            &shaders::PREPARE,
+        ],
         constants: vec![("INPUTS", dim.into()), ("METRIC", shape.metric.into())],
         bindings: bindings([Round, QueryRows, ScaledRows].map(Binding::Search), 3, Lists),
         grid: Grid::One,

@@ -25,6 +25,7 @@ files! {
     PARAMS = "lib/params.wgsl";
     FLOAT_BITS = "lib/float_bits.wgsl";
     LARGEST = "lib/largest.wgsl";
+    SUM = "lib/sum.wgsl";
     QUANTIZER = "lib/quantizer.wgsl";
     ROWS_F32 = "lib/rows_f32.wgsl";
     ROWS_F16 = "lib/rows_f16.wgsl";
@@ -80,8 +81,10 @@ files! {
     SHORTLIST = "regions/shortlist.wgsl";
     CHOOSE = "regions/choose.wgsl";
     SEARCH = "search/contract.wgsl";
+    SEARCH_ROWS = "search/rows.wgsl";
     SEARCH_CANDIDATES = "search/candidates.wgsl";
     SCAN = "search/scan.wgsl";
+    SCORES = "search/scores.wgsl";
     COOP_SCAN = "search/coop_scan.wgsl";
     ONE_QUERY = "search/one_query.wgsl";
     FOUR_QUERIES = "search/four_queries.wgsl";
@@ -93,6 +96,11 @@ files! {
     FOUR_ROWS = "search/four_rows.wgsl";
     BUNDLE_TABLES = "search/bundle_tables.wgsl";
     BUNDLE_PRODUCTS = "search/bundle_products.wgsl";
+    QUAD_QUERIES = "search/quad_queries.wgsl";
+    QUAD_PRODUCTS = "search/quad_products.wgsl";
+    NEAR_SCORES = "search/near_scores.wgsl";
+    QUADS_OF_ONE_QUERY = "search/quads_of_one_query.wgsl";
+    QUADS_OF_FOUR_QUERIES = "search/quads_of_four_queries.wgsl";
     SELECT = "search/select.wgsl";
     PREPARE = "search/prepare.wgsl";
     PROJECT = "search/project.wgsl";

@@ -4,10 +4,12 @@ use rayon::prelude::*;
 
 use super::super::device::Caps;
 use super::super::kernels::{
-    AtOnce, Kernel, PairCodes, PairShape, Resident, ScanShape, TILE, bundle_scan, bundle_tables,
-    coop_bytes, coop_scan, prepare, rank, scan,
+    AtOnce, Kernel, PairCodes, PairShape, QuadCodes, QuadShape, Resident, ScanShape, TILE,
+    WIDE_THREADS, bundle_scan, bundle_tables, coop_bytes, coop_scan, near_scores, prepare,
+    quad_queries, quad_scan, rank, scan,
 };
 use super::bundles::BundleLayout;
+use super::rounds::{MAX_HITS, capacity};
 use crate::bit_codes::BitPlan;
 use crate::model::Model;
 use crate::plan::{count, padded};
@@ -22,6 +24,8 @@ pub(crate) struct SearchLayout {
     pub(super) pairs: Option<PairCodes>,
     /// None where rows are not scored by bundles of latents.
     pub(crate) bundles: Option<BundleLayout>,
+    /// Of bit codes that are not scored by bundles. None where workgroup memory has no room for them.
+    pub(super) quads: Option<(QuadCodes, QuadShape)>,
     /// Whether many queries are multiplied on cooperative matrices.
     pub(super) has_coop: bool,
 }
@@ -43,6 +47,26 @@ fn pair_codes(plans: &[&BitPlan], is_coop: bool, workgroup_bytes: u64) -> PairCo
     }
     let smaller = (MIN_PAIR_BITS..MAX_PAIR_BITS).rev().map(|bits| PairCodes::new(plans, bits));
     smaller.into_iter().find(|codes| bytes(codes) <= workgroup_bytes).unwrap_or(largest)
+}
+
+/// Numbers of queries that rows are scored with in integers.
+const BY_QUADS: [AtOnce; 2] = [AtOnce::OneByQuads, AtOnce::FourByQuads];
+
+/// Bit codes in quads that workgroup memory has room for.
+fn quads_of(
+    plans: &[&BitPlan],
+    pairs: &PairCodes,
+    code_words: u32,
+    caps: &Caps,
+) -> Option<(QuadCodes, QuadShape)> {
+    let codes = QuadCodes::new(plans, pairs, code_words, caps.workgroup_bytes)?;
+    let shape = QuadShape {
+        steps_per_region: count(codes.steps_per_region),
+        table_words: count(codes.tables.len()),
+        workgroup_bytes: codes.workgroup_bytes(),
+        is_wide: caps.workgroup_threads >= WIDE_THREADS,
+    };
+    Some((codes, shape))
 }
 
 /// From so many queries on, a block of them takes less time than groups of four, full or not (H200).
@@ -125,7 +149,11 @@ impl SearchLayout {
             bits,
         };
         let bundles = pairs.as_ref().and_then(|pairs| BundleLayout::new(&plans, pairs, caps));
-        Self { metric, shape, latent_dim: config.latent_dim, pairs, bundles, has_coop }
+        // Candidates are scored with pairs of f16. A software adapter takes three times as long in integers.
+        let suits = || !caps.software && bundles.is_none() && plans[0].tables().are_f16();
+        let quads = pairs.as_ref().filter(|_| suits());
+        let quads = quads.and_then(|pairs| quads_of(&plans, pairs, code_words, caps));
+        Self { metric, shape, latent_dim: config.latent_dim, pairs, bundles, quads, has_coop }
     }
 
     /// The kernels that score rows.
@@ -134,6 +162,10 @@ impl SearchLayout {
             [AtOnce::One, AtOnce::Four].map(|at_once| (at_once, scan(&self.shape, at_once))).into();
         let bundles = self.bundles.as_ref().map(|bundles| bundle_scan(&self.shape, &bundles.shape));
         scans.extend(bundles.map(|kernel| (AtOnce::OneByBundles, kernel)));
+        let quads = self.quads.iter().flat_map(|(_, quads)| {
+            BY_QUADS.map(|at_once| (at_once, quad_scan(&self.shape, quads, at_once)))
+        });
+        scans.extend(quads);
         let bits = self.shape.bits.filter(|_| self.has_coop);
         scans.extend(bits.map(|bits| (AtOnce::Many, coop_scan(&self.shape, bits.pairs))));
         scans
@@ -144,20 +176,32 @@ impl SearchLayout {
         self.bundles.as_ref().map(|bundles| bundle_tables(&self.shape, &bundles.shape))
     }
 
+    /// The kernels that round queries to integers, where rows are multiplied in integers.
+    pub(crate) fn quad_queries(&self) -> Vec<(AtOnce, Kernel)> {
+        let kernels = self.quads.iter().flat_map(|(_, quads)| {
+            BY_QUADS.map(|at_once| (at_once, quad_queries(&self.shape, quads, at_once)))
+        });
+        kernels.collect()
+    }
+
+    /// The kernel that scores candidates in f32 that were found in integers.
+    pub(crate) fn near_scores(&self) -> Option<Kernel> {
+        let bits = self.shape.bits.filter(|_| self.quads.is_some());
+        bits.map(|bits| near_scores(&self.shape, bits.pairs, count(capacity(MAX_HITS))))
+    }
+
     /// Data of the model that the kernels read.
     pub(crate) fn residents(&self) -> Vec<(Resident, Vec<u8>)> {
         let Some((pairs, shape)) = self.pairs.as_ref().zip(self.shape.bits) else {
             return Vec::new();
         };
-        let f16 = |pair: &[f32; 2]| pair.map(half::f16::from_f32);
-        let values: Vec<u8> = match shape.in_workgroup {
-            true => bytemuck::cast_slice(&pairs.pairs.iter().map(f16).collect::<Vec<_>>()).to_vec(),
-            false => bytemuck::cast_slice(&pairs.pairs).to_vec(),
-        };
+        let in_f16: Vec<_> = pairs.pairs.iter().map(|pair| pair.map(half::f16::from_f32)).collect();
+        let in_f16: &[u8] = bytemuck::cast_slice(&in_f16);
+        let values = if shape.in_workgroup { in_f16 } else { bytemuck::cast_slice(&pairs.pairs) };
         let steps = bytemuck::cast_slice(&pairs.steps).to_vec();
         let mut residents = vec![(Resident::SearchSteps, steps)];
-        if self.has_coop {
-            let mut bytes = values.clone();
+        if self.has_coop || self.quads.is_some() {
+            let mut bytes = in_f16.to_vec();
             for look_ups in &pairs.look_ups {
                 let mut look_ups = look_ups.clone();
                 look_ups.resize(self.shape.matrix_values() as usize / 2, [0; 2]);
@@ -165,8 +209,14 @@ impl SearchLayout {
             }
             residents.push((Resident::LookUps, bytes));
         }
-        residents.push((Resident::Pairs, values));
+        residents.push((Resident::Pairs, values.to_vec()));
         residents.extend(self.bundles.iter().flat_map(BundleLayout::residents));
+        if let Some((quads, _)) = &self.quads {
+            let mut words = quads.tables.clone();
+            words.extend(quads.steps.iter().flat_map(|[shifts, table]| [*shifts, *table, 0, 0]));
+            residents.push((Resident::Quads, bytemuck::cast_slice(&words).to_vec()));
+            residents.push((Resident::QuadBytes, bytemuck::cast_slice(&quads.bytes).to_vec()));
+        }
         residents
     }
 
@@ -243,8 +293,10 @@ impl SearchLayout {
             MANY_QUERIES.. if self.has_coop => {
                 (queries.div_ceil(AtOnce::Many.count()), AtOnce::Many)
             }
-            _ => match &self.bundles {
-                Some(all) if queries <= all.max_queries() => (queries, AtOnce::OneByBundles),
+            _ => match (&self.bundles, &self.quads) {
+                (Some(all), _) if queries <= all.max_queries() => (queries, AtOnce::OneByBundles),
+                (_, Some(_)) if queries == 1 => (1, AtOnce::OneByQuads),
+                (_, Some(_)) => (queries.div_ceil(4), AtOnce::FourByQuads),
                 _ => Self::groups_in_f32(queries),
             },
         }
@@ -253,16 +305,20 @@ impl SearchLayout {
     /// How many queries to answer together, at most, if each buffer of what they become has so many bytes.
     pub(super) fn max_queries(&self, bytes: u64) -> usize {
         let by_bytes = |at_once: AtOnce| {
-            let QueryBytes { projected, matrices, .. } =
+            let QueryBytes { projected, packed, .. } =
                 self.query_bytes(at_once.count(), 1, at_once);
-            at_once.count() * (bytes / projected.max(matrices)) as usize
+            at_once.count() * (bytes / projected.max(packed)) as usize
+        };
+        let in_fours = match &self.quads {
+            Some(_) => AtOnce::FourByQuads,
+            None => AtOnce::Four,
         };
         match (by_bytes(AtOnce::Many), &self.bundles) {
             (many @ 1.., _) if self.has_coop => many,
             (_, Some(bundles)) => bundles.max_queries(),
             // More would have matrices.
-            (_, None) if self.has_coop => by_bytes(AtOnce::Four).min(MANY_QUERIES - 1),
-            (_, None) => by_bytes(AtOnce::Four),
+            (_, None) if self.has_coop => by_bytes(in_fours).min(MANY_QUERIES - 1),
+            (_, None) => by_bytes(in_fours),
         }
     }
 
@@ -283,8 +339,13 @@ impl SearchLayout {
         match at_once {
             AtOnce::Many => {
                 let rows = regions * (groups * at_once.count()) as u64;
-                let matrices = 2 * rows * u64::from(self.shape.matrix_values());
-                QueryBytes { matrices, centers: 8 * rows, ..bytes }
+                let packed = 2 * rows * u64::from(self.shape.matrix_values());
+                QueryBytes { packed, centers: 8 * rows, ..bytes }
+            }
+            AtOnce::OneByQuads | AtOnce::FourByQuads => {
+                let quads = self.quads.as_ref().map(|(_, quads)| quads);
+                let of_group = quads.map_or(0, |quads| quads.query_bytes(at_once));
+                QueryBytes { packed: regions * groups as u64 * of_group, ..bytes }
             }
             AtOnce::OneByBundles => {
                 let tables = self.bundles.as_ref().map_or(0, BundleLayout::table_bytes);
@@ -300,8 +361,9 @@ impl SearchLayout {
 pub(crate) struct QueryBytes {
     /// Queries in the latent space of each region.
     pub(crate) projected: u64,
-    /// Matrices and centers of many queries.
-    pub(crate) matrices: u64,
+    /// Matrices of many queries, or queries in integers.
+    pub(crate) packed: u64,
+    /// Products of many queries with centroids.
     pub(crate) centers: u64,
     /// Tables of bundles.
     pub(crate) tables: u64,

@@ -24,7 +24,15 @@
 //!
 //! The device brings queries to the latent spaces itself ([`projection`]). While it searches, the host does so in `f64`,
 //! for the ranking. With few queries, several latents of scalar codes are looked up at once, in tables of each query that a kernel
-//! forms first ([`bundles`], [`division`]).
+//! forms first ([`bundles`], [`division`]). Those of a trellis are multiplied in integers of 8 bits, up to four at once.
+//!
+//! ```text
+//! scan:    list += rows for which key in integers + margin >= threshold
+//! near:    keys of the list = keys in f32
+//! ```
+//!
+//! The margin bounds what rounding to integers takes from a key. So lists have all rows that `f32` would have put there,
+//! and rows within the margin below, until the selection drops them.
 //!
 //! Thresholds change between rounds alone. So the rows that are found depend on no order of threads.
 //!
@@ -56,8 +64,9 @@ pub(crate) use layout::SearchLayout;
 pub(crate) use programs::SearchPrograms;
 pub(crate) use record::{RecordPool, RecordedQueries};
 pub(crate) use resident::{ResidentRows, RowBudget, Share};
+pub(crate) use rounds::MAX_HITS;
 #[cfg(test)]
 pub(crate) use rounds::Round;
 #[cfg(test)]
 pub(crate) use work::List;
-pub(crate) use work::{MAX_HITS, Searched, is_possible};
+pub(crate) use work::{Searched, is_possible};

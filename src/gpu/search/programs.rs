@@ -19,10 +19,19 @@ pub(crate) struct SearchPrograms {
     scans: Vec<(AtOnce, SearchProgram)>,
     /// Where rows are scored by bundles of latents.
     pub(super) bundle_tables: Option<SearchProgram>,
+    /// Where rows are multiplied in integers.
+    pub(super) quads: Option<QuadPrograms>,
     pub(super) select: SearchProgram,
     pub(super) projection: Projection,
     /// What searches from and into buffers of the caller's need. Most indexes never see one.
     ends: OnceLock<Ends>,
+}
+
+/// The programs around scans in integers of 8 bits.
+pub(super) struct QuadPrograms {
+    /// They round queries, one by one and in groups of four.
+    pub(super) queries: Vec<(AtOnce, SearchProgram)>,
+    near_scores: SearchProgram,
 }
 
 /// The programs at both ends of a search from and into buffers.
@@ -36,12 +45,19 @@ impl SearchPrograms {
         let layout = SearchLayout::new(model, metric, gpu.caps());
         let residents = upload(gpu, &layout.residents())?;
         let program = |kernel: Kernel| SearchProgram::new(gpu, kernel, &residents);
-        let scan = |(at_once, kernel)| Ok((at_once, program(kernel)?));
-        let scans = layout.scans().into_iter().map(scan).collect::<Result<_>>()?;
+        let of_queries = |(at_once, kernel)| Ok((at_once, program(kernel)?));
+        let scans = layout.scans().into_iter().map(of_queries).collect::<Result<_>>()?;
         let bundle_tables = layout.bundle_tables().map(program).transpose()?;
+        let quads = layout.near_scores().map(|kernel| {
+            let queries =
+                layout.quad_queries().into_iter().map(of_queries).collect::<Result<_>>()?;
+            Ok(QuadPrograms { queries, near_scores: program(kernel)? })
+        });
+        let quads = quads.transpose()?;
         let select = program(select())?;
         let projection = Projection::new(gpu, &layout, model)?;
-        Ok(Self { layout, scans, bundle_tables, select, projection, ends: OnceLock::new() })
+        let ends = OnceLock::new();
+        Ok(Self { layout, scans, bundle_tables, quads, select, projection, ends })
     }
 
     /// Compiled when it is first asked for.
@@ -76,6 +92,11 @@ impl SearchPrograms {
     ) -> Vec<Option<f32>> {
         let products = self.layout.products(model, queries.count());
         device_slacks(model, views, queries, &self.projection.norms, products)
+    }
+
+    /// The program that scores candidates in f32 that were found in integers.
+    pub(super) fn near_scores(&self) -> &SearchProgram {
+        &self.quads.as_ref().expect("a layout has the kernels of its groups").near_scores
     }
 
     pub(super) fn scan(&self, at_once: AtOnce) -> &SearchProgram {

@@ -9,7 +9,6 @@ use wgpu::Buffer;
 use super::super::device::{Gpu, Home};
 use super::layout::{SearchLayout, Tile, tiles};
 use crate::error::{Error, Result};
-use crate::plan::count;
 use crate::search::Batch;
 
 /// Bytes of a device's memory that many rows leave free.
@@ -93,7 +92,7 @@ impl Drop for Held {
 /// As many tiles as one binding holds.
 #[derive(Debug)]
 pub(super) struct Shard {
-    pub(super) tiles: u32,
+    pub(super) tiles: Vec<Tile>,
     /// The number of its first row, where rows are in order.
     pub(super) first_row: u32,
     pub(super) regions: Buffer,
@@ -196,6 +195,6 @@ impl Shard {
         })?;
         let first_row = u32::try_from(tiles[0].first)
             .map_err(|e| Error::Internal { detail: format!("a row beyond u32: {e}") })?;
-        Ok(Self { tiles: count(tiles.len()), first_row, regions, planes })
+        Ok(Self { tiles: tiles.to_vec(), first_row, regions, planes })
     }
 }

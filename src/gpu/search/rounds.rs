@@ -2,6 +2,18 @@
 
 use super::super::kernels::TILE;
 
+/// The least number of candidates that a list has room for.
+const MIN_CAPACITY: usize = 8192;
+/// Candidates per hit that a list has room for. A round adds up to 64 rows for each hit, on average.
+const CAPACITY_PER_HIT: usize = 128;
+/// The most hits for which lists are made.
+pub(crate) const MAX_HITS: usize = 2048;
+
+/// A query's candidates in a search of `k` hits: for how many there is room.
+pub(super) fn capacity(k: usize) -> usize {
+    (CAPACITY_PER_HIT * k).next_power_of_two().max(MIN_CAPACITY)
+}
+
 /// Rounds share `log2` of how many times the rows of a list an index has, so that each has at most about `2^MAX_SHIFT`
 /// times the rows of what was scored before it.
 const MAX_SHIFT: u32 = 6;
@@ -27,8 +39,10 @@ pub(crate) struct Round {
     pub(crate) query_count: u32,
     pub(crate) tile_rows: u32,
     pub(crate) is_sample: u32,
+    pub(crate) first_position: u32,
+    pub(crate) positions: u32,
     /// A uniform buffer has multiples of 16 bytes.
-    pub(crate) padding: [u32; 3],
+    pub(crate) padding: u32,
 }
 
 /// Rows of a tile that a sample scores.
@@ -81,6 +95,8 @@ impl Round {
             tile_count: tiles.saturating_sub(first_tile).div_ceil(stride),
             phase: before.map_or(0, |before| number % (before / stride)),
             skipped: before.map_or(0, |before| before / stride),
+            first_position: first.wrapping_mul(TILE as u32),
+            positions: tiles.wrapping_mul(TILE as u32),
             ..self
         }
     }

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::super::device::Gpu;
-use super::super::kernels::{AtOnce, SearchBuffer};
+use super::super::kernels::{AtOnce, SearchBuffer, TILE};
 use super::buffers::{SearchBytes, SearchLease, SearchPool, SearchSlot};
-use super::layout::QueryBytes;
+use super::layout::{QueryBytes, SearchLayout};
 use super::program::begin_pass;
 use super::programs::SearchPrograms;
 use super::work::{Dispatch, List, Memory, Searched, Wanted, Work, candidate_bytes};
@@ -76,7 +76,11 @@ impl BegunSearch<'_> {
             let of_query = |(list, rows): (&List, &[u32])| {
                 let rows = rows.get(..list.count as usize)?;
                 // A driver may report work as done that it has not done.
-                (rows.len() >= fewest).then(|| rows.iter().map(|row| u64::from(*row)).collect())
+                let number = |found: &u32| match work.wanted.at_once.is_by_quads() {
+                    true => work.row_at(*found),
+                    false => Some(u64::from(*found)),
+                };
+                (rows.len() >= fewest).then(|| rows.iter().map(number).collect())?
             };
             let lists = lists.iter().zip(found.chunks_exact(capacity));
             lists.take(queries.count()).map(of_query).collect()
@@ -92,7 +96,7 @@ struct Search<'a> {
     row_range: Range<u64>,
     lists_at: u64,
     bytes: QueryBytes,
-    /// Of the products with centroids, behind the matrices.
+    /// Of the products with centroids, behind the packed queries.
     center_range: Range<u64>,
 }
 
@@ -104,13 +108,21 @@ impl<'a> Search<'a> {
         queries: &'a ScaledQueries,
         k: usize,
     ) -> Self {
-        let (groups, at_once) = programs.layout.groups(queries.count());
+        let shards = searched.iter().flat_map(|searched| &searched.rows.shards);
+        let tiles: usize = shards.map(|shard| shard.tiles.len()).sum();
+        let (groups, at_once) = match programs.layout.groups(queries.count()) {
+            // Positions have 32 bits.
+            (_, at_once) if at_once.is_by_quads() && tiles >= (1 << 32) / TILE => {
+                SearchLayout::groups_in_f32(queries.count())
+            }
+            found => found,
+        };
         let wanted = Wanted { queries: queries.count(), groups, at_once, k, breaks_ties: false };
         let work = Work::new(programs, gpu, searched, wanted);
         let row_range = work.bytes..work.bytes + 4 * queries.values().len() as u64;
         let lists_at = row_range.end.next_multiple_of(ALIGNMENT);
         let bytes = programs.layout.query_bytes(queries.count(), groups, at_once);
-        let centers_at = bytes.matrices.next_multiple_of(ALIGNMENT);
+        let centers_at = bytes.packed.next_multiple_of(ALIGNMENT);
         let center_range = centers_at..centers_at + bytes.centers;
         Self { gpu, queries, work, row_range, lists_at, bytes, center_range }
     }
@@ -153,7 +165,7 @@ impl<'a> Search<'a> {
         let (lists, found) = (wanted.list_bytes(), wanted.found_bytes());
         let made = |range: Range<u64>| (&slot.made, range);
         let queries = match wanted.at_once {
-            AtOnce::Many => made(0..self.bytes.matrices),
+            AtOnce::Many => made(0..self.bytes.packed),
             _ => (&slot.projected, 0..self.bytes.projected),
         };
         let memory = Memory {
@@ -162,6 +174,7 @@ impl<'a> Search<'a> {
                 (SearchBuffer::ScaledRows, (&slot.input, self.row_range.clone())),
                 (SearchBuffer::Projected, (&slot.projected, 0..self.bytes.projected)),
                 (SearchBuffer::Queries, queries),
+                (SearchBuffer::PackedQueries, made(0..self.bytes.packed)),
                 (SearchBuffer::Centers, made(self.center_range.clone())),
                 (SearchBuffer::BundleTables, made(0..self.bytes.tables)),
                 (SearchBuffer::Lists, (&slot.lists, 0..lists)),

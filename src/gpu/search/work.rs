@@ -6,24 +6,20 @@ use wgpu::{BindingResource, Buffer, ComputePass};
 
 use super::super::chunk::binding_of;
 use super::super::device::Gpu;
-use super::super::kernels::{AtOnce, SearchBuffer, TILE};
+use super::super::kernels::{AtOnce, NEAR_WORKGROUPS, SearchBuffer, TILE};
 use super::program::SearchProgram;
 use super::programs::SearchPrograms;
 use super::resident::{ResidentRows, Shard};
-use super::rounds::{Round, Strides};
+use super::rounds::{MAX_HITS, Round, Strides, capacity};
 use crate::plan::{ALIGNMENT, count};
 use crate::search::{Best, View};
 
-/// The least number of candidates that a list has room for.
-const MIN_CAPACITY: usize = 8192;
-/// Candidates per hit that a list has room for. A round adds up to 64 rows for each hit, on average.
-const CAPACITY_PER_HIT: usize = 128;
-/// The most hits for which lists are made.
-pub(crate) const MAX_HITS: usize = 2048;
 /// Bytes of a candidate.
 const CANDIDATE_BYTES: u64 = 8;
 /// Workgroups of a dispatch. They are enough for a large GPU, and each copies the tables once.
 const WORKGROUPS: u32 = 4096;
+/// The same where each copies larger tables.
+const QUAD_WORKGROUPS: u32 = 1024;
 
 /// `List` in `shaders/search/contract.wgsl`.
 #[repr(C)]
@@ -34,11 +30,6 @@ pub(crate) struct List {
     pub(crate) slack: f32,
     pub(crate) last_row: u32,
     pub(crate) squared_norm: f32,
-}
-
-/// A query's candidates in a search of `k` hits: for how many there is room.
-fn capacity(k: usize) -> usize {
-    (CAPACITY_PER_HIT * k).next_power_of_two().max(MIN_CAPACITY)
 }
 
 /// Bytes of the candidates of a query in a search of `k` hits.
@@ -110,11 +101,10 @@ pub(super) struct Work<'a> {
     pub(super) bytes: u64,
 }
 
-/// One dispatch over the tiles of a shard, or the selection after a round.
+/// One dispatch.
 pub(super) struct Dispatch<'a> {
     round: Round,
-    /// The shard, and the number of the part that it belongs to.
-    shard: Option<(&'a Shard, usize)>,
+    kind: DispatchKind<'a>,
     /// Where the parameters begin.
     at: u64,
 }
@@ -122,8 +112,22 @@ pub(super) struct Dispatch<'a> {
 impl Dispatch<'_> {
     /// Rows that it scores, about.
     pub(super) fn rows(&self) -> u64 {
-        u64::from(self.round.tile_count) * u64::from(self.round.tile_rows)
+        let Round { tile_count, tile_rows, .. } = self.round;
+        match self.kind {
+            DispatchKind::Scan(..) => u64::from(tile_count) * u64::from(tile_rows),
+            DispatchKind::NearScores(_) | DispatchKind::Select => 0,
+        }
     }
+}
+
+#[derive(Clone, Copy)]
+enum DispatchKind<'a> {
+    /// Over the tiles of a shard, which belongs to the part of this number.
+    Scan(AtOnce, &'a Shard, usize),
+    /// Over the candidates of a shard that were found in integers.
+    NearScores(&'a Shard),
+    /// After a round.
+    Select,
 }
 
 /// Some bytes of a buffer.
@@ -177,8 +181,8 @@ impl<'a> Work<'a> {
         };
         let shards: Vec<(&Shard, usize)> =
             self.searched.iter().enumerate().flat_map(shards).collect();
-        let tiles: usize = shards.iter().map(|(shard, _)| shard.tiles as usize).sum();
-        let Wanted { queries, k, breaks_ties, .. } = self.wanted;
+        let tiles: usize = shards.iter().map(|(shard, _)| shard.tiles.len()).sum();
+        let Wanted { queries, at_once, k, breaks_ties, .. } = self.wanted;
         let common = Round {
             k: count(k),
             capacity: count(capacity(k)),
@@ -190,19 +194,23 @@ impl<'a> Work<'a> {
         };
         let Strides { sample, rounds } = Strides::new(tiles, capacity(k));
         let mut dispatches = Vec::new();
-        let mut push = |round, shard| {
+        let mut push = |round, kind| {
             let at = dispatches.len() as u64 * ALIGNMENT;
-            dispatches.push(Dispatch { round, shard, at });
+            dispatches.push(Dispatch { round, kind, at });
         };
         let before = [None].into_iter().chain(rounds.iter().copied().map(Some));
         let scored = rounds.iter().zip(before).map(|(stride, before)| (common, *stride, before));
         let sample = sample.map(|stride| (common.sample(), stride, None));
         let last = rounds.len() + usize::from(sample.is_some()) - 1;
         for (number, (common, stride, before)) in sample.into_iter().chain(scored).enumerate() {
+            // A sample is small. Scored in f32, its candidates need not be scored again.
+            let by_quads = at_once.is_by_quads() && common.is_sample == 0;
+            let at_once = if at_once.is_by_quads() && !by_quads { AtOnce::One } else { at_once };
             let mut first = 0;
             for &(shard, part) in &shards {
-                let tiles = common.of_shard(first, shard.tiles, stride, before);
-                first += shard.tiles;
+                let tile_count = count(shard.tiles.len());
+                let tiles = common.of_shard(first, tile_count, stride, before);
+                first += tile_count;
                 if tiles.tile_count > 0 {
                     let view = self.searched[part].view;
                     let round = Round {
@@ -213,11 +221,14 @@ impl<'a> Work<'a> {
                         is_filtered: view.allowed.is_some().into(),
                         ..tiles
                     };
-                    push(round, Some((shard, part)));
+                    push(round, DispatchKind::Scan(at_once, shard, part));
+                    if by_quads {
+                        push(round, DispatchKind::NearScores(shard));
+                    }
                 }
             }
             let is_last = number == last && !breaks_ties;
-            push(Round { is_last: is_last.into(), ..common }, None);
+            push(Round { is_last: is_last.into(), ..common }, DispatchKind::Select);
         }
         dispatches
     }
@@ -226,7 +237,8 @@ impl<'a> Work<'a> {
     fn workgroups(&self) -> u32 {
         let caps = self.gpu.caps();
         // A software adapter has no tables to copy, and counts a thread's loops.
-        if caps.software { caps.limits.groups } else { WORKGROUPS.min(caps.limits.groups) }
+        let wanted = if self.wanted.at_once.is_by_quads() { QUAD_WORKGROUPS } else { WORKGROUPS };
+        if caps.software { caps.limits.groups } else { wanted.min(caps.limits.groups) }
     }
 
     /// The fewest candidates that a query ends with: all allowed rows, or `k` of them. Of a part of a batch, all rows
@@ -240,6 +252,22 @@ impl<'a> Work<'a> {
             None => searched.rows.row_count,
         };
         self.searched.iter().map(allowed).sum::<usize>().min(self.wanted.k)
+    }
+
+    /// The number, among all rows, of the row at a position.
+    pub(super) fn row_at(&self, position: u32) -> Option<u64> {
+        let mut tile = position as usize / TILE;
+        for searched in self.searched {
+            for shard in &searched.rows.shards {
+                if let Some(found) = shard.tiles.get(tile) {
+                    let row =
+                        searched.view.batch.listing.row(found.first + position as usize % TILE);
+                    return Some(searched.view.first_row + u64::from(row));
+                }
+                tile -= shard.tiles.len();
+            }
+        }
+        None
     }
 
     /// Writes parameters and filters.
@@ -264,37 +292,49 @@ impl<'a> Work<'a> {
         memory: &Memory<'_>,
         dispatch: &Dispatch<'_>,
     ) {
-        let (program, groups): (&SearchProgram, [u32; 2]) = match dispatch.shard {
-            Some(_) => {
-                let groups = [dispatch.round.workgroups, count(self.wanted.groups)];
-                (self.programs.scan(self.wanted.at_once), groups)
+        let Wanted { queries, .. } = self.wanted;
+        let (program, groups): (&SearchProgram, [u32; 2]) = match dispatch.kind {
+            DispatchKind::Scan(at_once, ..) => {
+                let groups = [dispatch.round.workgroups, count(queries.div_ceil(at_once.count()))];
+                (self.programs.scan(at_once), groups)
             }
-            None => (&self.programs.select, [count(self.wanted.queries), 1]),
+            DispatchKind::NearScores(_) => {
+                (self.programs.near_scores(), [NEAR_WORKGROUPS as u32, count(queries)])
+            }
+            DispatchKind::Select => (&self.programs.select, [count(queries), 1]),
         };
-        program.record(self.gpu, pass, groups, |buffer| match (buffer, dispatch.shard) {
+        let (shard, part) = match dispatch.kind {
+            DispatchKind::Scan(_, shard, part) => (Some(shard), part),
+            DispatchKind::NearScores(shard) => (Some(shard), 0),
+            DispatchKind::Select => (None, 0),
+        };
+        program.record(self.gpu, pass, groups, |buffer| match (buffer, shard) {
             (SearchBuffer::Round, _) => round_binding(memory, dispatch.at),
-            (SearchBuffer::Tiles, Some((shard, _))) => shard.regions.as_entire_binding(),
-            (SearchBuffer::Planes, Some((shard, _))) => shard.planes.as_entire_binding(),
-            (SearchBuffer::Allowed, Some((shard, number))) => {
-                match self.filter_ranges[number].clone() {
-                    // Not read.
-                    range if range.is_empty() => shard.regions.as_entire_binding(),
-                    range => binding(&(memory.parameters, range)),
-                }
-            }
+            (SearchBuffer::Tiles, Some(shard)) => shard.regions.as_entire_binding(),
+            (SearchBuffer::Planes, Some(shard)) => shard.planes.as_entire_binding(),
+            (SearchBuffer::Allowed, Some(shard)) => match self.filter_ranges[part].clone() {
+                // Not read.
+                range if range.is_empty() => shard.regions.as_entire_binding(),
+                range => binding(&(memory.parameters, range)),
+            },
             (buffer, _) => memory.binding(buffer),
         });
     }
 
     /// Records what queries become before the first round.
     pub(super) fn record_projection(&self, pass: &mut ComputePass<'_>, memory: &Memory<'_>) {
-        let SearchPrograms { layout, projection, bundle_tables, .. } = self.programs;
+        let SearchPrograms { layout, projection, bundle_tables, quads, .. } = self.programs;
         let Wanted { queries, groups, at_once, .. } = self.wanted;
         let wanted = (queries, groups, at_once);
         projection.record(self.gpu, layout, pass, wanted, |buffer| memory.binding(buffer));
         let both = layout.bundles.as_ref().zip(bundle_tables.as_ref());
         if let Some((bundles, program)) = both.filter(|_| at_once == AtOnce::OneByBundles) {
             let groups = [bundles.table_count(), count(groups)];
+            program.record(self.gpu, pass, groups, |buffer| memory.binding(buffer));
+        }
+        let all = quads.iter().flat_map(|quads| &quads.queries);
+        if let Some((_, program)) = all.into_iter().find(|(found, _)| *found == at_once) {
+            let groups = [count(self.wanted.list_count()), count(layout.regions())];
             program.record(self.gpu, pass, groups, |buffer| memory.binding(buffer));
         }
     }

@@ -66,12 +66,15 @@ fn names(binding: Binding) -> &'static [&'static str] {
         Binding::Resident(Resident::BundleLatents) => &["latents"],
         Binding::Resident(Resident::Bundles) => &["bundles"],
         Binding::Resident(Resident::Pairs) => &["pairs"],
+        Binding::Resident(Resident::Quads) => &["quads"],
+        Binding::Resident(Resident::QuadBytes) => &["all_bytes"],
         Binding::Resident(Resident::QueryWeights) => &["weights"],
         Binding::Resident(Resident::LookUps) => &["look_ups"],
         Binding::Search(SearchBuffer::Round) => &["round"],
         Binding::Search(SearchBuffer::Tiles) => &["tiles"],
         Binding::Search(SearchBuffer::Planes) => &["planes"],
         Binding::Search(SearchBuffer::Queries) => &["queries", "matrices"],
+        Binding::Search(SearchBuffer::PackedQueries) => &["packed_queries"],
         Binding::Search(SearchBuffer::Projected) => &["projected", "queries"],
         Binding::Search(SearchBuffer::ScaledRows) => &["scaled"],
         Binding::Search(SearchBuffer::QueryRows) => &["rows"],
@@ -171,13 +174,16 @@ fn parameters_have_one_layout_in_rust_and_wgsl() {
         ("query_count", offset_of!(Round, query_count)),
         ("tile_rows", offset_of!(Round, tile_rows)),
         ("is_sample", offset_of!(Round, is_sample)),
+        ("first_position", offset_of!(Round, first_position)),
+        ("positions", offset_of!(Round, positions)),
     ];
     for kernel in shipped_kernels() {
         let (module, _) = parsed(&kernel);
         let uniform = |v: &&naga::GlobalVariable| v.space == AddressSpace::Uniform;
         let mut variables = module.global_variables.iter().map(|(_, variable)| variable);
         let Some(variable) = variables.find(uniform) else {
-            let without = ["tables.bundles", "queries.project", "queries.matrices"];
+            let without =
+                ["tables.bundles", "queries.project", "queries.matrices", "queries.quads"];
             assert!(without.contains(&kernel.name.as_str()), "{} has no parameters", kernel.name);
             continue;
         };

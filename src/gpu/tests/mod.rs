@@ -5,6 +5,7 @@ mod host;
 mod index_ranges;
 mod queries;
 mod search_ranges;
+mod searches;
 mod table;
 mod translate;
 
@@ -223,6 +224,8 @@ fn search_kernels() -> Vec<Kernel> {
                 let layout = SearchLayout::new(&model, metric, &caps);
                 kernels.extend(layout.scans().into_iter().map(|(_, kernel)| kernel));
                 kernels.extend(layout.bundle_tables());
+                kernels.extend(layout.near_scores());
+                kernels.extend(layout.quad_queries().into_iter().map(|(_, kernel)| kernel));
                 kernels.push(select());
                 let dim = model.config().dim;
                 for part in layout.weight_parts(dim, &caps).unwrap() {

@@ -4,7 +4,7 @@ use wgpu::{BindGroupDescriptor, BindGroupEntry, Buffer};
 
 use super::super::device::Gpu;
 use super::super::kernels::{
-    AtOnce, Kernel, WeightPart, matrices, project, project_groups, projection_roundings,
+    AtOnce, Kernel, Resident, WeightPart, matrices, project, project_groups, projection_roundings,
 };
 use super::super::programs::compile;
 use super::super::search::SearchLayout;
@@ -142,7 +142,7 @@ fn matrices_hold_the_nearest_f16() {
     }
     let bytes = layout.query_bytes(scales.len(), 1, AtOnce::Many);
     let nan = |bytes: u64| vec![f32::NAN; bytes as usize / 4];
-    let (out, centers) = (buffer(&gpu, &nan(bytes.matrices)), buffer(&gpu, &nan(bytes.centers)));
+    let (out, centers) = (buffer(&gpu, &nan(bytes.packed)), buffer(&gpu, &nan(bytes.centers)));
     let queries = buffer(&gpu, &projected);
     let groups = [count(block), count(regions)];
     run(&gpu, &matrices(&layout.shape), &[&queries, &out, &centers], groups);
@@ -167,4 +167,88 @@ fn matrices_hold_the_nearest_f16() {
             }
         }
     }
+}
+
+/// What a query is multiplied by for a byte of a look-up: `Byte` in `shaders/search/quad_queries.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Byte {
+    value: u32,
+    scale: f32,
+    error: f32,
+}
+
+/// The integers of a query are off by half a query scale. The margin is what values and integers are off by, and little
+/// more.
+#[test]
+#[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
+fn margins_bound_what_integers_are_off_by() {
+    let gpu = Gpu::new().unwrap().as_hardware();
+    let scales = [1.0f32, 1e-30, 1e30, 1e-40, 0.0, 0.3, 2e34];
+    let layouts = models().into_iter().map(|model| {
+        let layout = SearchLayout::new(&model, Metric::Cosine, gpu.caps());
+        (model, layout)
+    });
+    let mut tested = 0;
+    for (model, layout) in layouts.filter(|(model, _)| model.config().latent_dim <= 130) {
+        let regions = model.region_count();
+        let stride = 4 * layout.shape.values4 as usize + 4;
+        let mut projected = numbers(scales.len() * regions * stride, 11);
+        for (query, scale) in projected.chunks_exact_mut(regions * stride).zip(scales) {
+            query.iter_mut().for_each(|value| *value *= scale);
+        }
+        let residents = layout.residents();
+        let bytes = residents.iter().find(|(resident, _)| *resident == Resident::QuadBytes);
+        for (at_once, kernel) in layout.quad_queries() {
+            let weights: Vec<Byte> = bytemuck::pod_collect_to_vec(&bytes.unwrap().1);
+            let side = at_once.count();
+            let groups = scales.len().div_ceil(side);
+            let size = layout.query_bytes(scales.len(), groups, at_once).packed;
+            let out = buffer(&gpu, &vec![f32::NAN; size as usize / 4]);
+            let (queries, all_bytes) = (buffer(&gpu, &projected), storage(&gpu, &bytes.unwrap().1));
+            let workgroups = [count(groups * side), count(regions)];
+            run(&gpu, &kernel, &[&queries, &all_bytes, &out], workgroups);
+            let found: Vec<u32> = read(&gpu, &out);
+            let of_region = weights.len() / regions;
+            let block = found.len() / groups / regions;
+            for (query, region) in
+                (0..groups * side).flat_map(|query| (0..regions).map(move |region| (query, region)))
+            {
+                let found = &found[(query / side * regions + region) * block..][..block];
+                let term = |number: usize| {
+                    f64::from(f32::from_bits(found[block - 12 + 4 * number + query % side]))
+                };
+                let (query_scale, margin, center) = (term(0), term(1), term(2));
+                let values = projected.get((query * regions + region) * stride..).unwrap_or(&[]);
+                let value = |at: usize| f64::from(values.get(at).copied().unwrap_or(0.0));
+                assert_eq!(center, value(stride - 4));
+                let mut bound = 0.0;
+                for (number, byte) in weights[region * of_region..][..of_region].iter().enumerate()
+                {
+                    let at = number / 4 * 2 * side + query % side;
+                    let part = |word: u32| f64::from(word.to_le_bytes()[number % 4] as i8);
+                    let integer = 256.0 * part(found[at]) + part(found[at + side]);
+                    if byte.value == u32::MAX {
+                        assert_eq!(integer, 0.0);
+                        continue;
+                    }
+                    let value = value(byte.value as usize);
+                    let off = (f64::from(byte.scale) * value - integer * query_scale).abs();
+                    assert!(off <= 0.52 * query_scale + 1e-37, "{value}, {integer}, {query_scale}");
+                    bound += f64::from(byte.error) * value.abs() + 128.0 * off;
+                }
+                assert!(margin >= bound, "query {query}: {margin}, {bound}");
+                let parts = |byte: &Byte| {
+                    let is_value = byte.value != u32::MAX && !values.is_empty();
+                    let value = if is_value { value(byte.value as usize).abs() } else { 0.0 };
+                    f64::from(byte.error) * value
+                        + f64::from(u8::from(is_value)) * 67.0 * query_scale
+                };
+                let all: f64 = weights[region * of_region..][..of_region].iter().map(parts).sum();
+                assert!(margin <= 1.01 * all + 1e-30, "query {query}: {margin}, {all}");
+                tested += 1;
+            }
+        }
+    }
+    assert!(tested > 100, "{tested}");
 }

@@ -20,6 +20,7 @@ const CAPACITY: u32 = 64;
 const FOUND: u32 = 16;
 const SELECT: &str = "scan.select";
 const RANK: &str = "scan.rank";
+const NEAR: &str = "scan.near";
 
 /// A batch of rows of all regions, with any codes.
 fn batch(model: &Model) -> Batch {
@@ -74,15 +75,21 @@ fn violations(
         SearchBuffer::Round => bytemuck::bytes_of(&round).to_vec(),
         SearchBuffer::Tiles => bytemuck::cast_slice(&tiles).to_vec(),
         SearchBuffer::Planes => planes.clone(),
-        SearchBuffer::Queries if at_once == AtOnce::Many => contents(sizes.matrices),
+        SearchBuffer::Queries if at_once == AtOnce::Many => contents(sizes.packed),
+        SearchBuffer::PackedQueries => contents(sizes.packed),
         SearchBuffer::Queries | SearchBuffer::Projected => contents(sizes.projected),
         SearchBuffer::Centers => contents(sizes.centers),
         SearchBuffer::Lists => {
             // Full for the kernels that read it.
-            let is_read = [SELECT, RANK].contains(&kernel.name.as_str());
+            let is_read = [SELECT, RANK, NEAR].contains(&kernel.name.as_str());
             let count = if is_read { CAPACITY } else { 0 };
             let list = List { threshold: 0, count, slack: 0.1, last_row: 900, squared_norm: 1.0 };
             bytemuck::cast_slice(&vec![list; lists as usize]).to_vec()
+        }
+        SearchBuffer::Candidates if kernel.name == NEAR => {
+            let position = |i: u32| [0, i.wrapping_mul(2_654_435_761) % round.positions];
+            let all: Vec<[u32; 2]> = (0..lists * CAPACITY).map(position).collect();
+            bytemuck::cast_slice(&all).to_vec()
         }
         SearchBuffer::Candidates => contents(8 * u64::from(lists * CAPACITY)),
         SearchBuffer::Found => vec![0; (4 * lists * FOUND) as usize],
@@ -114,7 +121,8 @@ fn violations(
     let buffers: Vec<Option<Buffer>> = kernel.bindings.iter().map(buffer).collect();
     let workgroups = match kernel.name.as_str() {
         SELECT | RANK | "scan.prepare" => [lists, 1, 1],
-        "queries.matrices" => [lists, count(model.region_count()), 1],
+        NEAR => [2, queries, 1],
+        "queries.matrices" | "queries.quads" => [lists, count(model.region_count()), 1],
         "queries.project" => {
             let [x, y] = project_groups(queries, &part);
             [x, y, 1]
@@ -135,6 +143,8 @@ fn kernels(layout: &SearchLayout, dim: usize) -> Vec<(Kernel, AtOnce)> {
     let matrices = layout.matrices().map(|kernel| (kernel, AtOnce::Many));
     let scans = layout.scans().into_iter().map(|(at_once, kernel)| (kernel, at_once));
     let tables = layout.bundle_tables().map(|kernel| (kernel, AtOnce::OneByBundles));
+    let quads = layout.quad_queries().into_iter().map(|(at_once, kernel)| (kernel, at_once));
+    let near = layout.near_scores().map(|kernel| (kernel, AtOnce::FourByQuads));
     let others = [
         (select(), AtOnce::Four),
         (project_one, AtOnce::One),
@@ -142,15 +152,18 @@ fn kernels(layout: &SearchLayout, dim: usize) -> Vec<(Kernel, AtOnce)> {
         (layout.prepare(dim), AtOnce::Four),
         (layout.rank(), AtOnce::Four),
     ];
-    scans.chain(tables).chain(matrices).chain(others).collect()
+    scans.chain(tables).chain(quads).chain(near).chain(matrices).chain(others).collect()
 }
 
 #[test]
 #[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
 fn no_index_of_a_search_reaches_beyond_what_the_host_sizes() {
-    let gpu = Gpu::new().unwrap();
+    let own = Gpu::new().unwrap();
+    let gpus = [own.clone(), own.as_hardware()];
     let small = models().into_iter().filter(|model| model.config().latent_dim <= 130);
-    for (number, model) in small.enumerate() {
+    for (gpu, (number, model)) in
+        small.enumerate().flat_map(|m| gpus.clone().map(|g| (g, m.clone())))
+    {
         let batch = batch(&model);
         let metric = Metric::ALL[number % Metric::ALL.len()];
         let layout = SearchLayout::new(&model, metric, gpu.caps());
@@ -166,7 +179,7 @@ fn no_index_of_a_search_reaches_beyond_what_the_host_sizes() {
 #[test]
 #[cfg_attr(skip_gpu_tests, ignore = "no GPU adapter: VECODEC_SKIP_GPU_TESTS is set")]
 fn a_buffer_of_a_search_that_is_too_small_is_noticed() {
-    let gpu = Gpu::new().unwrap();
+    let gpu = Gpu::new().unwrap().as_hardware();
     let models = models();
     // A trellis, and a scalar code that is scored by bundles of latents.
     for has_bundles in [false, true] {
@@ -180,11 +193,11 @@ fn a_buffer_of_a_search_that_is_too_small_is_noticed() {
             for binding in &kernel.bindings {
                 let Binding::Search(buffer) = binding else { continue };
                 // How long these are says how many queries there are.
-                let is_length = matches!(
-                    (kernel.name.as_str(), buffer),
-                    ("queries.project", SearchBuffer::ScaledRows)
-                        | ("queries.matrices", SearchBuffer::Projected)
-                );
+                let is_length = match kernel.name.as_str() {
+                    "queries.project" => *buffer == SearchBuffer::ScaledRows,
+                    "queries.matrices" | "queries.quads" => *buffer == SearchBuffer::Projected,
+                    _ => false,
+                };
                 if *buffer != SearchBuffer::Round && !is_length {
                     let short = Some(*buffer);
                     let found = violations(&gpu, model, &layout, &batch, (&kernel, at_once), short);

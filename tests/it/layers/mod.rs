@@ -32,6 +32,8 @@ const PARTS: &[(&str, &[&str])] = &[
             "gpu/chunk",
             "gpu/programs",
             "gpu/search",
+            "codec",
+            "index",
             "codes",
             "model",
             "search",
