@@ -12,6 +12,50 @@ pub(crate) fn vectorized<R>(work: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Work(work))
 }
 
+/// Proof that the machine has vectors of 512 bits, of integers of 16 bits too.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    /// The machine's vectors.
+    pub(crate) fn find() -> Option<Self> {
+        has_avx512().then_some(Self(()))
+    }
+
+    /// Runs `work` compiled for these vectors. What holds for [`vectorized`] holds here.
+    #[inline(always)]
+    pub(crate) fn run<W: NullaryFnOnce>(self, work: W) -> W::Output {
+        // SAFETY: the machine has the instructions: `find` made `self`.
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "the compiler cannot know what the machine has")]
+        unsafe {
+            compiled(work)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        work.call()
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx512() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("bmi2")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn has_avx512() -> bool {
+    false
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2")]
+fn compiled<W: NullaryFnOnce>(work: W) -> W::Output {
+    work.call()
+}
+
 /// Clears the upper halves of the calling thread's vector registers.
 ///
 /// faer's kernels leave them in use. On some machines each instruction compiled for every machine then takes many

@@ -9,25 +9,22 @@
 
 use super::super::costs::{MAX_COST, Range, increment};
 
-/// The rows that are searched side by side: as many costs as a vector of 256 bits holds.
-pub(super) const LANES: usize = 16;
-
 /// A number for each of the rows that are searched side by side.
-pub(super) type Lanes = [i16; LANES];
+pub(super) type Lanes<const LANES: usize> = [i16; LANES];
 
 /// The increments of the costs of a symbol. This is no closure, because a closure is not always
 /// inlined, and the vectors of the machine are known only to what is inlined.
-pub(super) trait Increments {
+pub(super) trait Increments<const LANES: usize> {
     /// The same for the first states. If the compiler knows their number, it leaves checks of indices out.
     fn cut(self, states: usize) -> Self;
 
     /// The increments of a state, one for each row.
-    fn of(&self, state: usize) -> Lanes;
+    fn of(&self, state: usize) -> Lanes<LANES>;
 }
 
 /// A latent of each row: where it is sought, and the slope of its costs if it lies beyond.
 #[derive(Clone, Copy)]
-pub(super) struct Targets {
+pub(super) struct Targets<const LANES: usize> {
     targets: [i32; LANES],
     slopes: [i32; LANES],
     range: Range,
@@ -35,7 +32,7 @@ pub(super) struct Targets {
     pub(super) any_slope: bool,
 }
 
-impl Targets {
+impl<const LANES: usize> Targets<LANES> {
     /// The targets of a latent, one for each row.
     #[inline(always)]
     pub(super) fn new(latents: &[f32; LANES], cost_scale: f32, range: &Range) -> Self {
@@ -49,17 +46,17 @@ impl Targets {
     }
 
     #[inline(always)]
-    pub(super) fn near<'a>(&self, levels: &'a [u16]) -> One<'a, Near> {
+    pub(super) fn near<'a>(&self, levels: &'a [u16]) -> One<'a, Near<LANES>> {
         One { rows: Near { target: self.short_targets() }, levels }
     }
 
     #[inline(always)]
-    pub(super) fn short<'a>(&self, levels: &'a [u16]) -> One<'a, Short> {
+    pub(super) fn short<'a>(&self, levels: &'a [u16]) -> One<'a, Short<LANES>> {
         One { rows: Short { target: self.short_targets() }, levels }
     }
 
     #[inline(always)]
-    pub(super) fn sloped<'a>(&self, levels: &'a [u16]) -> One<'a, Sloped> {
+    pub(super) fn sloped<'a>(&self, levels: &'a [u16]) -> One<'a, Sloped<LANES>> {
         let mut slope = [0; LANES];
         for lane in 0..LANES {
             slope[lane] = self.slopes[lane] as u16;
@@ -68,7 +65,7 @@ impl Targets {
     }
 
     #[inline(always)]
-    pub(super) fn long<'a>(&self, levels: &'a [i32]) -> One<'a, Long> {
+    pub(super) fn long<'a>(&self, levels: &'a [i32]) -> One<'a, Long<LANES>> {
         One { rows: Long(*self), levels }
     }
 
@@ -92,23 +89,23 @@ pub(super) trait LatentCosts {
 }
 
 /// Distances fit 15 bits, and no row has a slope.
-pub(super) struct Near {
+pub(super) struct Near<const LANES: usize> {
     target: [u16; LANES],
 }
 
 /// Distances fit 16 bits, and no row has a slope.
-pub(super) struct Short {
+pub(super) struct Short<const LANES: usize> {
     target: [u16; LANES],
 }
 
 /// Distances fit 16 bits, and slopes do, too.
-pub(super) struct Sloped {
+pub(super) struct Sloped<const LANES: usize> {
     target: [u16; LANES],
     slope: [u16; LANES],
 }
 
 /// Anything, in 32 bits.
-pub(super) struct Long(Targets);
+pub(super) struct Long<const LANES: usize>(Targets<LANES>);
 
 /// A latent: what is known of it, and the level of each state.
 pub(super) struct One<'a, K: LatentCosts> {
@@ -119,7 +116,7 @@ pub(super) struct One<'a, K: LatentCosts> {
 /// Two latents.
 pub(super) struct Two<A>(pub(super) A, pub(super) A);
 
-impl LatentCosts for Near {
+impl<const LANES: usize> LatentCosts for Near<LANES> {
     type Level = u16;
 
     #[inline(always)]
@@ -129,7 +126,7 @@ impl LatentCosts for Near {
     }
 }
 
-impl LatentCosts for Short {
+impl<const LANES: usize> LatentCosts for Short<LANES> {
     type Level = u16;
 
     #[inline(always)]
@@ -138,7 +135,7 @@ impl LatentCosts for Short {
     }
 }
 
-impl LatentCosts for Sloped {
+impl<const LANES: usize> LatentCosts for Sloped<LANES> {
     type Level = u16;
 
     #[inline(always)]
@@ -150,7 +147,7 @@ impl LatentCosts for Sloped {
     }
 }
 
-impl LatentCosts for Long {
+impl<const LANES: usize> LatentCosts for Long<LANES> {
     type Level = i32;
 
     #[inline(always)]
@@ -160,14 +157,14 @@ impl LatentCosts for Long {
     }
 }
 
-impl<K: LatentCosts> Increments for One<'_, K> {
+impl<K: LatentCosts, const LANES: usize> Increments<LANES> for One<'_, K> {
     #[inline(always)]
     fn cut(self, states: usize) -> Self {
         Self { levels: &self.levels[..states], ..self }
     }
 
     #[inline(always)]
-    fn of(&self, state: usize) -> Lanes {
+    fn of(&self, state: usize) -> Lanes<LANES> {
         let level = self.levels[state];
         let mut increments = [0; LANES];
         for lane in 0..LANES {
@@ -177,14 +174,14 @@ impl<K: LatentCosts> Increments for One<'_, K> {
     }
 }
 
-impl<A: Increments> Increments for Two<A> {
+impl<A: Increments<LANES>, const LANES: usize> Increments<LANES> for Two<A> {
     #[inline(always)]
     fn cut(self, states: usize) -> Self {
         Self(self.0.cut(states), self.1.cut(states))
     }
 
     #[inline(always)]
-    fn of(&self, state: usize) -> Lanes {
+    fn of(&self, state: usize) -> Lanes<LANES> {
         saturating_sum(&self.0.of(state), &self.1.of(state))
     }
 }
@@ -204,7 +201,10 @@ fn high_product(a: u16, b: u16) -> u16 {
 }
 
 #[inline(always)]
-pub(super) fn saturating_sum(a: &Lanes, b: &Lanes) -> Lanes {
+pub(super) fn saturating_sum<const LANES: usize>(
+    a: &Lanes<LANES>,
+    b: &Lanes<LANES>,
+) -> Lanes<LANES> {
     let mut sum = [0; LANES];
     for lane in 0..LANES {
         sum[lane] = a[lane].saturating_add(b[lane]);

@@ -14,15 +14,15 @@
 //!
 //! 1. Bits before the trellis are zero. While fewer than `S` bits have been read, a group takes only
 //!    states whose missing bits, the lowest, are zero. So does the choice of the last state.
-//! 2. 16 rows are searched side by side, one per lane of a vector of `i16`. Every operation is one
-//!    instruction over all rows, and nothing is ever exchanged between lanes. The costs of 256 states of
-//!    these rows, before and after a symbol, are 16 KiB and stay in the first cache.
+//! 2. 16 rows are searched side by side, one per lane of a vector of `i16`, or 32 with vectors of 512 bits.
+//!    Every operation is one instruction over all rows, and nothing is ever exchanged between lanes. The
+//!    costs of 256 states of 32 rows, before and after a symbol, are 32 KiB and stay in the first cache.
 //! 3. A state costs about eight instructions: three for its increment, one to add it to the best cost of
 //!    its group, one to find the lowest cost, which is done at every second symbol, one to store it, and a
 //!    share of what compares two, four or eight states. Where a distance exceeds 15 bits or a latent lies
 //!    beyond its table, in one of the rows, `increments` has more.
 //! 4. The `w` bits of each decision are packed into words of 16 bits. With 256 states that is at most
-//!    32 bytes per symbol and row, so that the decisions of 16 rows of 300 latents stay in the second
+//!    32 bytes per symbol and row, so that the decisions of 32 rows of 300 latents stay in the second
 //!    cache.
 //! 5. A state is the last `S` bits of the row. So of a path only every few states are written.
 //! 6. Where the decisions of all symbols exceed [`DECISION_BYTES`], the symbols are searched in
@@ -34,12 +34,13 @@ mod increments;
 mod paths;
 mod steps;
 
-use self::increments::{LANES, Lanes, Targets, Two};
+use self::increments::{Lanes, Targets, Two};
 use self::paths::Paths;
 use self::steps::Step;
 pub(super) use self::steps::Steps;
 use super::costs::Width;
 use super::plan::Plan;
+use crate::simd::Avx512;
 
 /// The most bytes of decisions that a search stores, unless a single symbol has more.
 const DECISION_BYTES: usize = 64 << 20;
@@ -47,15 +48,25 @@ const DECISION_BYTES: usize = 64 << 20;
 /// Finds for each row of latents the bits of the trellis' symbols whose values are nearest to the row, and
 /// writes them into rows whose bits there are zero.
 pub(super) fn encode(plan: &Plan, steps: &Steps, latents: &[f32], packed_rows: &mut [u8]) {
-    if !steps.all.is_empty() {
-        let decision_bytes = DECISION_BYTES;
-        pulp::Arch::new().dispatch(Rows { plan, steps, decision_bytes, latents, packed_rows });
+    if steps.all.is_empty() {
+        return;
+    }
+    let decision_bytes = DECISION_BYTES;
+    match Avx512::find() {
+        Some(vectors) => {
+            vectors.run(Rows::<32> { plan, steps, decision_bytes, latents, packed_rows });
+        }
+        None => {
+            let rows = Rows::<16> { plan, steps, decision_bytes, latents, packed_rows };
+            pulp::Arch::new().dispatch(rows);
+        }
     }
 }
 
 /// The search of rows, as a function that the best vectors of the machine are used for. A closure would
-/// not do: where the compiler does not inline it, it is compiled for the least of all machines.
-struct Rows<'a> {
+/// not do: where the compiler does not inline it, it is compiled for the least of all machines. `LANES` rows are
+/// searched side by side: as many costs as a vector holds.
+struct Rows<'a, const LANES: usize> {
     plan: &'a Plan,
     steps: &'a Steps,
     /// The most bytes of decisions.
@@ -64,13 +75,13 @@ struct Rows<'a> {
     packed_rows: &'a mut [u8],
 }
 
-impl pulp::NullaryFnOnce for Rows<'_> {
+impl<const LANES: usize> pulp::NullaryFnOnce for Rows<'_, LANES> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
         let Self { plan, steps, decision_bytes, latents, packed_rows } = self;
-        let mut search = Search::new(plan, steps, decision_bytes);
+        let mut search = Search::<LANES>::new(plan, steps, decision_bytes);
         let rows = latents.chunks(LANES * plan.latents());
         for (latents, packed_rows) in rows.zip(packed_rows.chunks_mut(LANES * plan.code_bytes())) {
             search.run(latents, packed_rows);
@@ -79,7 +90,7 @@ impl pulp::NullaryFnOnce for Rows<'_> {
 }
 
 /// The rows that are searched side by side, and the memory of their search.
-struct Search<'a> {
+struct Search<'a, const LANES: usize> {
     plan: &'a Plan,
     steps: &'a Steps,
     /// The steps of each segment.
@@ -87,17 +98,17 @@ struct Search<'a> {
     /// The rows' latents, each of all rows. Lanes without a row have latents of zero.
     latents: Vec<[f32; LANES]>,
     /// The cost of the best path to each state, and the lowest of them.
-    costs: Vec<Lanes>,
-    next_costs: Vec<Lanes>,
-    lowest: Lanes,
+    costs: Vec<Lanes<LANES>>,
+    next_costs: Vec<Lanes<LANES>>,
+    lowest: Lanes<LANES>,
     /// For each step of a segment and each group, which of the states before it is best.
     decisions: Vec<[u16; LANES]>,
     /// The costs before each segment that follows another, and the lowest of them: one segment after the
     /// other.
-    checkpoints: Vec<Lanes>,
+    checkpoints: Vec<Lanes<LANES>>,
 }
 
-impl<'a> Search<'a> {
+impl<'a, const LANES: usize> Search<'a, LANES> {
     #[inline(always)]
     fn new(plan: &'a Plan, steps: &'a Steps, decision_bytes: usize) -> Self {
         let (states, max_words) = (steps.states, decision_bytes / size_of::<[u16; LANES]>());
@@ -264,6 +275,8 @@ impl<'a> Search<'a> {
 mod tests {
     use std::sync::Arc;
 
+    use pulp::NullaryFnOnce as _;
+
     use super::super::{Layout, RATE_COUNT, Rate, Tables, Window};
     use super::*;
 
@@ -294,22 +307,41 @@ mod tests {
         let codes = |decision_bytes: usize| {
             let mut codes = none.clone();
             let (latents, packed_rows) = (&latents[..], &mut codes[..]);
-            let rows = Rows { plan: &plan, steps: &steps, decision_bytes, latents, packed_rows };
+            let rows =
+                Rows::<16> { plan: &plan, steps: &steps, decision_bytes, latents, packed_rows };
             pulp::Arch::new().dispatch(rows);
             codes
         };
         let whole = codes(DECISION_BYTES);
         let segments = |decision_bytes: usize| {
-            let search = Search::new(&plan, &steps, decision_bytes);
+            let search = Search::<16>::new(&plan, &steps, decision_bytes);
             (search.segments.len(), search.decisions.len())
         };
         assert_eq!(segments(DECISION_BYTES).0, 1);
         for decision_bytes in [0, 100, 400, 1000] {
             let (segments, words) = segments(decision_bytes);
             assert!(segments > 1, "{decision_bytes}");
-            assert!(words <= (decision_bytes / size_of::<[u16; LANES]>()).max(1 << (BITS - 1)));
+            assert!(words <= (decision_bytes / size_of::<[u16; 16]>()).max(1 << (BITS - 1)));
             assert_eq!(codes(decision_bytes), whole, "{decision_bytes}");
         }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
+    fn more_lanes_change_no_code() {
+        let plan = plan(6, &(0..60).map(|i| [3, 1, 2, 4, 6][i % 5]).collect::<Vec<u8>>());
+        let steps = Steps::new(&plan);
+        let rows = 32 + 16 + 3;
+        let latents: Vec<f32> = values(rows * 60).iter().map(|z| 3.0 * z).collect();
+        let (decision_bytes, latents) = (DECISION_BYTES, &latents[..]);
+        let (plan, steps) = (&plan, &steps);
+        let [mut few, mut many] = [(); 2].map(|()| vec![0; rows * plan.code_bytes()]);
+        Rows::<16> { plan, steps, decision_bytes, latents, packed_rows: &mut few }.call();
+        Rows::<32> { plan, steps, decision_bytes, latents, packed_rows: &mut many }.call();
+        assert!(few == many);
+        let mut chosen = vec![0; few.len()];
+        encode(plan, steps, latents, &mut chosen);
+        assert!(chosen == few);
     }
 
     /// The decisions of all latents would be half a gigabyte.
@@ -319,7 +351,7 @@ mod tests {
         const BITS: u32 = 12;
         let plan = plan(BITS, &vec![1; 65_536]);
         let steps = Steps::new(&plan);
-        let search = Search::new(&plan, &steps, DECISION_BYTES);
+        let search = Search::<32>::new(&plan, &steps, DECISION_BYTES);
         let bytes = size_of_val(&search.decisions[..]) + size_of_val(&search.checkpoints[..]);
         assert!(bytes <= DECISION_BYTES + (16 << 20), "{bytes}");
     }

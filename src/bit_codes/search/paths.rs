@@ -7,25 +7,25 @@
 )]
 
 use super::super::costs::MAX_COST;
-use super::increments::{Increments, LANES, Lanes, saturating_sum};
+use super::increments::{Increments, Lanes, saturating_sum};
 use super::steps::{Packing, Step};
 
 /// The states of the usual trellis. The compiler knows where everything is if it knows their number.
 const USUAL_STATES: usize = 256;
 
 /// The paths to all states, before and after a symbol.
-pub(super) struct Paths<'a> {
-    pub(super) costs: &'a [Lanes],
-    pub(super) next_costs: &'a mut [Lanes],
+pub(super) struct Paths<'a, const LANES: usize> {
+    pub(super) costs: &'a [Lanes<LANES>],
+    pub(super) next_costs: &'a mut [Lanes<LANES>],
     /// The lowest cost, before steps that subtract it.
-    pub(super) lowest: &'a mut Lanes,
+    pub(super) lowest: &'a mut Lanes<LANES>,
     pub(super) decisions: &'a mut [[u16; LANES]],
 }
 
-impl Paths<'_> {
+impl<const LANES: usize> Paths<'_, LANES> {
     /// Extends all paths by one symbol. The usual steps have loops of their own.
     #[inline(always)]
-    pub(super) fn advance_usual(self, step: &Step, increments: impl Increments) {
+    pub(super) fn advance_usual(self, step: &Step, increments: impl Increments<LANES>) {
         match (step.bits, step.stride, self.costs.len()) {
             (1, 1, USUAL_STATES) => self.advance_known::<1>(step, increments),
             (2, 1, USUAL_STATES) => self.advance_known::<2>(step, increments),
@@ -35,7 +35,7 @@ impl Paths<'_> {
     }
 
     #[inline(always)]
-    fn advance_known<const BITS: u32>(self, step: &Step, increments: impl Increments) {
+    fn advance_known<const BITS: u32>(self, step: &Step, increments: impl Increments<LANES>) {
         // The compiler makes two loops of this, without what the other does.
         match step.subtracts {
             true => self.advance_by::<BITS, USUAL_STATES>(step, true, increments),
@@ -45,7 +45,7 @@ impl Paths<'_> {
 
     /// Extends all paths by one symbol.
     #[inline(always)]
-    pub(super) fn advance(self, step: &Step, increments: impl Increments) {
+    pub(super) fn advance(self, step: &Step, increments: impl Increments<LANES>) {
         match (step.bits, step.stride) {
             (1, 1) => self.advance_by::<1, 0>(step, step.subtracts, increments),
             (2, 1) => self.advance_by::<2, 0>(step, step.subtracts, increments),
@@ -56,7 +56,7 @@ impl Paths<'_> {
 
     /// The same, for what is rare.
     #[inline(always)]
-    pub(super) fn advance_rare(self, step: &Step, increments: impl Increments) {
+    pub(super) fn advance_rare(self, step: &Step, increments: impl Increments<LANES>) {
         self.advance_by::<0, 0>(step, step.subtracts, increments);
     }
 
@@ -67,7 +67,7 @@ impl Paths<'_> {
         self,
         step: &Step,
         subtracts: bool,
-        increments: impl Increments,
+        increments: impl Increments<LANES>,
     ) {
         let Self { costs, next_costs, lowest, decisions } = self;
         let states = if STATES > 0 { STATES } else { costs.len() };
@@ -117,32 +117,32 @@ impl Paths<'_> {
 }
 
 /// The lowest cost of some states, and the first state that has it.
-struct Best {
-    cost: Lanes,
+struct Best<const LANES: usize> {
+    cost: Lanes<LANES>,
     from: [u16; LANES],
 }
 
-impl Best {
+impl<const LANES: usize> Best<LANES> {
     /// Of two states.
     #[inline(always)]
-    fn of_2(costs: &[Lanes]) -> Self {
+    fn of_2(costs: &[Lanes<LANES>]) -> Self {
         let only = |cost| Self { cost, from: [0; LANES] };
         Self::lesser(only(costs[0]), only(costs[1]), 1)
     }
 
     #[inline(always)]
-    fn of_4(costs: &[Lanes]) -> Self {
+    fn of_4(costs: &[Lanes<LANES>]) -> Self {
         Self::lesser(Self::of_2(&costs[..2]), Self::of_2(&costs[2..]), 2)
     }
 
     #[inline(always)]
-    fn of_8(costs: &[Lanes]) -> Self {
+    fn of_8(costs: &[Lanes<LANES>]) -> Self {
         Self::lesser(Self::of_4(&costs[..4]), Self::of_4(&costs[4..]), 4)
     }
 
     /// Of every `stride`-th of several states.
     #[inline(always)]
-    fn of_any(costs: &[Lanes], stride: usize) -> Self {
+    fn of_any(costs: &[Lanes<LANES>], stride: usize) -> Self {
         let mut best = Self { cost: costs[0], from: [0; LANES] };
         let mut state = stride;
         while state < costs.len() {
