@@ -123,11 +123,21 @@ impl Range {
     /// The target and the slope of a latent in units of the costs.
     #[inline(always)]
     pub(crate) fn goal(&self, scaled: f32) -> (i32, i32) {
-        let goal = scaled.round_ties_even().clamp(-MAX_GOAL, MAX_GOAL) as i32;
+        let goal = rounded(scaled.clamp(-MAX_GOAL, MAX_GOAL));
         let (first, last) = (self.lowest - MARGIN, self.highest + MARGIN);
         let target = goal.max(first).min(last);
         (target, goal.wrapping_sub(target).wrapping_abs().min(self.max_slope))
     }
+}
+
+/// A number of at most 31 bits, rounded half to even. Added to such a large number it has its last bits.
+///
+/// A cast checks for NaN and for limits, and is no instruction of vectors.
+#[inline(always)]
+fn rounded(value: f32) -> i32 {
+    /// With a last bit of 1, also after a negative number is added.
+    const LARGE: f64 = 1.5 * (1u64 << 52) as f64;
+    (f64::from(value) + LARGE).to_bits() as i32
 }
 
 /// The increment of a level. Nothing here wraps: a loop over rows becomes vectors only if nothing has to

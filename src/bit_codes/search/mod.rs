@@ -258,14 +258,21 @@ impl<'a, const LANES: usize> Search<'a, LANES> {
                     steps.write(step, *state, packed);
                 }
             }
-            let (packing, bits) = (step.packing, step.bits);
             let first_word = step.first_word - segment[0].first_word;
-            let decisions = &self.decisions[first_word..][..packing.words()];
-            let last_group = (steps.states >> bits) - 1;
+            let decisions = &self.decisions[first_word..][..step.packing.words()];
+            let last_group = ((steps.states >> step.bits) - 1) as u16;
+            // Vectors compute all but the loads.
+            let (mut groups, mut words) = ([0; LANES], [0; LANES]);
             for lane in 0..LANES {
-                let group = usize::from(states[lane]) & last_group;
-                let word = decisions[packing.word(group)][lane];
-                states[lane] = (group << bits | packing.decision(group, word)) as u16;
+                groups[lane] = states[lane] & last_group;
+                words[lane] = step.packing.word(groups[lane]);
+            }
+            for lane in 0..LANES {
+                words[lane] = decisions[usize::from(words[lane])][lane];
+            }
+            for lane in 0..LANES {
+                let decision = step.packing.decision(groups[lane], words[lane]);
+                states[lane] = groups[lane].wrapping_shl(step.bits) | decision;
             }
         }
     }

@@ -64,16 +64,16 @@ impl Packing {
 
     /// The word with a group's decision.
     #[inline(always)]
-    pub(super) fn word(self, group: usize) -> usize {
-        group >> self.log_groups
+    pub(super) fn word(self, group: u16) -> u16 {
+        group.wrapping_shr(self.log_groups)
     }
 
     /// A group's decision, out of its word.
     #[inline(always)]
-    pub(super) fn decision(self, group: usize, word: u16) -> usize {
-        let later = !group & (self.groups() - 1);
-        let shift = (later as u32).wrapping_mul(self.bits);
-        usize::from(word.wrapping_shr(shift)) & ((1 << self.bits) - 1)
+    pub(super) fn decision(self, group: u16, word: u16) -> u16 {
+        let later = !group & ((1u16 << self.log_groups) - 1);
+        let shift = later.wrapping_mul(self.bits as u16);
+        word.wrapping_shr(u32::from(shift)) & ((1u16 << self.bits) - 1)
     }
 }
 
