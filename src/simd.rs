@@ -13,7 +13,7 @@ pub(crate) fn vectorized<R>(work: impl FnMut() -> R) -> R {
 }
 
 /// Proof that the machine has vectors of 512 bits, of integers of 16 bits too.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx512(());
 
 impl Avx512 {
@@ -34,6 +34,12 @@ impl Avx512 {
         #[cfg(not(target_arch = "x86_64"))]
         work.call()
     }
+
+    /// The same for a closure.
+    #[inline(always)]
+    pub(crate) fn vectorize<R>(self, work: impl FnMut() -> R) -> R {
+        self.run(Work(work))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -42,6 +48,7 @@ fn has_avx512() -> bool {
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni")
         && is_x86_feature_detected!("bmi2")
 }
 
@@ -51,7 +58,7 @@ fn has_avx512() -> bool {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi2")]
 fn compiled<W: NullaryFnOnce>(work: W) -> W::Output {
     work.call()
 }

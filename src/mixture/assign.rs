@@ -15,15 +15,24 @@
 //! 2. Projecting a row on every region would cost more than the search over the trellis.
 //! 3. Everything is scaled by a power of two, so that no square leaves the range of `f32`. Distances
 //!    are taken from the mean of the centroids, so that a large mean takes no digits.
+//! 4. With AVX-512, `estimate` finds the same region for nearly all rows in less time.
 
+use std::sync::{Arc, OnceLock};
+
+use super::estimate::{self, Estimator};
 use super::group::Groups;
-use super::region::Region;
-use crate::bit_codes::{BitPlan, RATE_COUNT};
+use super::leading::{Leading, leading_latents};
+use super::region::{Region, center_scaled};
+#[cfg(feature = "fit")]
+use crate::bit_codes::BitPlan;
+use crate::bit_codes::RATE_COUNT;
 use crate::linear::linear;
-use crate::simd::vectorized;
+use crate::simd::{Avx512, vectorized};
 
-/// The most latents that are projected to choose a region.
-const LEADING: usize = 64;
+/// Rows whose nearest regions are found at a time: their estimates' integers stay in the second cache.
+const BLOCK_ROWS: usize = 1024;
+/// Rows that are centred and multiplied at a time, so that both find them in the second cache.
+const TILE_ROWS: usize = 256;
 
 /// What is computed once per model.
 #[derive(Clone, Debug)]
@@ -39,15 +48,8 @@ pub(crate) struct Assigner {
     /// `-|c|^2 / 2` of them.
     offsets: Vec<f32>,
     leading: Vec<Leading>,
-}
-
-/// The leading latents of a region.
-#[derive(Clone, Debug)]
-pub(crate) struct Leading {
-    latents: usize,
-    /// Variance, in scaled units, and half of the share that coding leaves.
-    costs: Vec<[f32; 2]>,
-    rest_share: f32,
+    /// Derived when rows are first encoded.
+    estimator: Arc<OnceLock<Estimator>>,
 }
 
 /// Memory of an assignment, used again for the next block.
@@ -56,6 +58,10 @@ pub(crate) struct Scratch {
     rows: Vec<f32>,
     products: Vec<f32>,
     nearest: Vec<u8>,
+    scores: Vec<f32>,
+    estimates: estimate::Scratch,
+    /// Rows, and for each a region that is compared with the others of the row.
+    compared: Vec<u32>,
     candidates: Vec<u8>,
     costs: Vec<f32>,
     groups: Groups,
@@ -106,7 +112,8 @@ impl Assigner {
         };
         let leading = regions.iter().zip(rest_shares).map(leading).collect();
         let scale = scale as f32;
-        Self { dim, shortlist, origin, scale, centroids, offsets, leading }
+        let estimator = Arc::default();
+        Self { dim, shortlist, origin, scale, centroids, offsets, leading, estimator }
     }
 
     /// Writes the region of each row `[rows, dim]`.
@@ -117,24 +124,55 @@ impl Assigner {
         scratch: &mut Scratch,
         found: &mut [u8],
     ) {
-        let (dim, count) = (self.dim, regions.len());
         found.fill(0);
-        if count == 1 {
+        if regions.len() == 1 {
             return;
         }
-        let row_count = rows.len() / dim;
-        self.find_nearest(rows, count, scratch);
+        scratch.compared.clear();
+        scratch.candidates.clear();
+        let blocks = rows.chunks(BLOCK_ROWS * self.dim).zip(found.chunks_mut(BLOCK_ROWS));
+        for (first, (rows, found)) in (0..).step_by(BLOCK_ROWS).zip(blocks) {
+            let estimator = self.estimator(regions);
+            self.find_nearest(rows, regions.len(), estimator, scratch);
+            let Scratch { nearest, scores, estimates, compared, candidates, .. } = scratch;
+            let mut compare = |row: usize, candidate: u8| {
+                compared.push(first + row as u32);
+                candidates.push(candidate);
+            };
+            match estimator {
+                Some(estimator) => estimator.decide(nearest, scores, estimates, found, compare),
+                None => {
+                    let of_rows = nearest.chunks_exact(self.shortlist).enumerate();
+                    of_rows.for_each(|(row, of_row)| of_row.iter().for_each(|r| compare(row, *r)));
+                }
+            }
+        }
+        self.compare(regions, rows, scratch, found);
+    }
+
+    /// What estimates the costs of these regions, on machines that it is faster on.
+    fn estimator(&self, regions: &[Region]) -> Option<&Estimator> {
+        // Of all regions there are no scores.
+        let is_useful = self.shortlist < regions.len() && self.dim <= estimate::MAX_DIM;
+        let vectors = Avx512::find().filter(|_| is_useful)?;
+        let Self { centroids, leading, shortlist, .. } = self;
+        let bases = regions.iter().map(|region| region.basis.as_slice());
+        let new = || Estimator::new(vectors, bases, centroids, leading, *shortlist);
+        Some(self.estimator.get_or_init(new))
+    }
+
+    /// Writes the region of each row that is compared: the candidate of least cost.
+    fn compare(&self, regions: &[Region], rows: &[f32], scratch: &mut Scratch, found: &mut [u8]) {
+        let dim = self.dim;
         scratch.costs.clear();
-        scratch.costs.resize(row_count, f32::INFINITY);
-        for candidate in 0..self.shortlist {
-            let nearest = scratch.nearest.iter().skip(candidate).step_by(self.shortlist);
-            scratch.candidates.clear();
-            scratch.candidates.extend(nearest);
-            scratch.groups.sort(&scratch.candidates, count);
-            for (number, group) in scratch.groups.iter() {
-                let (region, leading) = (&regions[number], &self.leading[number]);
+        scratch.costs.resize(found.len(), f32::INFINITY);
+        scratch.groups.sort(&scratch.candidates, regions.len());
+        for (number, group) in scratch.groups.iter() {
+            let (region, leading) = (&regions[number], &self.leading[number]);
+            for group in group.chunks(TILE_ROWS) {
+                let row_of = |pair: &u32| scratch.compared[*pair as usize] as usize;
                 scratch.rows.resize(group.len() * dim, 0.0);
-                let of_group = group.iter().map(|row| &rows[*row as usize * dim..][..dim]);
+                let of_group = group.iter().map(|pair| &rows[row_of(pair) * dim..][..dim]);
                 center_scaled(of_group, &region.centroid, self.scale, &mut scratch.rows);
                 scratch.products.resize(group.len() * leading.latents, 0.0);
                 let basis = &region.basis[..leading.latents * dim];
@@ -144,8 +182,8 @@ impl Assigner {
                     || {
                         let latents = scratch.products.chunks_exact(leading.latents);
                         let pairs = scratch.rows.chunks_exact(dim).zip(latents);
-                        for (row, (y, z)) in group.iter().zip(pairs) {
-                            let row = *row as usize;
+                        for (pair, (y, z)) in group.iter().zip(pairs) {
+                            let row = row_of(pair);
                             let cost = leading.cost(y, z);
                             // The lower region of equals.
                             let equal = cost == scratch.costs[row] && (number as u8) < found[row];
@@ -159,24 +197,38 @@ impl Assigner {
         }
     }
 
-    /// The nearest regions of each row, `[rows, shortlist]`.
-    fn find_nearest(&self, rows: &[f32], count: usize, scratch: &mut Scratch) {
-        let (dim, row_count) = (self.dim, rows.len() / self.dim);
+    /// The nearest regions of each row, `[rows, shortlist]`, and their scores. The rows go to the estimator.
+    fn find_nearest(
+        &self,
+        rows: &[f32],
+        count: usize,
+        estimator: Option<&Estimator>,
+        scratch: &mut Scratch,
+    ) {
+        let dim = self.dim;
         scratch.nearest.clear();
+        scratch.scores.clear();
+        scratch.estimates.clear();
         if self.shortlist == count {
-            scratch.nearest.extend((0..row_count).flat_map(|_| (0..count).map(|r| r as u8)));
-            return;
+            let all = (0..rows.len() / dim).flat_map(|_| (0..count).map(|r| r as u8));
+            return scratch.nearest.extend(all);
         }
-        scratch.rows.resize(rows.len(), 0.0);
-        center_scaled(rows.chunks_exact(dim), &self.origin, self.scale, &mut scratch.rows);
-        scratch.products.resize(row_count * count, 0.0);
-        let offsets = Some(self.offsets.as_slice());
-        linear(&mut scratch.products, &scratch.rows, &self.centroids, offsets, dim);
-        for scores in scratch.products.chunks_exact_mut(count) {
-            for _ in 0..self.shortlist {
-                let best = largest(scores);
-                scores[best] = f32::NEG_INFINITY;
-                scratch.nearest.push(best as u8);
+        for rows in rows.chunks(TILE_ROWS * dim) {
+            scratch.rows.resize(rows.len(), 0.0);
+            center_scaled(rows.chunks_exact(dim), &self.origin, self.scale, &mut scratch.rows);
+            scratch.products.resize(rows.len() / dim * count, 0.0);
+            let offsets = Some(self.offsets.as_slice());
+            linear(&mut scratch.products, &scratch.rows, &self.centroids, offsets, dim);
+            for scores in scratch.products.chunks_exact_mut(count) {
+                for _ in 0..self.shortlist {
+                    let best = largest(scores);
+                    scratch.scores.push(scores[best]);
+                    scores[best] = f32::NEG_INFINITY;
+                    scratch.nearest.push(best as u8);
+                }
+            }
+            if let Some(estimator) = estimator {
+                estimator.add_rows(&scratch.rows, &mut scratch.estimates);
             }
         }
     }
@@ -211,57 +263,6 @@ impl Assigner {
     }
 }
 
-#[cfg(feature = "gpu")]
-impl Leading {
-    /// The variance of each leading latent, and half of the share that coding leaves.
-    pub(crate) fn costs(&self) -> &[[f32; 2]] {
-        &self.costs
-    }
-
-    pub(crate) fn rest_share(&self) -> f32 {
-        self.rest_share
-    }
-}
-
-impl Leading {
-    /// The expected error of a row `y` from the centroid, whose leading latents are `z`.
-    #[inline(always)]
-    fn cost(&self, y: &[f32], z: &[f32]) -> f32 {
-        let of_latent = |z: f32, [variance, half_share]: [f32; 2]| {
-            half_share * (variance + variance.max(z * z))
-        };
-        let (blocks, rest) = z.as_chunks::<16>();
-        let (block_costs, rest_costs) = self.costs.as_chunks::<16>();
-        let mut sums = [0.0; 16];
-        for (block, costs) in blocks.iter().zip(block_costs) {
-            for (sum, (z, costs)) in sums.iter_mut().zip(block.iter().zip(costs)) {
-                *sum += of_latent(*z, *costs);
-            }
-        }
-        let others: f32 = rest.iter().zip(rest_costs).map(|(z, costs)| of_latent(*z, *costs)).sum();
-        let uncoded = sum_of_squares(y) - sum_of_squares(z);
-        sums.iter().sum::<f32>() + others + self.rest_share * uncoded.max(0.0)
-    }
-}
-
-/// Writes rows from a centroid, scaled.
-fn center_scaled<'a>(
-    mut rows: impl Iterator<Item = &'a [f32]>,
-    centroid: &[f32],
-    scale: f32,
-    out: &mut [f32],
-) {
-    vectorized(
-        #[inline(always)]
-        || {
-            for (row, out) in rows.by_ref().zip(out.chunks_exact_mut(centroid.len())) {
-                let pairs = row.iter().zip(centroid);
-                out.iter_mut().zip(pairs).for_each(|(y, (x, c))| *y = (x - c) * scale);
-            }
-        },
-    );
-}
-
 /// The number of the largest value, the first of equals.
 pub(crate) fn largest(values: &[f32]) -> usize {
     let mut best = 0;
@@ -271,22 +272,6 @@ pub(crate) fn largest(values: &[f32]) -> usize {
         }
     }
     best
-}
-
-/// Several sums side by side, which a compiler may compute by vectors.
-#[inline(always)]
-fn sum_of_squares(values: &[f32]) -> f32 {
-    let (blocks, rest) = values.as_chunks::<16>();
-    let mut sums = [0.0; 16];
-    for block in blocks {
-        sums.iter_mut().zip(block).for_each(|(sum, v)| *sum += v * v);
-    }
-    sums.iter().sum::<f32>() + rest.iter().map(|v| v * v).sum::<f32>()
-}
-
-/// Latents that are projected to choose a region.
-pub(crate) fn leading_latents(plan: &BitPlan) -> usize {
-    plan.latents().min(LEADING)
 }
 
 /// The share of the energy behind a region's leading latents that coding leaves: of latents with

@@ -11,7 +11,9 @@
 
 mod assign;
 mod code;
+mod estimate;
 mod group;
+mod leading;
 mod region;
 
 pub(crate) use assign::Assigner;

@@ -2,6 +2,7 @@
 
 use crate::bit_codes::BitPlan;
 use crate::linear::{Weights, linear, linear_with};
+use crate::simd::vectorized;
 
 /// One affine codec of a mixture.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,24 @@ pub(crate) fn center_rows(rows: &[f32], centroid: &[f32], out: &mut [f32]) {
     let dim = centroid.len();
     let rows = rows.chunks_exact(dim).zip(out.chunks_exact_mut(dim));
     rows.for_each(|(row, out)| center(row, centroid, out));
+}
+
+/// Writes rows from a centroid, scaled.
+pub(super) fn center_scaled<'a>(
+    mut rows: impl Iterator<Item = &'a [f32]>,
+    centroid: &[f32],
+    scale: f32,
+    out: &mut [f32],
+) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (row, out) in rows.by_ref().zip(out.chunks_exact_mut(centroid.len())) {
+                let pairs = row.iter().zip(centroid);
+                out.iter_mut().zip(pairs).for_each(|(y, (x, c))| *y = (x - c) * scale);
+            }
+        },
+    );
 }
 
 /// Bits of a region's number, in front of a row's codes.
