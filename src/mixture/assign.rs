@@ -263,12 +263,13 @@ impl Assigner {
     }
 }
 
-/// The number of the largest value, the first of equals.
+/// The number of the largest of some values, the first of equals.
 pub(crate) fn largest(values: &[f32]) -> usize {
-    let mut best = 0;
+    // The value goes along: to load it by its number again would take longer than all the rest.
+    let (mut best, mut largest) = (0, values[0]);
     for (number, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = number;
+        if *value > largest {
+            (best, largest) = (number, *value);
         }
     }
     best
