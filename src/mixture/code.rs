@@ -93,9 +93,14 @@ impl Encoder<'_> {
         for (number, group) in groups.iter() {
             let region = &self.regions[number];
             centered.resize(group.len() * dim, 0.0);
-            for (row, out) in group.iter().zip(centered.chunks_exact_mut(dim)) {
-                center(&rows[*row as usize * dim..][..dim], &region.centroid, out);
-            }
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (row, out) in group.iter().zip(centered.chunks_exact_mut(dim)) {
+                        center(&rows[*row as usize * dim..][..dim], &region.centroid, out);
+                    }
+                },
+            );
             let count = region.plan.latents();
             latents.resize(group.len() * count, 0.0);
             region.project(centered, latents);

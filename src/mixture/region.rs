@@ -28,6 +28,7 @@ impl Region {
 }
 
 /// Writes a row without a centroid.
+#[inline(always)]
 pub(super) fn center(row: &[f32], centroid: &[f32], out: &mut [f32]) {
     out.iter_mut().zip(row.iter().zip(centroid)).for_each(|(out, (x, c))| *out = x - c);
 }
