@@ -17,6 +17,9 @@
 //!    are taken from the mean of the centroids, so that a large mean takes no digits.
 //! 4. With AVX-512, `estimate` finds the same region for nearly all rows in less time.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, OnceLock};
 
 use super::estimate::{self, Estimator};
@@ -153,7 +156,9 @@ impl Assigner {
     /// What estimates the costs of these regions, on machines that it is faster on.
     fn estimator(&self, regions: &[Region]) -> Option<&Estimator> {
         // Of all regions there are no scores.
-        let is_useful = self.shortlist < regions.len() && self.dim <= estimate::MAX_DIM;
+        let is_useful = self.shortlist < regions.len()
+            && self.dim <= estimate::MAX_DIM
+            && self.scale >= estimate::LEAST_SCALE;
         let vectors = Avx512::find().filter(|_| is_useful)?;
         let Self { centroids, leading, shortlist, .. } = self;
         let bases = regions.iter().map(|region| region.basis.as_slice());

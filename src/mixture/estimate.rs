@@ -36,6 +36,9 @@ const HALF_STEP: f64 = 0.51;
 const SLACK: f64 = 1.01;
 /// The most values of a row. Norms of more might be rounded by more than the slack.
 pub(super) const MAX_DIM: usize = 1 << 16;
+/// The least scale of rows. With less, a row's difference from a centroid might exceed `f32` where its distance
+/// from the origin, in scaled units, does not.
+pub(super) const LEAST_SCALE: f32 = 1.0 / (1u64 << 60) as f32;
 /// The rounding of a sum of `f32` relative to the sum of magnitudes, by values.
 const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
 /// Scaled rows of smaller norms have no estimate: their steps might be no normal numbers.
@@ -77,9 +80,9 @@ struct Bound {
     rounded: f32,
     /// The change of the cost by the squares of latents and of the row.
     slope: f32,
-    /// The relative rounding of all sums.
+    /// The rounding of all sums, relative to twice what is summed.
     sums: f32,
-    /// What is summed beside squares.
+    /// Twice what is summed beside squares.
     least: f32,
 }
 
@@ -176,10 +179,11 @@ impl Estimator {
             // Of the best itself, and of NaN, this is false.
             let is_worse = |candidate: usize| costs[candidate][0] > costs[best][1];
             let possible = || (0..shortlist).filter(|candidate| !is_worse(*candidate));
-            if possible().any(|candidate| candidate != best) {
-                possible().for_each(|candidate| compare(row, nearest[candidate]));
-            } else {
+            // A region of infinite cost is not chosen, even if it is the only one.
+            if costs[best][1].is_finite() && possible().all(|candidate| candidate == best) {
                 *found = nearest[best];
+            } else {
+                possible().for_each(|candidate| compare(row, nearest[candidate]));
             }
         }
     }
@@ -237,8 +241,8 @@ impl Estimate {
             quantized: (SLACK * quantized_error) as f32,
             rounded: (SLACK * (values + 16.0) * ROUNDING * frobenius) as f32,
             slope: (SLACK * f64::from(slope)) as f32,
-            sums: (SLACK * (2.0 * values + 512.0) * ROUNDING) as f32,
-            least: (SLACK * 2.0 * sum_least) as f32,
+            sums: (SLACK * (values + 256.0) * ROUNDING) as f32,
+            least: (SLACK * 4.0 * sum_least) as f32,
         };
         let least = least as f32;
         Self { weights, step, offsets, variances, half_shares, rest_share, least, bound }
@@ -273,8 +277,9 @@ impl Bound {
         // Of the latents, then of the sum of their squares.
         let error = self.quantized * norm + self.rounded * both;
         let of_squares = error * (2.0 * latents + error);
-        let all = both * both + (latents + error) * (latents + error);
-        self.slope * (of_squares + self.sums * all) + self.sums * self.least + f32::MIN_POSITIVE
+        // Twice the squares: where a sum of the cost might exceed `f32`, this does, and the bound is infinite.
+        let all = 2.0 * (both * both + (latents + error) * (latents + error));
+        self.slope * of_squares + self.sums * (self.slope * all + self.least) + f32::MIN_POSITIVE
     }
 }
 
