@@ -190,9 +190,8 @@ impl Assigner {
                         for (pair, (y, z)) in group.iter().zip(pairs) {
                             let row = row_of(pair);
                             let cost = leading.cost(y, z);
-                            // The lower region of equals.
-                            let equal = cost == scratch.costs[row] && (number as u8) < found[row];
-                            if cost < scratch.costs[row] || equal {
+                            // Regions come in order: of equals the lower one stays.
+                            if cost < scratch.costs[row] {
                                 (scratch.costs[row], found[row]) = (cost, number as u8);
                             }
                         }
