@@ -19,6 +19,8 @@ const MEASURED_TIMES_STATES: usize = 1 << 22;
 const LEAST_MEASURED: usize = 1 << 13;
 const MOST_MEASURED: usize = 1 << 16;
 const ITERATIONS: usize = 12;
+/// The largest entry of a table. Latents beyond have larger steps.
+const LARGEST_ENTRY: f32 = 32768.0;
 /// Training stops when an iteration gains less than this share of the error.
 const LEAST_GAIN: f64 = 1e-3;
 
@@ -101,13 +103,20 @@ impl<'a> Trainer<'a> {
         let (plans, _) = refine(plans, latents, true, self.check)?;
         let used = |rate: Rate| plans.iter().any(|p| p.symbols().iter().any(|s| s.rate == rate));
         let mut tables = plans[0].tables().to_vecs();
-        for (rate, table) in Rate::all().zip(&mut tables) {
+        let mut scales = [1.0; RATE_COUNT];
+        for ((rate, table), scale) in Rate::all().zip(&mut tables).zip(&mut scales) {
             if !used(rate) {
                 table.clear();
             }
-            table.iter_mut().for_each(|v| *v = half::f16::from_f32(*v).to_f32());
+            // Few rows may lie far from the others. A power of two rounds nothing.
+            let largest = table.iter().fold(LARGEST_ENTRY, |max, v| max.max(v.abs()));
+            *scale = (largest / LARGEST_ENTRY).log2().ceil().exp2();
+            table.iter_mut().for_each(|v| *v = half::f16::from_f32(*v / *scale).to_f32());
         }
-        with_tables(&plans, &tables, |_, plan| plan.steps().to_vec())
+        let scaled = |(step, rate): (&f32, Rate)| step * scales[rate.number()];
+        with_tables(&plans, &tables, |_, plan| {
+            plan.steps().iter().zip(plan.latent_rates()).map(scaled).collect()
+        })
     }
 }
 

@@ -183,3 +183,19 @@ fn few_rows_of_many_values_are_fitted_at_once() {
         assert!(error < 0.55, "{error} with {config:?}");
     }
 }
+
+/// Rows of a lattice lie on few lines, so that a region has latents of almost no variance, and rows far beyond it.
+#[test]
+fn rows_far_beyond_a_regions_variance_are_fitted() {
+    let number = |i: u64| ((i * 2_654_435_761) >> 7) % 2001;
+    let copied = |row: u64| if row % 7 == 6 { row / 7 } else { row };
+    let values = (0..2000).flat_map(|row| (0..24).map(move |d| 24 * copied(row) + d));
+    let rows: Vec<f32> = values.map(|i| number(i) as f32 / 1000.0 - 1.0).collect();
+    let config = ModelConfig::bits(24, 9).with_row_norm(RowNorm::Omit);
+    let error = |regions| {
+        let config = config.clone().with_regions(Regions::Count(regions));
+        error_of(&cpu(), &Model::fit(&rows, config).unwrap(), &rows)
+    };
+    let [one, four] = [1, 4].map(error);
+    assert!(four < 0.1 * one, "{four}, {one}");
+}
