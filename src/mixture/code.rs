@@ -2,7 +2,7 @@
 
 use super::assign::{self, Assigner};
 use super::group::Groups;
-use super::region::{Region, center, region_of};
+use super::region::{Region, center_scaled, region_of};
 use crate::bit_codes::PaddedRow;
 use crate::element::sealed::Sealed as _;
 use crate::simd::vectorized;
@@ -93,14 +93,8 @@ impl Encoder<'_> {
         for (number, group) in groups.iter() {
             let region = &self.regions[number];
             centered.resize(group.len() * dim, 0.0);
-            vectorized(
-                #[inline(always)]
-                || {
-                    for (row, out) in group.iter().zip(centered.chunks_exact_mut(dim)) {
-                        center(&rows[*row as usize * dim..][..dim], &region.centroid, out);
-                    }
-                },
-            );
+            let of_group = group.iter().map(|row| &rows[*row as usize * dim..][..dim]);
+            center_scaled(of_group, &region.centroid, 1.0, centered);
             let count = region.plan.latents();
             latents.resize(group.len() * count, 0.0);
             region.project(centered, latents);

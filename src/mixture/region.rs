@@ -27,20 +27,12 @@ impl Region {
     }
 }
 
-/// Writes a row without a centroid.
-#[inline(always)]
-pub(super) fn center(row: &[f32], centroid: &[f32], out: &mut [f32]) {
-    out.iter_mut().zip(row.iter().zip(centroid)).for_each(|(out, (x, c))| *out = x - c);
-}
-
-/// Writes rows `[rows, dim]` without a centroid.
+/// Writes the differences of rows `[rows, dim]` from a centroid.
 pub(crate) fn center_rows(rows: &[f32], centroid: &[f32], out: &mut [f32]) {
-    let dim = centroid.len();
-    let rows = rows.chunks_exact(dim).zip(out.chunks_exact_mut(dim));
-    rows.for_each(|(row, out)| center(row, centroid, out));
+    center_scaled(rows.chunks_exact(centroid.len()), centroid, 1.0, out);
 }
 
-/// Writes rows from a centroid, scaled.
+/// Writes the differences of rows from a centroid, times `scale`.
 pub(super) fn center_scaled<'a>(
     mut rows: impl Iterator<Item = &'a [f32]>,
     centroid: &[f32],
