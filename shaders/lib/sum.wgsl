@@ -1,18 +1,22 @@
-// The sum of the values that the threads of a workgroup have.
+// Sums of the values that threads of a workgroup have.
 // needs: WORKGROUP
-// gives: sum_of_workgroup
+// gives: sum_of_threads
 
 var<workgroup> partial_sums: array<f32, WORKGROUP>;
 
-// All threads call it together, and once.
-fn sum_of_workgroup(thread: u32, own: f32) -> f32 {
+// The sum of the thread's value and of those of its neighbours: of each `count` threads, a power of two. All threads call
+// it together.
+fn sum_of_threads(thread: u32, count: u32, own: f32) -> f32 {
     partial_sums[thread] = own;
     workgroupBarrier();
-    for (var distance = WORKGROUP / 2u; distance > 0u; distance /= 2u) {
-        if thread < distance {
+    for (var distance = count / 2u; distance > 0u; distance /= 2u) {
+        if thread % count < distance {
             partial_sums[thread] += partial_sums[thread + distance];
         }
         workgroupBarrier();
     }
-    return partial_sums[0];
+    let sum = partial_sums[thread - thread % count];
+    // The next call writes them.
+    workgroupBarrier();
+    return sum;
 }

@@ -2,7 +2,8 @@
 //     list[i] = (key, position)
 // Candidates that an earlier round left are scored again, and have the same keys. There are few of them.
 // A workgroup has eight candidates at a time, each of which has 32 threads. A thread looks up every 32nd pair of values.
-// needs: round, lists, ordered, TILE, CODE_WORDS, REGIONS, PLANES, tiles, planes, terms
+// needs: round, lists, ordered, TILE, CODE_WORDS, REGIONS, PLANES, tiles, planes, terms, sum_of_threads
+// gives: WORKGROUP
 
 const WORKGROUP: u32 = 256u;
 const LANES: u32 = 32u;
@@ -21,7 +22,6 @@ override LOOK_UPS: u32;
 @group(0) @binding(7) var<storage, read_write> candidates: array<vec2<u32>>;
 
 var<workgroup> list_count: u32;
-var<workgroup> sums: array<f32, WORKGROUP>;
 
 // What a lane adds to the product of a row, whose first word is at `at`, with the values of a query from `first` on.
 fn part_of_product(region: u32, at: u32, first: u32, lane: u32) -> f32 {
@@ -69,18 +69,11 @@ fn main(
         if is_here {
             own = part_of_product(region, at, first, lane);
         }
-        sums[thread] = own;
-        workgroupBarrier();
-        for (var distance = LANES / 2u; distance > 0u; distance /= 2u) {
-            if lane < distance {
-                sums[thread] += sums[thread + distance];
-            }
-            workgroupBarrier();
-        }
+        let product = sum_of_threads(thread, LANES, own);
         if is_here && lane == 0u {
             let t = terms(at + CODE_WORDS * TILE);
             let center = queries[first + 2u * VALUES4].x;
-            candidates[i].x = ordered(t.latents * sums[thread] + (t.center * center + t.offset));
+            candidates[i].x = ordered(t.latents * product + (t.center * center + t.offset));
         }
     }
 }

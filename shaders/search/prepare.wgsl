@@ -5,7 +5,7 @@
 // A query that is not finite has no candidates and counts as overflowed, and so does one with a value of LARGEST
 // or more that is not compared by the cosine. What fills up the last group has no candidates.
 // A workgroup has a query.
-// needs: round, lists, OVERFLOWED, NO_KEY, magnitude, INFINITY, largest_of_workgroup, sum_of_workgroup
+// needs: round, lists, OVERFLOWED, NO_KEY, magnitude, INFINITY, largest_of_workgroup, sum_of_threads
 // gives: WORKGROUP
 
 const WORKGROUP: u32 = 256u;
@@ -46,7 +46,7 @@ fn main(
         let value = power * rows[first + d];
         own_squares += value * value;
     }
-    let squared = sum_of_workgroup(thread, own_squares);
+    let squared = sum_of_threads(thread, WORKGROUP, own_squares);
     var scale = inverse;
     if METRIC == 1u {
         scale = select(0.0, 1.0 / sqrt(squared), squared > 0.0);

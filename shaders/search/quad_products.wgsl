@@ -26,7 +26,7 @@
 // A step is two words: its first bit in 5 bits, the stride in 8 bits from bit 8 on, how many zeros stand before the
 // first bit in 8 bits from bit 16 on, and in the highest bit whether it is the last of its word; then where its table
 // begins, and above it, from bit 16 on, a mask of the bits of a look-up. Each word has a step.
-// needs: round, TILE, CODE_WORDS, REGIONS, PLANES, tiles, planes, terms, row_number, is_allowed, ordered
+// needs: round, TILE, CODE_WORDS, REGIONS, PLANES, planes, terms, row_number, is_allowed, ordered
 // needs: add_candidate, ROWS, WORKGROUP, QUERIES, Totals, add_quads, product_of
 // gives: prepare, prepare_region, score, near_queries
 
@@ -118,12 +118,7 @@ fn sums_of_products(at: u32) -> array<Totals, ROWS> {
     return totals;
 }
 
-fn score(tile: u32, group: u32, thresholds: vec4<u32>, thread: u32) {
-    let region = tiles[tile] >> 24u;
-    let rows = min(tiles[tile] & 0xffffffu, round.tile_rows);
-    if thread >= rows {
-        return;
-    }
+fn score(region: u32, tile: u32, rows: u32, group: u32, thresholds: vec4<u32>, thread: u32) {
     let at = tile * PLANES * TILE + thread;
     let totals = sums_of_products(at);
     let query_scales = bitcast<vec4<f32>>(near_queries[QUERY_FOURS - 3u]);

@@ -8,7 +8,7 @@
 //                       + 0.52 query scale 128           of the query: half a query scale, and roundings
 //                       + 2^-112                         numbers below 2^-126 may count as zero
 // A workgroup has a query in a region.
-// needs: magnitude, largest_of_workgroup, sum_of_workgroup
+// needs: magnitude, largest_of_workgroup, sum_of_threads
 // gives: WORKGROUP
 
 const WORKGROUP: u32 = 256u;
@@ -84,7 +84,7 @@ fn main(
             own_error += abs(byte.value) * byte.error + 0.52 * LARGEST_BYTE * query_scale + 0x1p-112;
         }
     }
-    let error = sum_of_workgroup(thread, own_error);
+    let error = sum_of_threads(thread, WORKGROUP, own_error);
 
     let words = 2u * LOOK_UPS * QUERIES;
     let block = (query / QUERIES * REGIONS + region) * (words + 12u);

@@ -18,6 +18,7 @@ override PLANES: u32;
 @group(0) @binding(2) var<storage, read> planes: array<u32>;
 // The number of a tile's rows in 24 bits, above its region in 8 bits.
 @group(0) @binding(1) var<storage, read> tiles: array<u32>;
+
 struct Terms {
     latents: f32,
     center: f32,

@@ -35,8 +35,10 @@ fn main(
         let region = region_of(i);
         prepare_region(region, group.y, thread);
         loop {
-            if is_in_round(i) {
-                score(tile_of(i), group.y, thresholds, thread);
+            let tile = tile_of(i);
+            let rows = min(tiles[tile] & 0xffffffu, round.tile_rows);
+            if is_in_round(i) && thread < rows {
+                score(region, tile, rows, group.y, thresholds, thread);
             }
             i += 1u;
             if i >= end || region_of(i) != region {

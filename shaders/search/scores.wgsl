@@ -5,7 +5,7 @@
 // products of the queries with the centroid.
 // A thread has ROWS rows of a tile, so that it waits for memory for all of them at once, and loads queries once for all
 // of them.
-// needs: round, TILE, CODE_WORDS, REGIONS, PLANES, tiles, terms, row_number, offer, ROWS, WORKGROUP
+// needs: TILE, CODE_WORDS, REGIONS, PLANES, terms, row_number, offer, ROWS, WORKGROUP
 // needs: products, QUERIES, of_query
 // gives: queries, score
 
@@ -14,12 +14,7 @@ override VALUES4: u32;
 
 @group(0) @binding(3) var<storage, read> queries: array<vec4<f32>>;
 
-fn score(tile: u32, group: u32, thresholds: vec4<u32>, thread: u32) {
-    let region = tiles[tile] >> 24u;
-    let rows = min(tiles[tile] & 0xffffffu, round.tile_rows);
-    if thread >= rows {
-        return;
-    }
+fn score(region: u32, tile: u32, rows: u32, group: u32, thresholds: vec4<u32>, thread: u32) {
     let at = tile * PLANES * TILE + thread;
     let values = (group * REGIONS + region) * (VALUES4 * QUERIES + 1u);
     let sums = products(region, at, values);

@@ -118,7 +118,7 @@ pub(crate) fn near_scores(shape: &ScanShape, pairs: u32, capacity: u32) -> Kerne
     ]);
     Kernel {
         name: "scan.near".to_owned(),
-        files: vec![&shaders::SEARCH, &shaders::SEARCH_ROWS, &shaders::NEAR_SCORES],
+        files: vec![&shaders::SEARCH, &shaders::SEARCH_ROWS, &shaders::SUM, &shaders::NEAR_SCORES],
         constants,
         bindings: bindings(Queries, Resident::LookUps, &[Lists, Candidates]),
         grid: Grid::One,
