@@ -1,6 +1,6 @@
 //! The kernels that score scalar codes by bundles of latents.
 
-use super::scan::{SearchBuffer, TILE, bindings};
+use super::scan::{LISTS, SearchBuffer, TILE, bindings};
 use super::{Binding, Kernel, Resident, ScanShape, shaders};
 use crate::plan::Grid;
 
@@ -73,7 +73,8 @@ pub(crate) fn bundle_scan(shape: &ScanShape, bundles: &BundleShape) -> Kernel {
     let mut constants = shape.constants();
     constants.extend([("VALUES4", shape.values4.into()), ("ENTRIES", bundles.entries.into())]);
     constants.extend(STARTS.into_iter().zip(bundles.starts.map(f64::from)));
-    let middle = [Binding::Unused, Binding::Search(SearchBuffer::BundleTables)];
+    let [queries, tables] =
+        [SearchBuffer::Queries, SearchBuffer::BundleTables].map(Binding::Search);
     let (rows_name, rows_file, rows) = match bundles.is_wide {
         true => ("two_rows", &shaders::TWO_ROWS, 2),
         false => ("four_rows", &shaders::FOUR_ROWS, 4),
@@ -92,7 +93,7 @@ pub(crate) fn bundle_scan(shape: &ScanShape, bundles: &BundleShape) -> Kernel {
             &shaders::BUNDLE_PRODUCTS,
         ],
         constants,
-        bindings: bindings(middle),
+        bindings: bindings([queries, Binding::Unused, tables], &LISTS),
         grid: Grid::of_rows(threads as u32, 1),
         // Of one tile.
         loop_iterations: u64::from(bundles.entries / 4).div_ceil(threads)

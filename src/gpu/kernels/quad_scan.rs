@@ -1,7 +1,7 @@
 //! The kernels that score bit codes with few queries, in integers of 8 bits.
 
 use super::quads::STEP_LOOK_UPS;
-use super::scan::{AtOnce, SearchBuffer, TILE};
+use super::scan::{AtOnce, LISTS, SearchBuffer, TILE, bindings};
 use super::{Binding, Kernel, Resident, ScanShape, shaders};
 use crate::plan::Grid;
 
@@ -62,7 +62,6 @@ pub(crate) fn quad_queries(shape: &ScanShape, quads: &QuadShape, at_once: AtOnce
 
 /// The kernel that scores the tiles of a round with one query or four.
 pub(crate) fn quad_scan(shape: &ScanShape, quads: &QuadShape, at_once: AtOnce) -> Kernel {
-    use SearchBuffer::{Allowed, Candidates, Lists, PackedQueries};
     let queries = at_once.count() as u64;
     let (queries_name, queries_file) = match at_once {
         AtOnce::OneByQuads => ("one_query", &shaders::QUADS_OF_ONE_QUERY),
@@ -82,6 +81,8 @@ pub(crate) fn quad_scan(shape: &ScanShape, quads: &QuadShape, at_once: AtOnce) -
         ("QUERY_FOURS", query_fours.into()),
     ]);
     let copies = u64::from(quads.table_words.max(query_fours)).div_ceil(threads);
+    let packed = Binding::Search(SearchBuffer::PackedQueries);
+    let own = [packed, Binding::Resident(Resident::Quads), Binding::Unused];
     Kernel {
         name: format!("scan.quads.{queries_name}.{rows_name}"),
         files: vec![
@@ -94,7 +95,7 @@ pub(crate) fn quad_scan(shape: &ScanShape, quads: &QuadShape, at_once: AtOnce) -
             &shaders::QUAD_PRODUCTS,
         ],
         constants,
-        bindings: bindings(PackedQueries, Resident::Quads, &[Lists, Candidates, Allowed]),
+        bindings: bindings(own, &LISTS),
         grid: Grid::of_rows(threads as u32, 1),
         // Of one tile.
         loop_iterations: 3 * copies
@@ -110,6 +111,8 @@ pub(crate) fn near_scores(shape: &ScanShape, pairs: u32, capacity: u32) -> Kerne
     use SearchBuffer::{Candidates, Lists, Queries};
     let candidates = u64::from(capacity).div_ceil(THREADS / LANES * NEAR_WORKGROUPS);
     let look_ups = u64::from(2 * shape.values4).div_ceil(LANES);
+    let pairs_and_look_ups = Binding::Resident(Resident::LookUps);
+    let own = [Binding::Search(Queries), pairs_and_look_ups, Binding::Unused];
     let mut constants = shape.constants();
     constants.extend([
         ("VALUES4", shape.values4.into()),
@@ -120,18 +123,9 @@ pub(crate) fn near_scores(shape: &ScanShape, pairs: u32, capacity: u32) -> Kerne
         name: "scan.near".to_owned(),
         files: vec![&shaders::SEARCH, &shaders::SEARCH_ROWS, &shaders::SUM, &shaders::NEAR_SCORES],
         constants,
-        bindings: bindings(Queries, Resident::LookUps, &[Lists, Candidates]),
+        bindings: bindings(own, &[Lists, Candidates]),
         grid: Grid::One,
         loop_iterations: candidates * (look_ups + 7),
         workgroup_bytes: 4 * (THREADS + 1),
     }
-}
-
-/// The bindings of these kernels: rows, queries, data of the model, and lists.
-fn bindings(queries: SearchBuffer, resident: Resident, lists: &[SearchBuffer]) -> Vec<Binding> {
-    use SearchBuffer::{Planes, Round, Tiles};
-    let first = [Round, Tiles, Planes, queries].map(Binding::Search);
-    let middle = [Binding::Resident(resident), Binding::Unused];
-    let lists = lists.iter().copied().map(Binding::Search);
-    first.into_iter().chain(middle).chain(lists).collect()
 }

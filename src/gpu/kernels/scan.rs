@@ -132,7 +132,7 @@ pub(crate) fn scan(shape: &ScanShape, at_once: AtOnce) -> Kernel {
     files.push(file);
     let mut constants = shape.constants();
     constants.push(("VALUES4", shape.values4.into()));
-    let mut middle = [Binding::Unused; 2];
+    let mut own = [Binding::Search(SearchBuffer::Queries), Binding::Unused, Binding::Unused];
     let (name, steps, workgroup_bytes) = match shape.bits {
         None => {
             files.push(&shaders::INT8_PRODUCTS);
@@ -141,7 +141,8 @@ pub(crate) fn scan(shape: &ScanShape, at_once: AtOnce) -> Kernel {
         Some(PairShape { steps_per_region, pairs, in_workgroup }) => {
             files.push(&shaders::BIT_PRODUCTS);
             constants.push(("STEPS", steps_per_region.into()));
-            middle = [Resident::SearchSteps, Resident::Pairs].map(Binding::Resident);
+            own[1..]
+                .copy_from_slice(&[Resident::SearchSteps, Resident::Pairs].map(Binding::Resident));
             let steps = u64::from(steps_per_region) + u64::from(shape.values4);
             match in_workgroup {
                 true => {
@@ -160,7 +161,7 @@ pub(crate) fn scan(shape: &ScanShape, at_once: AtOnce) -> Kernel {
         name: format!("{name}.{queries}"),
         files,
         constants,
-        bindings: bindings(middle),
+        bindings: bindings(own, &LISTS),
         grid: Grid::of_rows((TILE as u64 / ROWS) as u32, 1),
         // Of one tile.
         loop_iterations: (1 + ROWS) * steps + ROWS * (1 + at_once.count() as u64),
@@ -173,7 +174,8 @@ pub(crate) fn scan(shape: &ScanShape, at_once: AtOnce) -> Kernel {
 pub(crate) fn coop_scan(shape: &ScanShape, pairs: u32) -> Kernel {
     let mut constants = shape.constants();
     constants.extend([("PAIRS", pairs.into()), ("PANELS", shape.panels().into())]);
-    let middle = [Binding::Resident(Resident::LookUps), Binding::Search(SearchBuffer::Centers)];
+    let [queries, centers] = [SearchBuffer::Queries, SearchBuffer::Centers].map(Binding::Search);
+    let own = [queries, Binding::Resident(Resident::LookUps), centers];
     Kernel {
         name: "scan.bits.coop16".to_owned(),
         files: vec![
@@ -183,7 +185,7 @@ pub(crate) fn coop_scan(shape: &ScanShape, pairs: u32) -> Kernel {
             &shaders::SEARCH_CANDIDATES,
         ],
         constants,
-        bindings: bindings(middle),
+        bindings: bindings(own, &LISTS),
         grid: Grid::One,
         loop_iterations: 0,
         workgroup_bytes: coop_bytes(pairs),
@@ -195,12 +197,16 @@ pub(crate) fn coop_bytes(pairs: u32) -> u64 {
     COOP_BYTES + 4 * u64::from(pairs)
 }
 
-/// The bindings of a kernel that scores rows, of which two are its own.
-pub(super) fn bindings(middle: [Binding; 2]) -> Vec<Binding> {
-    use SearchBuffer::{Allowed, Candidates, Lists, Planes, Queries, Round, Tiles};
-    let first = [Round, Tiles, Planes, Queries].map(Binding::Search);
-    let last = [Lists, Candidates, Allowed].map(Binding::Search);
-    first.into_iter().chain(middle).chain(last).collect()
+/// Lists, and what says which rows may be added to them.
+pub(super) const LISTS: [SearchBuffer; 3] =
+    [SearchBuffer::Lists, SearchBuffer::Candidates, SearchBuffer::Allowed];
+
+/// The bindings of a kernel that scores rows, of which three are its own.
+pub(super) fn bindings(own: [Binding; 3], lists: &[SearchBuffer]) -> Vec<Binding> {
+    use SearchBuffer::{Planes, Round, Tiles};
+    let first = [Round, Tiles, Planes].map(Binding::Search);
+    let lists = lists.iter().copied().map(Binding::Search);
+    first.into_iter().chain(own).chain(lists).collect()
 }
 
 impl ScanShape {

@@ -289,17 +289,14 @@ impl SearchLayout {
 
     /// How many groups so many queries make, and how many queries a group has.
     pub(super) fn groups(&self, queries: usize) -> (usize, AtOnce) {
-        match queries {
-            MANY_QUERIES.. if self.has_coop => {
-                (queries.div_ceil(AtOnce::Many.count()), AtOnce::Many)
-            }
-            _ => match (&self.bundles, &self.quads) {
-                (Some(all), _) if queries <= all.max_queries() => (queries, AtOnce::OneByBundles),
-                (_, Some(_)) if queries == 1 => (1, AtOnce::OneByQuads),
-                (_, Some(_)) => (queries.div_ceil(4), AtOnce::FourByQuads),
-                _ => Self::groups_in_f32(queries),
-            },
-        }
+        let at_once = match (&self.bundles, &self.quads) {
+            _ if self.has_coop && queries >= MANY_QUERIES => AtOnce::Many,
+            (Some(all), _) if queries <= all.max_queries() => AtOnce::OneByBundles,
+            (_, Some(_)) if queries == 1 => AtOnce::OneByQuads,
+            (_, Some(_)) => AtOnce::FourByQuads,
+            _ => return Self::groups_in_f32(queries),
+        };
+        (queries.div_ceil(at_once.count()), at_once)
     }
 
     /// How many queries to answer together, at most, if each buffer of what they become has so many bytes.

@@ -95,6 +95,7 @@ impl Round {
             tile_count: tiles.saturating_sub(first_tile).div_ceil(stride),
             phase: before.map_or(0, |before| number % (before / stride)),
             skipped: before.map_or(0, |before| before / stride),
+            // They are read only where all positions have 32 bits.
             first_position: first.wrapping_mul(TILE as u32),
             positions: tiles.wrapping_mul(TILE as u32),
             ..self

@@ -75,11 +75,11 @@ impl BegunSearch<'_> {
             let found: Vec<u32> = bytemuck::pod_collect_to_vec(found);
             let of_query = |(list, rows): (&List, &[u32])| {
                 let rows = rows.get(..list.count as usize)?;
-                // A driver may report work as done that it has not done.
                 let number = |found: &u32| match work.wanted.at_once.is_by_quads() {
                     true => work.row_at(*found),
                     false => Some(u64::from(*found)),
                 };
+                // A driver may report work as done that it has not done.
                 (rows.len() >= fewest).then(|| rows.iter().map(number).collect())?
             };
             let lists = lists.iter().zip(found.chunks_exact(capacity));

@@ -115,7 +115,7 @@ impl Dispatch<'_> {
         let Round { tile_count, tile_rows, .. } = self.round;
         match self.kind {
             DispatchKind::Scan(..) => u64::from(tile_count) * u64::from(tile_rows),
-            DispatchKind::NearScores(_) | DispatchKind::Select => 0,
+            DispatchKind::NearScores(..) | DispatchKind::Select => 0,
         }
     }
 }
@@ -124,8 +124,8 @@ impl Dispatch<'_> {
 enum DispatchKind<'a> {
     /// Over the tiles of a shard, which belongs to the part of this number.
     Scan(AtOnce, &'a Shard, usize),
-    /// Over the candidates of a shard that were found in integers.
-    NearScores(&'a Shard),
+    /// Over the candidates of such a shard that were found in integers.
+    NearScores(&'a Shard, usize),
     /// After a round.
     Select,
 }
@@ -203,9 +203,11 @@ impl<'a> Work<'a> {
         let sample = sample.map(|stride| (common.sample(), stride, None));
         let last = rounds.len() + usize::from(sample.is_some()) - 1;
         for (number, (common, stride, before)) in sample.into_iter().chain(scored).enumerate() {
-            // A sample is small. Scored in f32, its candidates need not be scored again.
-            let by_quads = at_once.is_by_quads() && common.is_sample == 0;
-            let at_once = if at_once.is_by_quads() && !by_quads { AtOnce::One } else { at_once };
+            let at_once = match at_once.is_by_quads() && common.is_sample != 0 {
+                // A sample is small. Scored in f32, its candidates need not be scored again.
+                true => AtOnce::One,
+                false => at_once,
+            };
             let mut first = 0;
             for &(shard, part) in &shards {
                 let tile_count = count(shard.tiles.len());
@@ -222,8 +224,8 @@ impl<'a> Work<'a> {
                         ..tiles
                     };
                     push(round, DispatchKind::Scan(at_once, shard, part));
-                    if by_quads {
-                        push(round, DispatchKind::NearScores(shard));
+                    if at_once.is_by_quads() {
+                        push(round, DispatchKind::NearScores(shard, part));
                     }
                 }
             }
@@ -292,31 +294,29 @@ impl<'a> Work<'a> {
         memory: &Memory<'_>,
         dispatch: &Dispatch<'_>,
     ) {
-        let Wanted { queries, .. } = self.wanted;
-        let (program, groups): (&SearchProgram, [u32; 2]) = match dispatch.kind {
-            DispatchKind::Scan(at_once, ..) => {
+        let queries = self.wanted.queries;
+        let (program, groups, shard) = match dispatch.kind {
+            DispatchKind::Scan(at_once, shard, part) => {
                 let groups = [dispatch.round.workgroups, count(queries.div_ceil(at_once.count()))];
-                (self.programs.scan(at_once), groups)
+                (self.programs.scan(at_once), groups, Some((shard, part)))
             }
-            DispatchKind::NearScores(_) => {
-                (self.programs.near_scores(), [NEAR_WORKGROUPS as u32, count(queries)])
+            DispatchKind::NearScores(shard, part) => {
+                let groups = [NEAR_WORKGROUPS as u32, count(queries)];
+                (self.programs.near_scores(), groups, Some((shard, part)))
             }
-            DispatchKind::Select => (&self.programs.select, [count(queries), 1]),
-        };
-        let (shard, part) = match dispatch.kind {
-            DispatchKind::Scan(_, shard, part) => (Some(shard), part),
-            DispatchKind::NearScores(shard) => (Some(shard), 0),
-            DispatchKind::Select => (None, 0),
+            DispatchKind::Select => (&self.programs.select, [count(queries), 1], None),
         };
         program.record(self.gpu, pass, groups, |buffer| match (buffer, shard) {
             (SearchBuffer::Round, _) => round_binding(memory, dispatch.at),
-            (SearchBuffer::Tiles, Some(shard)) => shard.regions.as_entire_binding(),
-            (SearchBuffer::Planes, Some(shard)) => shard.planes.as_entire_binding(),
-            (SearchBuffer::Allowed, Some(shard)) => match self.filter_ranges[part].clone() {
-                // Not read.
-                range if range.is_empty() => shard.regions.as_entire_binding(),
-                range => binding(&(memory.parameters, range)),
-            },
+            (SearchBuffer::Tiles, Some((shard, _))) => shard.regions.as_entire_binding(),
+            (SearchBuffer::Planes, Some((shard, _))) => shard.planes.as_entire_binding(),
+            (SearchBuffer::Allowed, Some((shard, part))) => {
+                match self.filter_ranges[part].clone() {
+                    // Not read.
+                    range if range.is_empty() => shard.regions.as_entire_binding(),
+                    range => binding(&(memory.parameters, range)),
+                }
+            }
             (buffer, _) => memory.binding(buffer),
         });
     }
